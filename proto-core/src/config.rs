@@ -1,0 +1,60 @@
+//! What an endpoint is told when it is made.
+
+use alloc::sync::Arc;
+
+use crate::crypto::Provider;
+use crate::limits::Limits;
+use crate::time::Duration;
+
+/// Settings of an endpoint, the same for all of its sessions.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Handshakes and packet keys.
+    pub provider: Arc<dyn Provider>,
+    /// Whether sessions that others open are taken (the server role).
+    pub accept: bool,
+    /// Silence after which a session ends; each session uses the smaller of both ends' values. 1 s to 600 s (T8).
+    pub idle_timeout: Duration,
+    /// UDP payload of full datagrams, 1,200 to 65,507 bytes.
+    pub datagram_size: u16,
+    /// The socket's receive buffer, told to peers so that they do not overrun it. 0 when unknown.
+    pub receive_buffer: u64,
+    /// Which congestion controller new sessions get.
+    pub congestion: CongestionControl,
+    /// Numbers that bound the endpoint.
+    pub limits: Limits,
+}
+
+/// The congestion controllers to choose from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum CongestionControl {
+    /// RFC 9438.
+    #[default]
+    Cubic,
+}
+
+impl Config {
+    /// Defaults around a provider: client role only.
+    #[must_use]
+    pub fn new(provider: Arc<dyn Provider>) -> Self {
+        Self {
+            provider,
+            accept: false,
+            idle_timeout: Duration::from_secs(60),
+            datagram_size: 1_200,
+            receive_buffer: 0,
+            congestion: CongestionControl::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// The same, taking sessions that others open.
+    #[must_use]
+    pub fn server(provider: Arc<dyn Provider>) -> Self {
+        Self {
+            accept: true,
+            ..Self::new(provider)
+        }
+    }
+}

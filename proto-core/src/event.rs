@@ -1,0 +1,149 @@
+//! What an endpoint tells its application.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use crate::crypto::{Direction, PublicKey};
+use crate::id::{PeerId, TransferId};
+use crate::time::Duration;
+use crate::transfer::Requested;
+use crate::wire::{CloseCode, Durability, EntryKind, ErrorCode, StoredAs};
+
+/// One thing that happened. Untaken events do not pile up: progress coalesces, and a transfer waits for the application
+/// where an event of its must not be lost.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The handshake is complete. Answer with [`Endpoint::admit`](crate::Endpoint::admit).
+    PeerReady {
+        /// The session.
+        peer: PeerId,
+        /// This end's role.
+        direction: Direction,
+        /// The peer's address.
+        address: SocketAddr,
+        /// The key that the peer proved to hold.
+        key: PublicKey,
+    },
+    /// The peer asks for something. Answer with [`Endpoint::decide`](crate::Endpoint::decide).
+    Requested {
+        /// The transfer.
+        transfer: TransferId,
+        /// What is asked.
+        request: Requested,
+    },
+    /// The peer does as asked.
+    Accepted {
+        /// The transfer.
+        transfer: TransferId,
+    },
+    /// The answer to `Stat`, or what the file of a transfer is: its bytes begin to travel.
+    Entry {
+        /// The transfer.
+        transfer: TransferId,
+        /// The file.
+        file: FileInfo,
+    },
+    /// The next entries of a listing, whole ones, encoded one after the other: read them with
+    /// [`Entry::decode`](crate::wire::Entry::decode). Taking the event makes room for more.
+    Listing {
+        /// The transfer.
+        transfer: TransferId,
+        /// Encoded entries.
+        entries: Vec<u8>,
+    },
+    /// Bytes went on. Coalesced: one at a time waits per transfer.
+    Progress {
+        /// The transfer.
+        transfer: TransferId,
+        /// Bytes that are at the sink for sure: written (sink) or acknowledged (source).
+        bytes: u64,
+        /// Bytes of the whole.
+        size: u64,
+        /// Bytes sent again so far (source).
+        resent: u64,
+    },
+    /// The transfer's last event.
+    Finished {
+        /// The transfer; stale from now on.
+        transfer: TransferId,
+        /// What came of it.
+        result: Result<Finished, Failure>,
+        /// Figures.
+        stats: TransferStats,
+    },
+    /// The session's last event. Its open transfers were finished before.
+    PeerClosed {
+        /// The session; stale from now on.
+        peer: PeerId,
+        /// Why.
+        cause: CloseCause,
+    },
+}
+
+/// A file or directory, as its owner tells it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FileInfo {
+    /// File, directory or something else.
+    pub kind: EntryKind,
+    /// Bytes.
+    pub size: u64,
+    /// Nanoseconds since 1970.
+    pub mtime: i64,
+    /// Permission bits.
+    pub mode: u16,
+}
+
+/// How a transfer ended well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Finished {
+    /// A file stands under its name at the sink.
+    Stored {
+        /// BLAKE3 hash of the whole, the same on both sides; `None` when it was unchanged and nothing was read.
+        root: Option<[u8; 32]>,
+        /// Bytes.
+        size: u64,
+        /// Written, or there already.
+        how: StoredAs,
+        /// What survives a power loss.
+        durability: Durability,
+    },
+    /// All of a listing, or the answer to `Stat`, was given.
+    Answered,
+}
+
+/// How a transfer ended otherwise. No file was touched under its final name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Failure {
+    /// This end gave up.
+    Here(ErrorCode),
+    /// The peer said so.
+    Peer(ErrorCode),
+    /// The peer refused the request.
+    Refused(ErrorCode),
+    /// The session ended first.
+    SessionLost,
+}
+
+/// Figures of a transfer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TransferStats {
+    /// File bytes that travelled once.
+    pub bytes: u64,
+    /// File bytes sent again (source).
+    pub resent: u64,
+    /// From the request to the end.
+    pub elapsed: Duration,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CloseCause {
+    /// This end closed it.
+    Here(CloseCode),
+    /// The peer closed it.
+    Peer(CloseCode),
+    /// Nothing was heard for the idle time-out.
+    TimedOut,
+    /// The handshake was not finished in time: nobody answered, or not to the end.
+    HandshakeTimedOut,
+}

@@ -1,0 +1,147 @@
+//! Blocks: the memory in which file data travels between core and disk.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Size of a block in bytes: the unit of reading, writing, hashing and credit (`docs/PROTOCOL.md`).
+pub const BLOCK_SIZE: u32 = 64 * 1024;
+
+/// Memory for one aligned [`BLOCK_SIZE`] piece of a file, lent by value.
+pub struct Block {
+    bytes: Box<[u8]>,
+}
+
+impl Block {
+    /// Allocates a block of zeros. Outside tests, only the pool does.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            bytes: vec![0; BLOCK_SIZE as usize].into_boxed_slice(),
+        }
+    }
+
+    /// The block's [`BLOCK_SIZE`] bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The block's [`BLOCK_SIZE`] bytes.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Block")
+    }
+}
+
+/// What a block is wanted for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Use {
+    /// To gather received bytes.
+    Sink,
+    /// To read bytes to send.
+    Source,
+}
+
+/// The endpoint's blocks: allocated as used, up to a limit for each use, and used again.
+///
+/// The two uses have limits of their own, so that senders cannot starve receivers, nor the other way round.
+#[derive(Debug)]
+pub struct Pool {
+    free: Vec<Block>,
+    sink: Share,
+    source: Share,
+}
+
+#[derive(Debug)]
+struct Share {
+    out: u32,
+    reserved: u32,
+    max: u32,
+}
+
+impl Pool {
+    /// A pool of at most `sink` and `source` blocks.
+    #[must_use]
+    pub fn new(sink: u32, source: u32) -> Self {
+        let share = |max| Share {
+            out: 0,
+            reserved: 0,
+            max,
+        };
+        Self {
+            free: Vec::new(),
+            sink: share(sink),
+            source: share(source),
+        }
+    }
+
+    fn share(&mut self, what: Use) -> &mut Share {
+        match what {
+            Use::Sink => &mut self.sink,
+            Use::Source => &mut self.source,
+        }
+    }
+
+    /// Promises up to `blocks` blocks to a transfer and says how many: credit is granted out of promises, so that
+    /// all credit outstanding fits the pool (M4).
+    pub fn reserve(&mut self, what: Use, blocks: u32) -> u32 {
+        let share = self.share(what);
+        let granted = blocks.min(share.max - share.reserved);
+        share.reserved += granted;
+        granted
+    }
+
+    /// Gives a promise back.
+    pub fn release(&mut self, what: Use, blocks: u32) {
+        let share = self.share(what);
+        share.reserved = share.reserved.saturating_sub(blocks);
+    }
+
+    /// Promises that are left.
+    #[must_use]
+    pub fn unreserved(&self, what: Use) -> u32 {
+        match what {
+            Use::Sink => self.sink.max - self.sink.reserved,
+            Use::Source => self.source.max - self.source.reserved,
+        }
+    }
+
+    /// Takes a block; `None` when the use's limit is reached. Its content is whatever it was.
+    pub fn take(&mut self, what: Use) -> Option<Block> {
+        let share = self.share(what);
+        if share.out >= share.max {
+            return None;
+        }
+        share.out += 1;
+        Some(self.free.pop().unwrap_or_default())
+    }
+
+    /// Brings a block home.
+    pub fn put(&mut self, what: Use, block: Block) {
+        let share = self.share(what);
+        share.out = share.out.saturating_sub(1);
+        self.free.push(block);
+    }
+
+    /// Blocks that are out.
+    #[must_use]
+    pub fn out(&self, what: Use) -> u32 {
+        match what {
+            Use::Sink => self.sink.out,
+            Use::Source => self.source.out,
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Files as the core sees them: operations on loan, and the blocks in which data travels.
+
+mod block;
+mod hash;
+mod op;
+
+pub use block::{BLOCK_SIZE, Block, Pool, Use};
+pub use hash::{PIECE_SIZE, block_value};
+pub use op::{FileDone, FileError, FileOp, HashAs, Meta, Operation, Outcome};

@@ -1,0 +1,35 @@
+//! dhow's protocol as a pure state machine.
+//!
+//! Datagrams, ticks and file completions go in; datagrams, file operations and events come out. See [`Endpoint`] for the
+//! contract, `docs/PROTOCOL.md` for the bytes.
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod config;
+pub mod congestion;
+pub mod crypto;
+mod event;
+mod file;
+mod id;
+mod limits;
+mod peer;
+mod range_set;
+pub mod recovery;
+mod rng;
+mod slab;
+mod time;
+mod transfer;
+pub mod wire;
+
+pub use config::{Config, CongestionControl};
+pub use event::{CloseCause, Event, Failure, FileInfo, Finished, TransferStats};
+pub use file::{
+    BLOCK_SIZE, Block, FileDone, FileError, FileOp, HashAs, Meta, Operation, Outcome, PIECE_SIZE,
+    block_value,
+};
+pub use id::{FileId, OpId, PeerId, RootId, TransferId};
+pub use limits::Limits;
+pub use time::{Duration, Instant};
+pub use transfer::{Decision, Overwrite, Place, Request, Requested};

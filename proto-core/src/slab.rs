@@ -1,0 +1,182 @@
+//! A slab whose keys carry a generation: a stale key finds nothing, never another's entry.
+
+use alloc::vec::Vec;
+
+/// The place of an entry and the generation of that place.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Key {
+    /// Which slot.
+    pub index: u32,
+    /// How often the slot had been emptied when the entry came.
+    pub generation: u32,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    generation: u32,
+    value: Option<T>,
+}
+
+/// Entries addressed by [`Key`]; insertion, look-up and removal cost O(1).
+#[derive(Debug)]
+pub struct Slab<T> {
+    slots: Vec<Slot<T>>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+impl<T> Slab<T> {
+    /// Number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The key that the next [`insert`](Self::insert) will return.
+    #[must_use]
+    pub fn next_key(&self) -> Key {
+        match self.free.last() {
+            Some(&index) => Key {
+                index,
+                generation: self.slots[index as usize].generation,
+            },
+            None => Key {
+                index: self.slots.len() as u32,
+                generation: 0,
+            },
+        }
+    }
+
+    /// Adds an entry.
+    pub fn insert(&mut self, value: T) -> Key {
+        let key = self.next_key();
+        if self.free.pop().is_some() {
+            self.slots[key.index as usize].value = Some(value);
+        } else {
+            self.slots.push(Slot {
+                generation: 0,
+                value: Some(value),
+            });
+        }
+        key
+    }
+
+    /// Takes the entry out; `None` for a stale key.
+    pub fn remove(&mut self, key: Key) -> Option<T> {
+        let slot = self.slots.get_mut(key.index as usize)?;
+        if slot.generation != key.generation {
+            return None;
+        }
+        let value = slot.value.take()?;
+        // A slot whose generations are used up is left empty for good.
+        if let Some(next) = slot.generation.checked_add(1) {
+            slot.generation = next;
+            self.free.push(key.index);
+        }
+        Some(value)
+    }
+
+    /// The entry; `None` for a stale key.
+    #[must_use]
+    pub fn get(&self, key: Key) -> Option<&T> {
+        let slot = self.slots.get(key.index as usize)?;
+        if slot.generation == key.generation {
+            slot.value.as_ref()
+        } else {
+            None
+        }
+    }
+
+    /// The entry; `None` for a stale key.
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        let slot = self.slots.get_mut(key.index as usize)?;
+        if slot.generation == key.generation {
+            slot.value.as_mut()
+        } else {
+            None
+        }
+    }
+
+    /// The present key of the slot, when it holds an entry.
+    #[must_use]
+    pub fn key_at(&self, index: u32) -> Option<Key> {
+        let slot = self.slots.get(index as usize)?;
+        slot.value.as_ref().map(|_| Key {
+            index,
+            generation: slot.generation,
+        })
+    }
+
+    /// All entries, by slot.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        self.slots.iter().enumerate().filter_map(|(index, slot)| {
+            let key = Key {
+                index: index as u32,
+                generation: slot.generation,
+            };
+            slot.value.as_ref().map(|value| (key, value))
+        })
+    }
+
+    /// All entries, by slot.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Key, &mut T)> {
+        self.slots
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(index, slot)| {
+                let key = Key {
+                    index: index as u32,
+                    generation: slot.generation,
+                };
+                slot.value.as_mut().map(|value| (key, value))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeMap;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Against a naive map: a key finds its own entry until it is removed, and nothing after.
+        #[test]
+        fn behaves_like_a_map_of_unique_keys(steps in prop::collection::vec((any::<bool>(), any::<u16>()), 0..200)) {
+            let mut slab = Slab::default();
+            let mut model = BTreeMap::new();
+            let mut gone = Vec::new();
+            for (insert, n) in steps {
+                if insert || model.is_empty() {
+                    let key = slab.insert(n);
+                    prop_assert!(model.insert(key, n).is_none());
+                } else {
+                    let key = *model.keys().nth(n as usize % model.len()).unwrap();
+                    prop_assert_eq!(slab.remove(key), model.remove(&key));
+                    gone.push(key);
+                }
+                prop_assert_eq!(slab.len(), model.len());
+                for (key, n) in &model {
+                    prop_assert_eq!(slab.get(*key), Some(n));
+                }
+                for key in &gone {
+                    prop_assert!(slab.get(*key).is_none());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Frames: what an opened packet's payload is made of.
+
+use super::{CloseCode, Entry, ErrorCode};
+
+/// One frame. Borrowed parts point into the packet.
+///
+/// `transfer` is the requester's number of a transfer within the session, counted from 0; `file` numbers the files of
+/// a transfer from 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Frame<'a> {
+    /// One or more zero bytes.
+    Padding,
+    /// Asks for an acknowledgement.
+    Ping,
+    /// Packets received.
+    Ack(Ack<'a>),
+    /// TLS handshake bytes of the packet's level.
+    Crypto {
+        /// Place of the first byte in the level's stream.
+        offset: u64,
+        /// The bytes.
+        data: &'a [u8],
+    },
+    /// Server to client: the handshake is confirmed.
+    HandshakeDone,
+    /// The session ends.
+    Close {
+        /// Why.
+        code: CloseCode,
+        /// For people; at most 1,024 bytes.
+        reason: &'a [u8],
+    },
+    /// Opens a transfer.
+    Request {
+        /// The requester's next number.
+        transfer: u64,
+        /// What is asked.
+        kind: RequestKind,
+        /// The sink stays silent about bytes until it has compared ENTRY with what it has, then says WANT or STORED.
+        compare: bool,
+        /// An existing target is not replaced.
+        no_clobber: bool,
+        /// What STORED must mean (`Put`).
+        durability: Durability,
+        /// `Put`: the file's size as far as known. `Get`: credit, in blocks. Otherwise 0.
+        amount: u64,
+        /// Path, to be checked by [`FilePath::parse`](super::FilePath::parse).
+        path: &'a [u8],
+    },
+    /// The responder does as asked.
+    Accept {
+        /// Which transfer.
+        transfer: u64,
+        /// `Put`: credit, in blocks. Otherwise 0.
+        credit: u64,
+    },
+    /// The responder does not.
+    Refuse {
+        /// Which transfer.
+        transfer: u64,
+        /// Why.
+        code: ErrorCode,
+    },
+    /// Either side gives the transfer up.
+    Cancel {
+        /// Which transfer.
+        transfer: u64,
+        /// Why.
+        code: ErrorCode,
+    },
+    /// Source to sink: what a file is. The whole answer to `Stat`.
+    Entry {
+        /// Which transfer.
+        transfer: u64,
+        /// Which file.
+        file: u64,
+        /// Opaque; changes when the content may have.
+        version: &'a [u8; 16],
+        /// What it is.
+        entry: Entry<'a>,
+    },
+    /// Sink to source: send these bytes (again).
+    Want {
+        /// Which transfer.
+        transfer: u64,
+        /// Which file.
+        file: u64,
+        /// First byte.
+        start: u64,
+        /// One past the last byte.
+        end: u64,
+    },
+    /// Sink to source: blocks that may be begun, counted from the beginning of the transfer. For `List`: the offset up
+    /// to which pages may be sent.
+    Credit {
+        /// Which transfer.
+        transfer: u64,
+        /// The new limit; lower values than one before change nothing.
+        limit: u64,
+    },
+    /// Source to sink: bytes of a file, never across a block's border.
+    Data {
+        /// Which transfer.
+        transfer: u64,
+        /// Which file.
+        file: u64,
+        /// Place of the first byte in the file.
+        offset: u64,
+        /// The bytes, at least one.
+        data: &'a [u8],
+    },
+    /// Source to sink: BLAKE3 chaining value of a whole piece of a file that has more than one.
+    Piece {
+        /// Which transfer.
+        transfer: u64,
+        /// Which file.
+        file: u64,
+        /// Which piece: offset divided by the piece size.
+        index: u64,
+        /// Chaining value.
+        value: &'a [u8; 32],
+    },
+    /// Source to sink: all of the file was read, unchanged.
+    Seal {
+        /// Which transfer.
+        transfer: u64,
+        /// Which file.
+        file: u64,
+        /// Bytes.
+        size: u64,
+        /// BLAKE3 hash of the whole.
+        root: &'a [u8; 32],
+    },
+    /// Sink to source: the file stands under its name.
+    Stored {
+        /// Which transfer.
+        transfer: u64,
+        /// Which file.
+        file: u64,
+        /// How.
+        how: StoredAs,
+        /// What survives a power loss.
+        durability: Durability,
+    },
+    /// Either side: this file will not arrive.
+    Failed {
+        /// Which transfer.
+        transfer: u64,
+        /// Which file.
+        file: u64,
+        /// Why.
+        code: ErrorCode,
+    },
+    /// Source to sink: bytes of a listing.
+    Page {
+        /// Which transfer.
+        transfer: u64,
+        /// Place of the first byte in the listing.
+        offset: u64,
+        /// Nothing follows.
+        last: bool,
+        /// Encoded entries, cut anywhere.
+        data: &'a [u8],
+    },
+}
+
+/// What a REQUEST asks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum RequestKind {
+    /// The entries of a directory.
+    List = 0,
+    /// The metadata of one path.
+    Stat = 1,
+    /// A file, from the responder.
+    Get = 2,
+    /// A file, to the responder.
+    Put = 3,
+}
+
+/// What survives a power loss once STORED was said.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum Durability {
+    /// Nothing is promised.
+    None = 0,
+    /// The file's bytes.
+    File = 1,
+    /// The file's bytes and its name.
+    #[default]
+    Full = 2,
+}
+
+/// What STORED says of the file.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum StoredAs {
+    /// It was written.
+    Written = 0,
+    /// Size and time were the same already.
+    Unchanged = 1,
+}
+
+/// The ACK frame: ranges of packet numbers, newest first (RFC 9000 §19.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ack<'a> {
+    /// The highest number received.
+    pub largest: u64,
+    /// Microseconds from the arrival of `largest` to the sending of this frame.
+    pub delay: u64,
+    /// The length of the first range less one.
+    pub first_range: u64,
+    /// Number of (gap, length) pairs that follow.
+    pub more_ranges: u64,
+    /// The pairs, encoded; checked when the frame was decoded.
+    pub encoded: &'a [u8],
+}
