@@ -24,7 +24,9 @@ pub(crate) struct KeyPhase {
     acked: bool,
     /// The lowest packet number opened with the current keys.
     first_received: Option<u64>,
-    /// When the previous keys are forgotten.
+    /// The previous keys are kept: packets sealed with them may still be on the way.
+    keeps_previous: bool,
+    /// When they are forgotten: 3 PTO after the first packet that was opened with the current ones.
     previous_until: Option<Instant>,
     update_after: u64,
 }
@@ -38,6 +40,7 @@ impl KeyPhase {
             first_sent: None,
             acked: false,
             first_received: None,
+            keeps_previous: false,
             previous_until: None,
             update_after: UPDATE_AFTER_PACKETS,
         }
@@ -66,22 +69,26 @@ impl KeyPhase {
     pub(crate) fn wants_update(&self, now: Instant) -> bool {
         let worn = self.sealed >= self.update_after
             || (self.sealed > 0 && now.since(self.since) >= UPDATE_AFTER);
-        worn && self.acked && self.previous_until.is_none()
+        worn && self.acked && !self.keeps_previous
     }
 
     /// Which keys a received packet is for.
     pub(crate) fn epoch_of(&self, bit: bool, number: u64) -> Epoch {
         if bit == self.phase {
             Epoch::Current
-        } else if self.first_received.is_none_or(|first| number < first) && self.previous_until.is_some() {
+        } else if self.keeps_previous && self.first_received.is_none_or(|first| number < first) {
             Epoch::Previous
         } else {
             Epoch::Next
         }
     }
 
-    /// A packet was opened with the current keys.
-    pub(crate) fn on_opened(&mut self, number: u64) {
+    /// A packet was opened with the current keys: the peer has them, so the previous ones are kept until
+    /// `previous_until` only.
+    pub(crate) fn on_opened(&mut self, number: u64, previous_until: Instant) {
+        if self.keeps_previous {
+            self.previous_until.get_or_insert(previous_until);
+        }
         self.first_received = Some(self.first_received.map_or(number, |first| first.min(number)));
     }
 
@@ -91,11 +98,11 @@ impl KeyPhase {
         self.first_sent.is_some()
     }
 
-    /// The session's keys were changed; the old ones are kept until `previous_until`.
-    pub(crate) fn on_update(&mut self, now: Instant, previous_until: Instant) {
+    /// The session's keys were changed; the old ones are kept for a while.
+    pub(crate) fn on_update(&mut self, now: Instant) {
         *self = Self {
             phase: !self.phase,
-            previous_until: Some(previous_until),
+            keeps_previous: true,
             update_after: self.update_after,
             ..Self::new(now)
         };
@@ -108,6 +115,7 @@ impl KeyPhase {
 
     /// The previous keys were forgotten.
     pub(crate) fn on_previous_discarded(&mut self) {
+        self.keeps_previous = false;
         self.previous_until = None;
     }
 
@@ -123,6 +131,8 @@ mod tests {
 
     const T0: Instant = Instant::from_nanos(1_000_000_000);
 
+    const T1: Instant = Instant::from_nanos(2_000_000_000);
+
     #[test]
     fn r4_no_update_before_the_last_one_was_acknowledged() {
         let mut keys = KeyPhase::new(T0);
@@ -132,7 +142,7 @@ mod tests {
         assert!(!keys.wants_update(T0));
         keys.on_acked(1);
         assert!(keys.wants_update(T0));
-        keys.on_update(T0, T0 + Duration::from_secs(1));
+        keys.on_update(T0);
         keys.on_sealed(2);
         keys.on_sealed(3);
         keys.on_acked(1);
@@ -146,14 +156,17 @@ mod tests {
     #[test]
     fn packets_of_three_phases_are_told_apart() {
         let mut keys = KeyPhase::new(T0);
-        keys.on_opened(7);
+        keys.on_opened(7, T1);
         assert_eq!(keys.epoch_of(false, 8), Epoch::Current);
         assert_eq!(keys.epoch_of(true, 9), Epoch::Next);
-        keys.on_update(T0, T0 + Duration::from_secs(1));
-        keys.on_opened(10);
+        keys.on_update(T0);
+        assert_eq!(keys.epoch_of(false, 12), Epoch::Previous, "the peer has not followed yet");
+        assert_eq!(keys.deadline(), None);
+        keys.on_opened(10, T1);
         assert_eq!(keys.epoch_of(false, 9), Epoch::Previous);
         assert_eq!(keys.epoch_of(true, 9), Epoch::Current);
         assert_eq!(keys.epoch_of(false, 11), Epoch::Next);
+        assert_eq!(keys.deadline(), Some(T1));
         keys.on_previous_discarded();
         assert_eq!(keys.epoch_of(false, 9), Epoch::Next, "which will not open it");
     }

@@ -1,5 +1,6 @@
 //! One session with one peer: handshake, packets, and the transfers inside.
 
+mod application;
 mod close;
 mod crypto_stream;
 mod frames;
