@@ -187,6 +187,11 @@ impl HashTree {
         self.root
     }
 
+    /// As [`root`](Self::root).
+    pub(crate) fn root_ref(&self) -> Option<&Value> {
+        self.root.as_ref()
+    }
+
     fn blocks_of(&self, piece: u64) -> usize {
         let before = piece.saturating_mul(PIECE_BLOCKS);
         block_count(self.size)

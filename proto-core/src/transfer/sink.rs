@@ -138,6 +138,11 @@ impl Sink {
         self.seal.filter(|_| !self.unchanged).map(|(_, root)| root)
     }
 
+    /// Whether ENTRY has come.
+    pub(super) fn is_announced(&self) -> bool {
+        self.entry.is_some()
+    }
+
     /// Whether a failed file is closed and removed.
     pub(super) fn is_gone(&self) -> bool {
         self.step == Step::Gone

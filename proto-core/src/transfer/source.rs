@@ -126,7 +126,19 @@ impl Source {
 
     /// The hash of the whole, once all was read.
     pub(super) fn root(&self) -> Option<Value> {
-        self.tree.root().filter(|_| self.meta.is_some())
+        self.root_ref().copied()
+    }
+
+    /// As [`root`](Self::root), to be sent.
+    pub(super) fn root_ref(&self) -> Option<&Value> {
+        self.tree.root_ref().filter(|_| self.meta.is_some())
+    }
+
+    /// The sink has everything; true when this was not known.
+    pub(super) fn all_arrived(&mut self) -> bool {
+        let new = self.acked_most != self.size();
+        self.acked_most = self.size();
+        new
     }
 
     /// Bytes acknowledged, bytes of the whole, bytes sent again.
@@ -200,7 +212,7 @@ impl Source {
     /// The first blocks of which bytes are lost, in order; some twice.
     fn lost_blocks(&self) -> impl Iterator<Item = u64> + '_ {
         let block = u64::from(BLOCK_SIZE);
-        let blocks = |range: core::ops::Range<u64>| range.start / block..range.end.div_ceil(block);
+        let blocks = move |range: core::ops::Range<u64>| range.start / block..range.end.div_ceil(block);
         self.lost.iter().flat_map(blocks).take(LOST_BLOCKS_SEEN)
     }
 
