@@ -45,7 +45,7 @@ struct Updates {
 }
 
 pub(super) struct TlsSession {
-    handshake: Handshake,
+    pub(super) handshake: Handshake,
     /// Handshake bytes read so far.
     read: usize,
     /// The highest level whose keys were there.
