@@ -7,10 +7,16 @@
 //! A handshake message is a type byte, a length of three bytes, and a body: checksum (8, over the transcript and
 //! the rest of the body), public key (32), length of the parameters (2), parameters, zeros up to the message's usual size.
 
+mod checksum;
+#[cfg(test)]
+mod tests;
+
 use proto_core::crypto::{
     CryptoError, Direction, Epoch, Level, Provider, PublicKey, Session, TAG_LEN,
 };
 use proto_core::wire::ConnectionId;
+
+use checksum::{checksum, fold};
 
 /// Bytes of type and length before a message's body.
 const MESSAGE_HEADER: usize = 4;
@@ -409,100 +415,4 @@ fn tag(key: u64, number: u64, header: &[u8], text: &[u8]) -> [u8; TAG_LEN] {
     tag[..8].copy_from_slice(&sum.to_be_bytes());
     tag[8..].copy_from_slice(&again.to_be_bytes());
     tag
-}
-
-/// The two halves of a 128-bit product, mixed.
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
-}
-
-/// A keyed checksum of 64 bits: products of 8-byte words in two independent chains, the same on every platform.
-fn checksum(key: u64, data: &[u8]) -> u64 {
-    const SALT: [u64; 4] = [
-        0x9e37_79b9_7f4a_7c15,
-        0xbf58_476d_1ce4_e5b9,
-        0x94d0_49bb_1331_11eb,
-        0xd6e8_feb8_6659_fd93,
-    ];
-    let step = |chains: (u64, u64), chunk: &[u8; 32]| {
-        let word = |at: usize| {
-            let mut word = [0; 8];
-            word.copy_from_slice(&chunk[at..at + 8]);
-            u64::from_le_bytes(word)
-        };
-        (
-            fold(word(0) ^ SALT[0], word(8) ^ chains.0),
-            fold(word(16) ^ SALT[1], word(24) ^ chains.1),
-        )
-    };
-    let (chunks, rest) = data.as_chunks::<32>();
-    let mut last = [0; 32];
-    last[..rest.len()].copy_from_slice(rest);
-    let key = fold(key ^ SALT[2], data.len() as u64 ^ SALT[3]);
-    let start = (key, fold(key ^ SALT[0], SALT[1]));
-    let chains = step(chunks.iter().fold(start, step), &last);
-    fold(chains.0 ^ SALT[2], chains.1 ^ SALT[3])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_checksum_sees_every_bit_and_the_length() {
-        let mut seen = std::collections::BTreeSet::new();
-        for len in 0..100 {
-            let mut data = vec![0; len];
-            assert!(seen.insert(checksum(1, &data)));
-            assert!(seen.insert(checksum(2, &data)));
-            for bit in 0..len * 8 {
-                data[bit / 8] ^= 1 << (bit % 8);
-                assert!(seen.insert(checksum(1, &data)), "bit {bit} of {len} bytes");
-                data[bit / 8] ^= 1 << (bit % 8);
-            }
-        }
-    }
-
-    #[test]
-    fn a_checksum_is_the_same_everywhere() {
-        // From a second implementation, with integers of unlimited size.
-        assert_eq!(checksum(7, b""), 0xb7fe_3521_46e5_600f);
-        assert_eq!(checksum(7, &[0x5a; 77]), 0x41ad_019e_7c2b_cd01);
-    }
-
-    #[test]
-    fn what_is_sealed_stays_readable() {
-        let provider = NullProvider {
-            key: PublicKey([1; 32]),
-        };
-        let mut client = provider.client(ConnectionId([9; 8]), b"").unwrap();
-        let mut packet = [5; 40];
-        client.seal(Level::Initial, 0, b"", &mut packet).unwrap();
-        assert_eq!(packet[..24], [5; 24]);
-        assert_ne!(packet[24..], [5; 16]);
-    }
-
-    #[test]
-    fn malformed_messages_end_in_the_alert_that_fits() {
-        let provider = NullProvider {
-            key: PublicKey([1; 32]),
-        };
-        let read = |bytes: &[u8]| {
-            let mut server = provider.server(ConnectionId([9; 8]), b"").unwrap();
-            server.read_handshake(Level::Initial, bytes)
-        };
-        assert_eq!(read(&[1, 0, 0, 41]), Err(DECODE_ERROR));
-        assert_eq!(read(&[1, 0, 64, 1]), Err(DECODE_ERROR));
-        assert_eq!(read(&[2, 0, 1, 0]), Err(UNEXPECTED_MESSAGE));
-        assert_eq!(read(&[1, 0, 1, 0]), Ok(()));
-        assert_eq!(
-            read(&[&[1, 0, 0, 42][..], &[0; 42]].concat()),
-            Err(DECRYPT_ERROR)
-        );
-        assert_eq!(
-            read(&[&[1, 0, 0, 42][..], &[0; 43]].concat()),
-            Err(UNEXPECTED_MESSAGE)
-        );
-    }
 }
