@@ -8,6 +8,7 @@
 //! the rest of the body), public key (32), length of the parameters (2), parameters, zeros up to the message's usual size.
 
 mod checksum;
+mod message;
 #[cfg(test)]
 mod tests;
 
@@ -17,9 +18,8 @@ use proto_core::crypto::{
 use proto_core::wire::ConnectionId;
 
 use checksum::{checksum, fold};
+use message::{HEADER as MESSAGE_HEADER, Message};
 
-/// Bytes of type and length before a message's body.
-const MESSAGE_HEADER: usize = 4;
 /// Bytes of a body before the parameters.
 const BODY_HEADER: usize = 8 + 32 + 2;
 /// No body is longer.
@@ -86,35 +86,6 @@ impl Provider for NullProvider {
         params: &[u8],
     ) -> Result<Box<dyn Session>, CryptoError> {
         self.session(Direction::Server, original, params)
-    }
-}
-
-/// The handshake's messages, in order. The flights stand for all of TLS's messages at the Handshake level.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Message {
-    ClientHello = 1,
-    ServerHello = 2,
-    ServerFlight = 3,
-    ClientFlight = 4,
-}
-
-impl Message {
-    fn level(self) -> Level {
-        match self {
-            Self::ClientHello | Self::ServerHello => Level::Initial,
-            Self::ServerFlight | Self::ClientFlight => Level::Handshake,
-        }
-    }
-
-    /// Bytes of the whole message while the parameters fit: what TLS takes with raw keys, X25519MLKEM768 and parameters
-    /// of 60 bytes.
-    fn size(self) -> usize {
-        match self {
-            Self::ClientHello => 1_412,
-            Self::ServerHello => 1_178,
-            Self::ServerFlight => 273,
-            Self::ClientFlight => 165,
-        }
     }
 }
 
