@@ -126,7 +126,7 @@ impl RangeSet {
     }
 
     /// The ranges, lowest first.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = Range<u64>> + '_ {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = Range<u64>> + Clone + '_ {
         self.ranges.iter().cloned()
     }
 

@@ -126,7 +126,7 @@ impl Received {
 
     /// What an ACK frame should say, newest first. The newest number is always part of it. The frame's writer stops at
     /// 256 ranges (T6) or when the packet is full.
-    pub fn ranges_desc(&self) -> impl Iterator<Item = RangeInclusive<u64>> + '_ {
+    pub fn ranges_desc(&self) -> impl Iterator<Item = RangeInclusive<u64>> + Clone + '_ {
         let told = self.told;
         self.seen
             .iter()

@@ -129,6 +129,16 @@ impl<F> Space<F> {
         self.packets.shrink_to_fit();
         self.frames.shrink_to_fit();
     }
+
+    #[cfg(test)]
+    pub(super) fn packets(&self) -> impl Iterator<Item = &Packet> {
+        self.packets.iter()
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> (usize, usize) {
+        (self.packets.capacity(), self.frames.capacity())
+    }
 }
 
 impl<F: Copy> Space<F> {
