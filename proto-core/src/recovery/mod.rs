@@ -179,7 +179,8 @@ impl<F: Copy> Recovery<F> {
     }
 
     /// A packet goes out under [`next_number`](Self::next_number). Of a packet that is not in flight nothing is kept,
-    /// and its frames meet no fate, while 1,024 such packets of its space are unresolved.
+    /// and its frames meet no fate, while 64 such packets of its space are unresolved: who only acknowledges learns what
+    /// the peer knows from the PING that it sends now and then, with an ACK frame in the same packet.
     pub fn on_packet_sent(&mut self, now: Instant, level: Level, sent: Sent, frames: &[F]) {
         self.counters.sent_packets += 1;
         self.counters.sent_bytes += u64::from(sent.bytes);

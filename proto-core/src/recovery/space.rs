@@ -6,7 +6,7 @@ use super::{Fate, Sent};
 use crate::time::Instant;
 
 /// Packets outside of the congestion window that are remembered; a peer that never acknowledges them costs no more.
-const UNCOUNTED_MAX: u32 = 1_024;
+const UNCOUNTED_MAX: u32 = 64;
 
 /// Numbers left out on purpose that are remembered.
 const SKIPPED_MAX: usize = 8;

@@ -1,7 +1,9 @@
 //! RFC 9002 case by case; `model` holds the whole against a naive version.
 
-mod cases;
+mod ack;
+mod loss;
 mod model;
+mod timer;
 
 use super::*;
 use alloc::vec::Vec;
