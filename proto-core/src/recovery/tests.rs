@@ -1,6 +1,7 @@
 //! RFC 9002 case by case; `model` holds the whole against a naive version.
 
 mod ack;
+mod bottleneck;
 mod loss;
 mod model;
 mod timer;
