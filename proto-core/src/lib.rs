@@ -10,6 +10,7 @@ extern crate alloc;
 mod config;
 pub mod congestion;
 pub mod crypto;
+mod endpoint;
 mod event;
 mod file;
 mod id;
@@ -24,6 +25,9 @@ mod transfer;
 pub mod wire;
 
 pub use config::{Config, CongestionControl};
+pub use endpoint::{
+    Admission, ConnectError, DatagramMeta, DropReason, Endpoint, PeerStats, Reason, StaleId, StartError, Transmit,
+};
 pub use event::{CloseCause, Event, Failure, FileInfo, Finished, TransferStats};
 pub use file::{
     BLOCK_SIZE, Block, FileDone, FileError, FileOp, HashAs, Meta, Operation, Outcome, PIECE_SIZE,

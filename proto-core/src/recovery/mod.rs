@@ -234,6 +234,24 @@ impl<F: Copy> Recovery<F> {
         self.app_limited = true;
     }
 
+    /// Shows the frames of the `count` oldest ack-eliciting packets in flight, which stay where they are: what a probe
+    /// should carry (RFC 9002 §6.2.4).
+    pub fn oldest(&self, level: Level, count: usize, show: &mut impl FnMut(F)) {
+        self.space(level).oldest(count, show);
+    }
+
+    /// The highest packet number that the peer acknowledged.
+    #[must_use]
+    pub fn largest_acked(&self, level: Level) -> Option<u64> {
+        self.space(level).largest_acked
+    }
+
+    /// UDP payload of full datagrams.
+    #[must_use]
+    pub fn datagram_size(&self) -> u16 {
+        self.datagram_size
+    }
+
     /// The round-trip time.
     #[must_use]
     pub fn rtt(&self) -> &Rtt {

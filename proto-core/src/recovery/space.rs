@@ -188,6 +188,16 @@ impl<F: Copy> Space<F> {
         frames.for_each(|frame| tell(fate, *frame));
     }
 
+    /// Shows the frames of the oldest unresolved ack-eliciting packets.
+    pub(super) fn oldest(&self, count: usize, show: &mut impl FnMut(F)) {
+        let open = |packet: &&Packet| packet.state == State::Outstanding && packet.ack_eliciting;
+        for packet in self.packets.iter().filter(open).take(count) {
+            let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
+            let frames = self.frames.range(first..first + packet.frames as usize);
+            frames.for_each(|frame| show(*frame));
+        }
+    }
+
     /// Forgets settled packets that no unsettled one stands before.
     pub(super) fn forget_resolved(&mut self) {
         while let Some(packet) = self.packets.front() {

@@ -1,0 +1,143 @@
+//! The small types of the endpoint's calls.
+
+use core::net::{IpAddr, SocketAddr};
+
+/// What the driver knows of a received datagram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DatagramMeta {
+    /// The sender's address.
+    pub source: SocketAddr,
+    /// The local address that it came to, when the driver knows: answers leave from it.
+    pub local: Option<IpAddr>,
+}
+
+/// One batch to send: `len` bytes of the caller's buffer, cut into datagrams of `segment_size` (the last may be shorter).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Transmit {
+    /// Where it goes.
+    pub destination: SocketAddr,
+    /// The local address to send from, when it matters.
+    pub source: Option<IpAddr>,
+    /// Bytes in all.
+    pub len: usize,
+    /// Bytes of each datagram but the last.
+    pub segment_size: usize,
+}
+
+/// Why an endpoint wants to be woken.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Reason {
+    /// An acknowledgement is owed.
+    AckDelay,
+    /// Packets may be lost by now (RFC 9002 §6.1.2).
+    LossDetection,
+    /// No acknowledgement came in time (RFC 9002 §6.2).
+    ProbeTimeout,
+    /// The pacer lets the next packet go.
+    Pacing,
+    /// The session must be kept alive.
+    KeepAlive,
+    /// The session was silent too long.
+    Idle,
+    /// The handshake takes too long.
+    Handshake,
+    /// The application has not admitted the peer, or not decided about a request.
+    Decision,
+    /// Old keys are to be forgotten, or new ones due.
+    KeyUpdate,
+    /// A closing session is done with.
+    Closing,
+}
+
+/// The application's answer to [`Event::PeerReady`](crate::Event::PeerReady).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Admission {
+    /// The peer may ask.
+    Admit,
+    /// The session is closed with [`CloseCode::Refused`](crate::wire::CloseCode::Refused).
+    Refuse,
+}
+
+/// The id's peer or transfer is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("this id is stale: its session or transfer has ended")]
+pub struct StaleId;
+
+/// Why a session cannot be opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The endpoint holds as many sessions as it may.
+    #[error("too many sessions")]
+    TooMany,
+    /// The provider cannot make a session.
+    #[error(transparent)]
+    Crypto(#[from] crate::crypto::CryptoError),
+}
+
+/// Why a transfer cannot be started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum StartError {
+    /// The session is gone or closing.
+    #[error(transparent)]
+    Stale(#[from] StaleId),
+    /// The session has as many open transfers as it may.
+    #[error("too many open transfers in this session")]
+    TooMany,
+    /// The peer's path has more than 1,024 bytes: the request would not fit the smallest packet.
+    #[error("the requested path is longer than 1024 bytes")]
+    PathTooLong,
+}
+
+/// What a session looks like from here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PeerStats {
+    /// Smoothed round-trip time.
+    pub rtt: core::time::Duration,
+    /// Least round-trip time seen.
+    pub min_rtt: core::time::Duration,
+    /// Congestion window, bytes.
+    pub congestion_window: u64,
+    /// Bytes in flight.
+    pub in_flight: u64,
+    /// Packets sent.
+    pub packets_sent: u64,
+    /// Packets declared lost.
+    pub packets_lost: u64,
+    /// Packets received and opened.
+    pub packets_received: u64,
+    /// UDP payload bytes sent.
+    pub bytes_sent: u64,
+    /// UDP payload bytes received.
+    pub bytes_received: u64,
+}
+
+/// Why a datagram or packet was dropped without effect; [`Endpoint::drops`](crate::Endpoint::drops) counts them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum DropReason {
+    /// No packet header: too short, or bit 0x40 is not set.
+    Malformed,
+    /// A version that this endpoint does not speak.
+    UnknownVersion,
+    /// For no session of this endpoint.
+    UnknownSession,
+    /// A first packet in a datagram below 1,200 bytes (H2).
+    SmallInitial,
+    /// This endpoint takes no sessions, or no more.
+    NotAccepting,
+    /// It cannot be opened: not from the peer, or changed on the way.
+    NotAuthentic,
+    /// There are no keys for it, yet or any more.
+    NoKeys,
+    /// Its number was seen before, or is too old to tell.
+    Duplicate,
+    /// What it holds finds no room (M3).
+    NoRoom,
+    /// The session is closing.
+    Closing,
+}
+
+impl DropReason {
+    /// How many reasons there are.
+    pub const COUNT: usize = 10;
+}
