@@ -199,6 +199,13 @@ impl<F: Copy> Recovery<F> {
         }
     }
 
+    /// Whether the next packet, if it would only acknowledge, should hold a PING as well: many went without, so that
+    /// nothing says which of them arrived, and ACK frames grow. At most once a round trip (RFC 9000 §13.2.4).
+    #[must_use]
+    pub fn wants_ping(&self, level: Level) -> bool {
+        self.space(level).wants_ping()
+    }
+
     /// The keys of a level are gone: its packets leave the accounts silently, their frames meet no fate
     /// (RFC 9002 §6.4).
     pub fn discard(&mut self, level: Level) {

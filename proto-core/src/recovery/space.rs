@@ -90,6 +90,12 @@ impl<F> Space<F> {
         self.skipped.iter().copied().flatten()
     }
 
+    /// Whether half of the packets that may be remembered outside of the window wait for a word of the peer, and none that
+    /// makes it answer is under way.
+    pub(super) fn wants_ping(&self) -> bool {
+        self.eliciting == 0 && self.uncounted >= UNCOUNTED_MAX / 2
+    }
+
     /// How many packets are remembered.
     pub(super) fn len(&self) -> usize {
         self.packets.len()

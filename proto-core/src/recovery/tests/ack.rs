@@ -221,3 +221,24 @@ fn an_ack_frame_from_the_wire() {
     assert_eq!(lost.map(|(frame, _)| *frame).collect::<Vec<_>>(), [4]);
     assert_eq!(b.recovery.rtt().smoothed(), (ms(100) * 7 + ms(100)) / 8);
 }
+
+/// RFC 9000 §13.2.4: who only acknowledges asks for a word of the peer's now and then, once a round trip.
+#[test]
+fn a_ping_among_acknowledgements() {
+    let mut b = Bench::confirmed(100);
+    let only_ack = Sent {
+        bytes: 40,
+        ack_eliciting: false,
+        in_flight: false,
+    };
+    for _ in 0..32 {
+        assert!(!b.recovery.wants_ping(Level::Data));
+        b.recovery
+            .on_packet_sent(at(200), Level::Data, only_ack, &[]);
+    }
+    assert!(b.recovery.wants_ping(Level::Data));
+    let ping = b.send(at(200));
+    assert!(!b.recovery.wants_ping(Level::Data), "it is under way");
+    b.ack(at(300), &[(ping, ping)]);
+    assert!(!b.recovery.wants_ping(Level::Data), "and was answered");
+}
