@@ -25,6 +25,7 @@
 
 mod client;
 mod error;
+pub mod executor;
 mod faults;
 mod fingerprint;
 mod identity;
