@@ -24,6 +24,7 @@
 //! final name only whole and verified.
 
 mod client;
+pub mod driver;
 mod error;
 pub mod executor;
 mod faults;
