@@ -4,14 +4,16 @@
 
 mod code;
 mod connection_id;
+mod cursor;
 mod entry;
 mod error;
 mod file_path;
 mod frame;
+pub mod varint;
 
 pub use code::{CloseCode, ErrorCode};
 pub use connection_id::ConnectionId;
 pub use entry::{Entry, EntryKind};
 pub use error::WireError;
 pub use file_path::{FilePath, PathError};
-pub use frame::{Ack, Durability, Frame, RequestKind, StoredAs};
+pub use frame::{Ack, Durability, Frame, RequestKind, StoredAs, write_ack};
