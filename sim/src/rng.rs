@@ -11,7 +11,9 @@ impl Rng {
     /// The stream `label` of `seed`. Streams of different labels have nothing visible in common.
     #[must_use]
     pub fn new(seed: u64, label: u64) -> Self {
-        Self(mix(mix(seed.wrapping_add(GOLDEN)) ^ label.wrapping_mul(GOLDEN)))
+        Self(mix(
+            mix(seed.wrapping_add(GOLDEN)) ^ label.wrapping_mul(GOLDEN)
+        ))
     }
 
     /// A new stream that depends on this one's state.

@@ -33,7 +33,9 @@ impl Node for Delay {
         } else {
             self.rng.between(0, self.jitter.as_nanos() as u64)
         };
-        self.last = self.last.max(now + self.fixed + Duration::from_nanos(jitter));
+        self.last = self
+            .last
+            .max(now + self.fixed + Duration::from_nanos(jitter));
         out.push((self.last, datagram));
     }
 }

@@ -19,12 +19,7 @@ fn at(nanos: u64) -> Instant {
 }
 
 /// Sends datagrams of `len` bytes, numbered in their first 4 bytes, `gap` ns apart; returns (time, number, payload).
-fn run(
-    nodes: Vec<Box<dyn Node>>,
-    count: u32,
-    len: usize,
-    gap: u64,
-) -> Vec<(u64, u32, Vec<u8>)> {
+fn run(nodes: Vec<Box<dyn Node>>, count: u32, len: usize, gap: u64) -> Vec<(u64, u32, Vec<u8>)> {
     let mut network = Network::default();
     network.connect(A, B, nodes);
     let mut arrived = Vec::new();
@@ -205,7 +200,10 @@ fn corruption_flips_one_to_four_bits() {
         counts[flips as usize] += 1;
     }
     assert!(counts[0].abs_diff(8_000) < 160, "{counts:?}");
-    assert!(counts[1..5].iter().all(|n| n.abs_diff(500) < 100), "{counts:?}");
+    assert!(
+        counts[1..5].iter().all(|n| n.abs_diff(500) < 100),
+        "{counts:?}"
+    );
     assert_eq!(counts[5], 0);
 }
 
