@@ -6,3 +6,4 @@ pub mod net;
 pub mod null_crypto;
 pub mod queue;
 pub mod rng;
+pub mod seeded_crypto;

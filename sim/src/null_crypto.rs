@@ -16,8 +16,10 @@ use proto_core::wire::ConnectionId;
 const MESSAGE_HEADER: usize = 4;
 /// Bytes of a body before the parameters.
 const BODY_HEADER: usize = 8 + 32 + 2;
-/// No body is longer, as no TLS handshake of dhow is.
+/// No body is longer.
 const BODY_MAX: usize = 1 << 14;
+/// Longer transport parameters are refused, as with TLS.
+const PARAMS_MAX: usize = 1 << 12;
 /// As for AES-128-GCM (RFC 9001 §6.6).
 const INTEGRITY_LIMIT: u64 = 1 << 52;
 
@@ -40,7 +42,7 @@ impl NullProvider {
         original: ConnectionId,
         params: &[u8],
     ) -> Result<Box<dyn Session>, CryptoError> {
-        if params.len() > BODY_MAX - BODY_HEADER {
+        if params.len() > PARAMS_MAX {
             return Err(CryptoError::Config);
         }
         let secret = checksum(0x6468_6f77, &original.0);
@@ -98,13 +100,14 @@ impl Message {
         }
     }
 
-    /// Bytes of the whole message while the parameters fit: what TLS with raw keys and X25519MLKEM768 takes.
+    /// Bytes of the whole message while the parameters fit: what TLS takes with raw keys, X25519MLKEM768 and parameters
+    /// of 60 bytes.
     fn size(self) -> usize {
         match self {
-            Self::ClientHello => 1_400,
-            Self::ServerHello => 1_180,
-            Self::ServerFlight => 330,
-            Self::ClientFlight => 190,
+            Self::ClientHello => 1_412,
+            Self::ServerHello => 1_178,
+            Self::ServerFlight => 273,
+            Self::ClientFlight => 165,
         }
     }
 }
@@ -214,11 +217,6 @@ impl NullSession {
         Ok(())
     }
 
-    fn announce(&mut self, level: Level) -> Option<Level> {
-        self.secrets[level as usize] = Some(checksum(self.transcript, &[level as u8]));
-        Some(level)
-    }
-
     /// The key for packets that `sender` seals; the generation of `Initial` and `Handshake` keys is 0.
     fn packet_key(
         &self,
@@ -264,23 +262,32 @@ impl Session for NullSession {
     }
 
     fn write_handshake(&mut self, out: &mut Vec<u8>) -> Option<Level> {
+        let heard = self.transcript;
+        if let Step::Write(message) = self.step {
+            self.encode(message, out);
+        }
         let (next, keys) = match self.step {
-            Step::Write(message) => {
-                self.encode(message, out);
-                match message {
-                    Message::ClientHello => (Step::Read(Message::ServerHello), None),
-                    Message::ServerHello => {
-                        (Step::Write(Message::ServerFlight), Some(Level::Handshake))
-                    }
-                    Message::ServerFlight => (Step::Read(Message::ClientFlight), Some(Level::Data)),
-                    Message::ClientFlight => (Step::Complete, Some(Level::Data)),
-                }
-            }
-            Step::Announce => (Step::Read(Message::ServerFlight), Some(Level::Handshake)),
+            Step::Write(Message::ClientHello) => (Step::Read(Message::ServerHello), None),
+            Step::Write(Message::ServerHello) => (
+                Step::Write(Message::ServerFlight),
+                Some((Level::Handshake, self.transcript)),
+            ),
+            Step::Announce => (
+                Step::Read(Message::ServerFlight),
+                Some((Level::Handshake, heard)),
+            ),
+            Step::Write(Message::ServerFlight) => (
+                Step::Read(Message::ClientFlight),
+                Some((Level::Data, self.transcript)),
+            ),
+            // As in TLS, 1-RTT keys follow from all up to the server's flight.
+            Step::Write(Message::ClientFlight) => (Step::Complete, Some((Level::Data, heard))),
             Step::Read(_) | Step::Complete | Step::Failed(_) => return None,
         };
         self.step = next;
-        keys.and_then(|level| self.announce(level))
+        let (level, transcript) = keys?;
+        self.secrets[level as usize] = Some(checksum(transcript, &[level as u8]));
+        Some(level)
     }
 
     fn is_complete(&self) -> bool {

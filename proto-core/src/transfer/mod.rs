@@ -7,3 +7,5 @@ mod request;
 pub(crate) use context::Context;
 pub(crate) use item::Item;
 pub use request::{Decision, Overwrite, Place, Request, Requested};
+mod stub;
+pub(crate) use stub::{OpTag, Taken, TransferEvent, Transfers};

@@ -181,18 +181,20 @@ proptest! {
     ) {
         let offset = offset >> shift;
         let body = vec![1; 70_001];
-        let page = |data| Frame::Page { transfer, offset, last: false, data };
-        let data = |data| Frame::Data { transfer, file, offset, data };
-        let crypto = |data| Frame::Crypto { offset, data };
         let below_end = usize::try_from(varint::MAX - offset).unwrap();
-        for (n, make) in [
-            (Frame::page_room(transfer, offset, room), &page as &dyn for<'d> Fn(&'d [u8]) -> Frame<'d>),
-            (Frame::data_room(transfer, file, offset, room), &data),
-            (Frame::crypto_room(offset, room), &crypto),
-        ] {
-            prop_assert!(n == 0 || make(&body[..n]).encoded_len() <= room);
-            prop_assert!(n == below_end || make(&body[..n + 1]).encoded_len() > room);
-        }
+        let exact = |n: usize, len: &dyn Fn(usize) -> usize| {
+            (n == 0 || len(n) <= room) && (n == below_end || len(n + 1) > room)
+        };
+        let page = exact(Frame::page_room(transfer, offset, room), &|n| {
+            Frame::Page { transfer, offset, last: false, data: &body[..n] }.encoded_len()
+        });
+        let data = exact(Frame::data_room(transfer, file, offset, room), &|n| {
+            Frame::Data { transfer, file, offset, data: &body[..n] }.encoded_len()
+        });
+        let crypto = exact(Frame::crypto_room(offset, room), &|n| {
+            Frame::Crypto { offset, data: &body[..n] }.encoded_len()
+        });
+        prop_assert!(page && data && crypto, "{page} {data} {crypto}");
     }
 }
 
