@@ -1,7 +1,17 @@
 //! One socket: client and server role, every peer, every transfer.
 
 mod api;
+mod deadlines;
+mod id_cipher;
+mod queue;
+mod route;
+mod shared;
+mod stateless;
 
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 use core::num::NonZeroUsize;
@@ -10,42 +20,305 @@ pub use api::{
     Admission, ConnectError, DatagramMeta, DropReason, PeerStats, Reason, StaleId, StartError,
     Transmit,
 };
+pub(crate) use shared::Shared;
 
-use crate::{
-    Config, Decision, Event, FileDone, FileOp, Instant, PeerId, Request, TransferId,
-    wire::CloseCode,
-};
+use crate::config::Config;
+use crate::crypto::Direction;
+use crate::event::Event;
+use crate::file::{FileDone, FileOp};
+use crate::id::{OpId, PeerId, TransferId};
+use crate::peer::{Opening, Peer};
+use crate::rng::{Rng, Stream};
+use crate::slab::{Key, Slab};
+use crate::time::Instant;
+use crate::transfer::{Decision, OpTag, Request};
+use crate::wire::{CloseCode, ConnectionId};
+use deadlines::Deadlines;
+use id_cipher::IdCipher;
+use queue::Queue;
+use stateless::Answers;
 
 /// One socket: client and server role, every peer, every transfer.
 ///
-/// 1. `handle_*` and the application's calls change state; none blocks, none does I/O.
-/// 2. After any of them, poll: up to 16 batches of `poll_transmit`, then `poll_file_op` and `poll_event` until `None`, then
-///    `poll_timeout`, and call `handle_timeout` at that time at the latest.
+/// The contract:
+///
+/// 1. `handle_*` and the application's calls change state. They do no I/O, never block and never panic, whatever the input.
+/// 2. After any of them, a driver polls: up to 16 batches of [`poll_transmit`](Self::poll_transmit), then
+///    [`poll_file_op`](Self::poll_file_op) until `None`, then [`poll_event`](Self::poll_event) until `None`, then
+///    [`poll_timeout`](Self::poll_timeout); at that time at the latest it calls [`handle_timeout`](Self::handle_timeout).
+/// 3. Not polling an output is its back-pressure: nothing queues up behind it.
+/// 4. A [`FileOp`] is a loan. It comes home in one [`FileDone`] with the same id, in any order, however late; its block comes
+///    home with it. Operations on loan at one time are independent of each other.
+/// 5. `now` never goes backwards; an earlier time counts as the latest one told. A forward jump is survived.
+/// 6. A deadline is never in the past once `handle_timeout(now)` has returned. Spurious calls of `handle_timeout` and of the
+///    polls change nothing.
+/// 7. The same configuration, seed and inputs give the same outputs, byte for byte, when the
+///    [`Provider`](crate::crypto::Provider) is as deterministic.
+/// 8. An id is good until the event that ends it was taken ([`Event::Finished`], [`Event::PeerClosed`]); afterwards it is
+///    stale: an error, never another's state.
+/// 9. A panic is a bug in dhow.
 #[derive(Debug)]
 pub struct Endpoint {
-    _x: (),
+    /// The latest time told.
+    now: Instant,
+    shared: Shared,
+    ids: IdCipher,
+    peers: Slab<Peer>,
+    /// Servers' sessions by the client's address and first destination id, until they are forgotten: a first packet
+    /// that comes twice must not open a second session.
+    originals: BTreeMap<(SocketAddr, ConnectionId), Key>,
+    half_open: BTreeSet<Key>,
+    loans: Slab<Loan>,
+    answers: Answers,
+    deadlines: Deadlines,
+    /// Peers with datagrams, file operations and events for the outside.
+    sending: Queue,
+    working: Queue,
+    telling: Queue,
 }
 
-#[allow(unused, clippy::unimplemented, missing_docs)]
+/// Whose a file operation on loan is.
+#[derive(Clone, Copy, Debug)]
+struct Loan {
+    peer: Key,
+    transfer: Key,
+    tag: OpTag,
+}
+
 impl Endpoint {
-    pub fn new(config: Arc<Config>, seed: [u8; 32], now: Instant) -> Self { unimplemented!() }
-    pub fn handle_datagram(&mut self, now: Instant, meta: DatagramMeta, payload: &mut [u8]) { unimplemented!() }
-    pub fn handle_timeout(&mut self, now: Instant) { unimplemented!() }
-    pub fn handle_file_done(&mut self, now: Instant, done: FileDone) { unimplemented!() }
-    /// Opens a session; `PeerReady` follows, or `PeerClosed`.
-    pub fn connect(&mut self, now: Instant, address: SocketAddr) -> Result<PeerId, ConnectError> { unimplemented!() }
-    pub fn admit(&mut self, now: Instant, peer: PeerId, admission: Admission) -> Result<(), StaleId> { unimplemented!() }
-    pub fn start(&mut self, now: Instant, peer: PeerId, request: Request) -> Result<TransferId, StartError> { unimplemented!() }
-    pub fn decide(&mut self, now: Instant, transfer: TransferId, decision: Decision) -> Result<(), StaleId> { unimplemented!() }
-    pub fn cancel(&mut self, now: Instant, transfer: TransferId) -> Result<(), StaleId> { unimplemented!() }
-    /// Ends a session: what is owed to the peer is flushed first (for at most 3 PTO), open transfers are given up.
-    pub fn close(&mut self, now: Instant, peer: PeerId, code: CloseCode) -> Result<(), StaleId> { unimplemented!() }
-    /// One GSO batch of at most `segments_max` datagrams into `out`.
-    pub fn poll_transmit(&mut self, now: Instant, segments_max: NonZeroUsize, out: &mut [u8]) -> Option<Transmit> { unimplemented!() }
-    pub fn poll_file_op(&mut self) -> Option<FileOp> { unimplemented!() }
-    pub fn poll_event(&mut self) -> Option<Event> { unimplemented!() }
-    pub fn poll_timeout(&self) -> Option<(Instant, Reason)> { unimplemented!() }
-    pub fn stats(&self, peer: PeerId) -> Option<PeerStats> { unimplemented!() }
-    /// Datagrams and packets dropped, by reason (index: the reason's number).
-    pub fn drops(&self) -> &[u64; DropReason::COUNT] { unimplemented!() }
+    /// An endpoint without sessions. All of its own randomness follows from `seed`, which must be unpredictable to
+    /// others.
+    #[must_use]
+    pub fn new(config: Arc<Config>, seed: [u8; 32], now: Instant) -> Self {
+        let mut secrets = Rng::new(seed, Stream::Secret);
+        Self {
+            now,
+            ids: IdCipher::new(&mut secrets),
+            shared: Shared::new(config, seed),
+            peers: Slab::default(),
+            originals: BTreeMap::new(),
+            half_open: BTreeSet::new(),
+            loans: Slab::default(),
+            answers: Answers::default(),
+            deadlines: Deadlines::default(),
+            sending: Queue::default(),
+            working: Queue::default(),
+            telling: Queue::default(),
+        }
+    }
+
+    /// Time has come to `now`: does whatever is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.advance(now);
+        while let Some((at, index, _)) = self.deadlines.first() {
+            if at > now {
+                break;
+            }
+            self.deadlines.set(index, None);
+            let Some(key) = self.peers.key_at(index) else { continue };
+            if let Some(peer) = self.peers.get_mut(key) {
+                peer.handle_timeout(now, &mut self.shared);
+            }
+            self.settle(key);
+        }
+    }
+
+    /// A file operation has come home. One that is not on loan is ignored.
+    pub fn handle_file_done(&mut self, now: Instant, done: FileDone) {
+        let now = self.advance(now);
+        let Some(loan) = self.loans.remove(done.id.0) else { return };
+        if let Some(peer) = self.peers.get_mut(loan.peer) {
+            peer.handle_file_done(now, &mut self.shared, loan.transfer, loan.tag, done.block, done.result);
+        }
+        self.settle(loan.peer);
+    }
+
+    /// Opens a session with the endpoint at `address`. [`Event::PeerReady`] follows, or [`Event::PeerClosed`].
+    ///
+    /// # Errors
+    /// When there are as many sessions as there may be, or the provider cannot make one.
+    pub fn connect(&mut self, now: Instant, address: SocketAddr) -> Result<PeerId, ConnectError> {
+        let now = self.advance(now);
+        if self.peers.len() >= self.shared.config.limits.sessions as usize {
+            return Err(ConnectError::TooMany);
+        }
+        let opening = Opening {
+            direction: Direction::Client,
+            remote: address,
+            local: None,
+            original: ConnectionId(self.shared.rng.next_u64().to_be_bytes()),
+            id: self.ids.issue(self.peers.next_key()),
+            remote_id: None,
+        };
+        let key = self.peers.insert(Peer::new(now, &mut self.shared, opening)?);
+        self.settle(key);
+        Ok(PeerId(key))
+    }
+
+    /// Says whether the peer of [`Event::PeerReady`] is welcome. Only the first word counts.
+    ///
+    /// # Errors
+    /// When the session is gone.
+    pub fn admit(&mut self, now: Instant, peer: PeerId, admission: Admission) -> Result<(), StaleId> {
+        self.with_peer(now, peer, |peer, now, shared| peer.admit(now, shared, admission))
+    }
+
+    /// Asks the peer for something. [`Event::Finished`] is the last that is heard of it.
+    ///
+    /// # Errors
+    /// When the session is gone or closing, not admitted yet, or has as many transfers as it may.
+    pub fn start(&mut self, now: Instant, peer: PeerId, request: Request) -> Result<TransferId, StartError> {
+        let started = self.with_peer(now, peer, |peer, now, shared| peer.start(now, shared, request))?;
+        started.map(|key| TransferId { peer, key })
+    }
+
+    /// Answers [`Event::Requested`].
+    ///
+    /// # Errors
+    /// When the transfer is gone.
+    pub fn decide(&mut self, now: Instant, transfer: TransferId, decision: Decision) -> Result<(), StaleId> {
+        self.with_peer(now, transfer.peer, |peer, now, shared| peer.decide(now, shared, transfer.key, decision))?
+    }
+
+    /// Gives a transfer up. [`Event::Finished`] follows.
+    ///
+    /// # Errors
+    /// When the transfer is gone.
+    pub fn cancel(&mut self, now: Instant, transfer: TransferId) -> Result<(), StaleId> {
+        self.with_peer(now, transfer.peer, |peer, now, shared| peer.cancel(now, shared, transfer.key))?
+    }
+
+    /// Ends a session: open transfers are given up, what is owed to the peer goes out (for at most 3 PTO), then CLOSE.
+    /// [`Event::PeerClosed`] follows.
+    ///
+    /// # Errors
+    /// When the session is gone.
+    pub fn close(&mut self, now: Instant, peer: PeerId, code: CloseCode) -> Result<(), StaleId> {
+        self.with_peer(now, peer, |peer, now, shared| peer.close(now, shared, code))
+    }
+
+    /// The next batch for the socket: at most `segments_max` datagrams for one address, written to the front of `out`, which
+    /// should hold at least one full datagram ([`Config::datagram_size`]).
+    pub fn poll_transmit(&mut self, now: Instant, segments_max: NonZeroUsize, out: &mut [u8]) -> Option<Transmit> {
+        let now = self.advance(now);
+        if let Some(transmit) = self.answers.poll(out) {
+            return Some(transmit);
+        }
+        while let Some(index) = self.sending.pop() {
+            let Some(key) = self.peers.key_at(index) else { continue };
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            let transmit = peer.poll_transmit(now, &mut self.shared, segments_max.get(), out);
+            if transmit.is_some() {
+                self.settle(key);
+                return transmit;
+            }
+            self.settle_idle(key);
+        }
+        None
+    }
+
+    /// The next operation for the executor.
+    pub fn poll_file_op(&mut self) -> Option<FileOp> {
+        while let Some(index) = self.working.pop() {
+            let Some(key) = self.peers.key_at(index) else { continue };
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            let op = peer.poll_op(self.now, &mut self.shared);
+            if let Some((transfer, tag, what)) = op {
+                let id = OpId(self.loans.insert(Loan { peer: key, transfer, tag }));
+                self.working.push(index);
+                return Some(FileOp { id, what });
+            }
+            self.settle_idle(key);
+        }
+        None
+    }
+
+    /// The next event for the application.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        while let Some(index) = self.telling.pop() {
+            let Some(key) = self.peers.key_at(index) else { continue };
+            let Some(peer) = self.peers.get_mut(key) else { continue };
+            let event = peer.poll_event(self.now, &mut self.shared, PeerId(key));
+            self.settle(key);
+            if event.is_some() {
+                return event;
+            }
+        }
+        None
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due, and why.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
+        self.deadlines.first().map(|(at, _, reason)| (at, reason))
+    }
+
+    /// Figures of a session; `None` when it is gone.
+    #[must_use]
+    pub fn stats(&self, peer: PeerId) -> Option<PeerStats> {
+        self.peers.get(peer.0).map(Peer::stats)
+    }
+
+    /// Datagrams and packets dropped so far; the index is the [`DropReason`]'s number.
+    #[must_use]
+    pub fn drops(&self) -> &[u64; DropReason::COUNT] {
+        &self.shared.drops
+    }
+
+    /// Sessions in any state.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.peers.len()
+    }
+
+    fn advance(&mut self, now: Instant) -> Instant {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    fn with_peer<T>(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        call: impl FnOnce(&mut Peer, Instant, &mut Shared) -> T,
+    ) -> Result<T, StaleId> {
+        let now = self.advance(now);
+        let result = call(self.peers.get_mut(peer.0).ok_or(StaleId)?, now, &mut self.shared);
+        self.settle(peer.0);
+        Ok(result)
+    }
+
+    /// Brings queues and deadlines up to date with a session that was touched.
+    fn settle(&mut self, key: Key) {
+        self.settle_idle(key);
+        let Some(peer) = self.peers.get(key) else { return };
+        if peer.wants_transmit(self.now) {
+            self.sending.push(key.index);
+        }
+        if peer.has_ops() {
+            self.working.push(key.index);
+        }
+        if peer.has_events() {
+            self.telling.push(key.index);
+        }
+    }
+
+    /// The same for a session that a poll found to have nothing: it waits for its next input, and is not asked again.
+    fn settle_idle(&mut self, key: Key) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.close_when_flushed(self.now, &mut self.shared);
+        if !peer.is_half_open() {
+            self.half_open.remove(&key);
+        }
+        if peer.is_done() {
+            let original = (peer.address(), peer.original_id());
+            if peer.direction() == Direction::Server {
+                self.originals.remove(&original);
+            }
+            self.peers.remove(key);
+            self.deadlines.set(key.index, None);
+        } else {
+            self.deadlines.set(key.index, peer.deadline());
+        }
+    }
 }

@@ -1,5 +1,254 @@
-//! One session with one peer.
+//! One session with one peer: handshake, packets, and the transfers inside.
 
+mod application;
+mod close;
+mod crypto_stream;
+mod frames;
+mod handshake;
+mod key_phase;
 mod packet_writer;
+mod path;
+mod receive;
+mod state;
+mod timers;
+mod transmit;
 
 pub(crate) use packet_writer::{PacketWriter, SentFrame};
+
+use alloc::boxed::Box;
+use core::net::{IpAddr, SocketAddr};
+
+use crate::crypto::{CryptoError, Direction, Level, PublicKey, Session};
+use crate::endpoint::{PeerStats, Shared};
+use crate::event::CloseCause;
+use crate::recovery::{Received, Recovery, Settings};
+use crate::time::{Duration, Instant};
+use crate::transfer::Transfers;
+use crate::wire::{ConnectionId, TransportParams};
+
+use crypto_stream::{CryptoReceive, CryptoSend};
+use key_phase::KeyPhase;
+use path::Path;
+use state::State;
+
+/// The longest that an acknowledgement of ours waits.
+pub(crate) const MAX_ACK_DELAY: Duration = Duration::from_millis(25);
+
+/// One session.
+pub(crate) struct Peer {
+    direction: Direction,
+    state: State,
+    path: Path,
+    ids: Ids,
+    session: Box<dyn Session>,
+    /// The highest level whose keys this end has: handshake bytes go out there.
+    write_level: Level,
+    spaces: [Space; 3],
+    recovery: Recovery<SentFrame>,
+    keys: KeyPhase,
+    transfers: Transfers,
+    /// The handshake is confirmed (RFC 9001 §4.1.2).
+    confirmed: bool,
+    handshake_done_pending: bool,
+    /// Set while the pacer holds packets back.
+    paced_until: Option<Instant>,
+    last_heard: Instant,
+    last_ping: Instant,
+    idle_timeout: Duration,
+    events: Pending,
+    packets_received: u64,
+    failed_opens: u64,
+    /// The congestion window's worth of packets after which the next number is left out (T5).
+    next_skip: u64,
+}
+
+/// Connection ids of a session.
+#[derive(Clone, Copy, Debug)]
+struct Ids {
+    /// Where the client's first packets went.
+    original: ConnectionId,
+    /// Ours: packets to us carry it.
+    local: ConnectionId,
+    /// The peer's; known once its first packet was opened.
+    remote: ConnectionId,
+    remote_known: bool,
+}
+
+/// Events of the session itself that the application has not taken.
+#[derive(Debug, Default)]
+struct Pending {
+    ready: bool,
+    closed: Option<CloseCause>,
+}
+
+/// One packet number space with its handshake bytes.
+#[derive(Debug)]
+struct Space {
+    received: Received,
+    crypto_in: CryptoReceive,
+    crypto_out: CryptoSend,
+    /// Packets that must elicit an acknowledgement, past congestion control.
+    probes: u8,
+    /// An acknowledgement's time has come.
+    ack_now: bool,
+    /// Keys of this level were forgotten.
+    discarded: bool,
+}
+
+impl Space {
+    fn new(level: Level) -> Self {
+        Self {
+            received: Received::new(level, MAX_ACK_DELAY),
+            crypto_in: CryptoReceive::default(),
+            crypto_out: CryptoSend::default(),
+            probes: 0,
+            ack_now: false,
+            discarded: false,
+        }
+    }
+}
+
+/// What a session is made with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    pub(crate) direction: Direction,
+    pub(crate) remote: SocketAddr,
+    pub(crate) local: Option<IpAddr>,
+    /// Where the client's first packets go.
+    pub(crate) original: ConnectionId,
+    /// The id that this end issues.
+    pub(crate) id: ConnectionId,
+    /// The id that the peer issued: a server knows it from the first packet.
+    pub(crate) remote_id: Option<ConnectionId>,
+}
+
+impl Peer {
+    /// A session at its very beginning; a client's has its first flight ready to send.
+    pub(crate) fn new(now: Instant, shared: &mut Shared, opening: Opening) -> Result<Self, CryptoError> {
+        let config = shared.config.clone();
+        let is_server = opening.direction == Direction::Server;
+        let params = TransportParams {
+            max_idle_timeout_ms: u64::try_from(config.idle_timeout.as_millis()).unwrap_or(u64::MAX),
+            max_datagram: 65_507,
+            max_ack_delay_us: MAX_ACK_DELAY.as_micros() as u64,
+            receive_buffer: config.receive_buffer,
+            original_id: is_server.then_some(opening.original),
+            source_id: opening.id,
+        }
+        .encode();
+        let session = match opening.direction {
+            Direction::Client => config.provider.client(opening.original, &params)?,
+            Direction::Server => config.provider.server(opening.original, &params)?,
+        };
+        let mut peer = Self {
+            direction: opening.direction,
+            state: State::Handshaking { until: now + config.limits.handshake_timeout },
+            path: Path::new(opening.remote, opening.local, !is_server),
+            ids: Ids {
+                original: opening.original,
+                local: opening.id,
+                remote: opening.remote_id.unwrap_or(opening.original),
+                remote_known: opening.remote_id.is_some(),
+            },
+            session,
+            write_level: Level::Initial,
+            spaces: Level::ALL.map(Space::new),
+            recovery: Recovery::new(Settings::new(config.congestion, config.datagram_size, is_server), now),
+            keys: KeyPhase::new(now),
+            transfers: Transfers::new(opening.direction, &config.limits),
+            confirmed: false,
+            handshake_done_pending: false,
+            paced_until: None,
+            last_heard: now,
+            last_ping: now,
+            idle_timeout: config.idle_timeout,
+            events: Pending::default(),
+            packets_received: 0,
+            failed_opens: 0,
+            next_skip: shared.rng.below(64),
+        };
+        peer.pump_handshake();
+        Ok(peer)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.path.remote
+    }
+
+    pub(crate) fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// The id that the client's first packets went to.
+    pub(crate) fn original_id(&self) -> ConnectionId {
+        self.ids.original
+    }
+
+    pub(crate) fn key(&self) -> Option<PublicKey> {
+        self.session.peer_key()
+    }
+
+    /// A server's session whose handshake is not finished.
+    pub(crate) fn is_half_open(&self) -> bool {
+        self.direction == Direction::Server && matches!(self.state, State::Handshaking { .. })
+    }
+
+    /// Whether the session can be forgotten: it is over, nothing is on loan and every event was taken.
+    pub(crate) fn is_done(&self) -> bool {
+        self.state == State::Gone
+            && self.transfers.is_drained()
+            && !self.events.ready
+            && self.events.closed.is_none()
+    }
+
+    /// Every datagram that reached this session, valid or not (H1).
+    pub(crate) fn on_datagram(&mut self, bytes: usize) {
+        self.path.on_received(bytes);
+    }
+
+    pub(crate) fn stats(&self) -> PeerStats {
+        let rtt = self.recovery.rtt();
+        let counters = self.recovery.counters();
+        PeerStats {
+            rtt: rtt.smoothed(),
+            min_rtt: rtt.min(),
+            congestion_window: self.recovery.window(),
+            in_flight: self.recovery.in_flight(),
+            packets_sent: counters.packets_sent,
+            packets_lost: counters.packets_lost,
+            packets_received: self.packets_received,
+            bytes_sent: self.path.bytes_sent(),
+            bytes_received: self.path.bytes_received(),
+        }
+    }
+
+    fn space(&mut self, level: Level) -> &mut Space {
+        &mut self.spaces[level as usize]
+    }
+
+    /// Forgets a level's keys, its packets and its handshake bytes.
+    fn discard_level(&mut self, level: Level) {
+        let space = &mut self.spaces[level as usize];
+        if space.discarded {
+            return;
+        }
+        space.discarded = true;
+        space.probes = 0;
+        space.ack_now = false;
+        space.crypto_in.clear();
+        space.crypto_out.clear();
+        self.session.discard_keys(level);
+        self.recovery.discard(level);
+    }
+}
+
+impl core::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Peer")
+            .field("direction", &self.direction)
+            .field("state", &self.state)
+            .field("path", &self.path)
+            .field("ids", &self.ids)
+            .finish_non_exhaustive()
+    }
+}

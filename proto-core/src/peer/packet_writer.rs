@@ -1,28 +1,24 @@
 //! Frames of one packet that is being built, and the record of what it holds.
 
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 use crate::slab::Key;
 use crate::transfer::Item;
-use crate::wire::Frame;
+use crate::wire::{Frame, write_ack};
+
+/// Frames that a packet holds at most, padding apart (T10).
+pub(crate) const MAX_FRAMES: usize = 64;
 
 /// What a sent packet carried, for the day that it is acknowledged or lost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SentFrame {
     /// Acknowledged, the receiver need not be told again of what is at or below `largest`.
-    Ack {
-        largest: u64,
-    },
+    Ack { largest: u64 },
     Ping,
-    Crypto {
-        offset: u32,
-        len: u16,
-    },
+    Crypto { offset: u32, len: u16 },
     HandshakeDone,
-    Transfer {
-        key: Key,
-        item: Item,
-    },
+    Transfer { key: Key, item: Item },
 }
 
 /// Fills a packet's payload with frames.
@@ -37,16 +33,12 @@ impl<'a> PacketWriter<'a> {
     /// Writes into `payload`; what is written is remembered in `sent`, which is emptied first.
     pub(crate) fn new(payload: &'a mut [u8], sent: &'a mut Vec<SentFrame>) -> Self {
         sent.clear();
-        Self {
-            payload,
-            len: 0,
-            sent,
-        }
+        Self { payload, len: 0, sent }
     }
 
-    /// Bytes left.
+    /// Bytes left for a frame; 0 when the packet holds as many frames as it may.
     pub(crate) fn room(&self) -> usize {
-        self.payload.len() - self.len
+        if self.sent.len() >= MAX_FRAMES { 0 } else { self.payload.len() - self.len }
     }
 
     /// Bytes written.
@@ -57,13 +49,37 @@ impl<'a> PacketWriter<'a> {
     /// Adds the frame; false when it does not fit, and then nothing has changed.
     #[must_use]
     pub(crate) fn put(&mut self, frame: &Frame<'_>, sent: SentFrame) -> bool {
-        match frame.encode(&mut self.payload[self.len..]) {
-            Some(written) => {
-                self.len += written;
-                self.sent.push(sent);
-                true
-            }
-            None => false,
-        }
+        let written = self.free().and_then(|free| frame.encode(free));
+        self.commit(written, Some(sent))
+    }
+
+    /// Adds an ACK frame of `ranges`, newest first.
+    #[must_use]
+    pub(crate) fn put_ack(
+        &mut self,
+        delay_micros: u64,
+        largest: u64,
+        ranges: impl Iterator<Item = RangeInclusive<u64>> + Clone,
+    ) -> bool {
+        let written = self.free().and_then(|free| write_ack(free, delay_micros, ranges));
+        self.commit(written, Some(SentFrame::Ack { largest }))
+    }
+
+    /// Adds a frame that is never sent again.
+    #[must_use]
+    pub(crate) fn put_once(&mut self, frame: &Frame<'_>) -> bool {
+        let written = self.free().and_then(|free| frame.encode(free));
+        self.commit(written, None)
+    }
+
+    fn free(&mut self) -> Option<&mut [u8]> {
+        if self.room() == 0 { None } else { self.payload.get_mut(self.len..) }
+    }
+
+    fn commit(&mut self, written: Option<usize>, sent: Option<SentFrame>) -> bool {
+        let Some(written) = written else { return false };
+        self.len += written;
+        self.sent.extend(sent);
+        true
     }
 }

@@ -1,1 +1,281 @@
-//! Loss detection.
+//! Acknowledgements in both directions, loss detection, probes and the sender's brakes (RFC 9002).
+//!
+//! [`Received`] remembers what arrived and says when an acknowledgement is owed. [`Recovery`] remembers what was sent,
+//! decides what was lost and when to probe, and holds the congestion controller and the pacer. Neither knows what packets
+//! carry: each sent packet's frames are kept as small copies, and come back once, with their [`Fate`].
+
+mod ack;
+mod loss;
+mod received;
+mod rtt;
+mod space;
+mod timer;
+
+use alloc::boxed::Box;
+
+pub use received::{MAX_ACK_DELAY, RANGES_MAX, Received};
+pub use rtt::{GRANULARITY, INITIAL_RTT, Rtt};
+pub use timer::{OnTimeout, Timer};
+
+use crate::config::CongestionControl;
+use crate::congestion::{Controller, Pacer, controller};
+use crate::crypto::Level;
+use crate::time::{Duration, Instant};
+use space::Space;
+
+/// Sent packets that may be remembered at once, over all packet number spaces (M5).
+pub const PACKETS_MAX: usize = 1 << 17;
+
+/// How a session's recovery begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The congestion controller.
+    pub control: CongestionControl,
+    /// UDP payload of full datagrams.
+    pub datagram_size: u16,
+    /// How long the peer may hold an acknowledgement back.
+    pub max_ack_delay: Duration,
+    /// A server's address is known to be valid; a client probes until it knows that the server takes its own for
+    /// valid.
+    pub is_server: bool,
+    /// Stands for the round-trip time until there is a sample; [`INITIAL_RTT`] unless better is known.
+    pub initial_rtt: Duration,
+}
+
+/// What recovery needs to know of a packet that is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sent {
+    /// UDP payload bytes, with header and tag.
+    pub bytes: u32,
+    /// It holds a frame other than ACK, PADDING and CLOSE.
+    pub ack_eliciting: bool,
+    /// It counts against the congestion window: it is ack-eliciting or holds PADDING.
+    pub in_flight: bool,
+}
+
+/// What became of a sent frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// The peer has it.
+    Acked,
+    /// It is presumed lost; if it still matters, it must be sent again.
+    Lost,
+}
+
+/// Why an ACK frame ends the session with PROTOCOL_VIOLATION.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AckError {
+    /// It names a packet that was never sent (T4), or left out on purpose (T5).
+    #[error("an acknowledgement of a packet that was not sent")]
+    NeverSent,
+}
+
+/// What an ACK frame did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct AckOutcome {
+    /// Packets newly acknowledged.
+    pub acked_packets: u32,
+    /// Their bytes, of those that were in flight.
+    pub acked_bytes: u64,
+    /// The highest number that was newly acknowledged.
+    pub largest_acked: Option<u64>,
+    /// Packets found lost.
+    pub lost_packets: u32,
+    /// Their bytes, of those that were in flight.
+    pub lost_bytes: u64,
+    /// The round-trip sample that it gave.
+    pub rtt_sample: Option<Duration>,
+}
+
+/// Totals since the session began.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Packets sent.
+    pub sent_packets: u64,
+    /// Their bytes.
+    pub sent_bytes: u64,
+    /// Packets acknowledged.
+    pub acked_packets: u64,
+    /// Bytes acknowledged, of packets in flight.
+    pub acked_bytes: u64,
+    /// Packets presumed lost.
+    pub lost_packets: u64,
+    /// Bytes presumed lost, of packets in flight.
+    pub lost_bytes: u64,
+    /// Probe time-outs.
+    pub probes: u64,
+    /// Congestion events: each cut the window.
+    pub cuts: u64,
+}
+
+/// A session's sending side: all three packet number spaces of one path.
+///
+/// `F` is what the owner wants back of each frame when its fate is known.
+#[derive(Debug)]
+pub struct Recovery<F> {
+    spaces: [Space<F>; 3],
+    rtt: Rtt,
+    /// RFC 9002 §7.6.2: only packets sent after the first sample can prove persistent congestion.
+    first_sample: Option<Instant>,
+    max_ack_delay: Duration,
+    datagram_size: u16,
+    control: Box<dyn Controller>,
+    pacer: Pacer,
+    in_flight: u64,
+    /// When the window was last cut; packets sent until then belong to that congestion event (RFC 9002 §7.3.2).
+    cut_at: Option<Instant>,
+    app_limited: bool,
+    timers: timer::Timers,
+    counters: Counters,
+}
+
+impl<F: Copy> Recovery<F> {
+    /// Nothing sent yet.
+    #[must_use]
+    pub fn new(settings: Settings, now: Instant) -> Self {
+        let rtt = Rtt::new(settings.initial_rtt);
+        let control = controller(settings.control, settings.datagram_size);
+        let pacer = Pacer::new(now, control.pacing_rate(&rtt), settings.datagram_size);
+        Self {
+            spaces: Default::default(),
+            rtt,
+            first_sample: None,
+            max_ack_delay: settings.max_ack_delay,
+            datagram_size: settings.datagram_size,
+            control,
+            pacer,
+            in_flight: 0,
+            cut_at: None,
+            app_limited: false,
+            timers: timer::Timers::new(settings.is_server, now),
+            counters: Counters::default(),
+        }
+    }
+
+    /// The peer's transport parameter came.
+    pub fn set_max_ack_delay(&mut self, delay: Duration) {
+        self.max_ack_delay = delay;
+    }
+
+    /// The UDP payload of full datagrams changed.
+    pub fn set_datagram_size(&mut self, now: Instant, bytes: u16) {
+        self.datagram_size = bytes;
+        self.control.set_datagram_size(bytes);
+        self.pacer.set_datagram_size(bytes);
+        self.pacer
+            .set_rate(now, self.control.pacing_rate(&self.rtt));
+    }
+
+    /// The number of the next packet. Numbers are never used twice (R1): they only grow, also over key updates.
+    #[must_use]
+    pub fn next_number(&self, level: Level) -> u64 {
+        self.space(level).next
+    }
+
+    /// Leaves a number out on purpose, so that a peer who acknowledges what it has not seen gives itself away (T5). The
+    /// last eight such numbers of a space are remembered.
+    pub fn skip_number(&mut self, level: Level) {
+        self.space_mut(level).skip();
+    }
+
+    /// A packet goes out under [`next_number`](Self::next_number). Of a packet that is not in flight nothing is kept,
+    /// and its frames meet no fate, while 1,024 such packets of its space are unresolved.
+    pub fn on_packet_sent(&mut self, now: Instant, level: Level, sent: Sent, frames: &[F]) {
+        self.counters.sent_packets += 1;
+        self.counters.sent_bytes += u64::from(sent.bytes);
+        let space = self.space_mut(level);
+        space.push(now, sent, frames);
+        if !sent.in_flight {
+            return;
+        }
+        let bytes = u64::from(sent.bytes);
+        self.control.on_sent(now, bytes, self.in_flight);
+        self.pacer.on_sent(now, bytes);
+        self.in_flight += bytes;
+        if sent.ack_eliciting {
+            self.app_limited = false;
+            self.timers.restart(now);
+        }
+    }
+
+    /// The keys of a level are gone: its packets leave the accounts silently, their frames meet no fate
+    /// (RFC 9002 §6.4).
+    pub fn discard(&mut self, level: Level) {
+        let bytes = self.space_mut(level).discard();
+        self.in_flight -= bytes;
+        self.timers.reset_backoff();
+    }
+
+    /// Whether one more packet can be remembered (M5). False stops everything but the reading of ACKs.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.spaces.iter().map(Space::len).sum::<usize>() < PACKETS_MAX
+    }
+
+    /// Bytes that the congestion window still allows. Probes may be sent without.
+    #[must_use]
+    pub fn congestion_room(&self) -> u64 {
+        self.control.window().saturating_sub(self.in_flight)
+    }
+
+    /// Whether the pacer lets `bytes` leave now: a packet or a whole batch. Probes and packets that are not in flight
+    /// may be sent without.
+    ///
+    /// # Errors
+    /// When to ask again.
+    pub fn pacing(&mut self, now: Instant, bytes: u64) -> Result<(), Instant> {
+        self.pacer.ready(now, bytes)
+    }
+
+    /// There is nothing more to send although window and pacer would allow it, for want of data or of the peer's
+    /// credit. Holds until the next ack-eliciting packet; an unused window does not grow (RFC 9002 §7.8).
+    pub fn on_app_limited(&mut self) {
+        self.app_limited = true;
+    }
+
+    /// The round-trip time.
+    #[must_use]
+    pub fn rtt(&self) -> &Rtt {
+        &self.rtt
+    }
+
+    /// The probe time-out of 1-RTT packets, without backoff (RFC 9002 §6.2.1).
+    #[must_use]
+    pub fn pto(&self) -> Duration {
+        self.rtt.pto_base() + self.max_ack_delay
+    }
+
+    /// Bytes in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    /// The congestion window in bytes.
+    #[must_use]
+    pub fn window(&self) -> u64 {
+        self.control.window()
+    }
+
+    /// Totals.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Gives back memory that a busy time left behind. For a session that turns idle.
+    pub fn shrink(&mut self) {
+        self.spaces.iter_mut().for_each(Space::shrink);
+    }
+
+    fn space(&self, level: Level) -> &Space<F> {
+        &self.spaces[level as usize]
+    }
+
+    fn space_mut(&mut self, level: Level) -> &mut Space<F> {
+        &mut self.spaces[level as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests;

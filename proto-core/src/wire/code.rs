@@ -33,6 +33,50 @@ pub enum CloseCode {
     Other(u64),
 }
 
+impl CloseCode {
+    /// The number on the wire.
+    #[must_use]
+    pub const fn to_wire(self) -> u64 {
+        match self {
+            Self::NoError => 0x00,
+            Self::Internal => 0x01,
+            Self::FlowControl => 0x03,
+            Self::FrameEncoding => 0x07,
+            Self::TransportParameter => 0x08,
+            Self::ProtocolViolation => 0x0a,
+            Self::CryptoBufferExceeded => 0x0d,
+            Self::KeyUpdate => 0x0e,
+            Self::AeadLimit => 0x0f,
+            Self::Refused => 0x20,
+            Self::Busy => 0x21,
+            Self::ShuttingDown => 0x22,
+            Self::Crypto(alert) => 0x100 | alert as u64,
+            Self::Other(code) => code,
+        }
+    }
+
+    /// The meaning of a number; unassigned ones are [`Other`](Self::Other).
+    #[must_use]
+    pub const fn from_wire(code: u64) -> Self {
+        match code {
+            0x00 => Self::NoError,
+            0x01 => Self::Internal,
+            0x03 => Self::FlowControl,
+            0x07 => Self::FrameEncoding,
+            0x08 => Self::TransportParameter,
+            0x0a => Self::ProtocolViolation,
+            0x0d => Self::CryptoBufferExceeded,
+            0x0e => Self::KeyUpdate,
+            0x0f => Self::AeadLimit,
+            0x20 => Self::Refused,
+            0x21 => Self::Busy,
+            0x22 => Self::ShuttingDown,
+            0x100..=0x1ff => Self::Crypto(code as u8),
+            _ => Self::Other(code),
+        }
+    }
+}
+
 /// Why a transfer is refused, cancelled or failed (REFUSE, CANCEL, FAILED).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ErrorCode {
@@ -76,4 +120,78 @@ pub enum ErrorCode {
     TargetChanged,
     /// Any other.
     Other(u64),
+}
+
+impl ErrorCode {
+    /// The number on the wire.
+    #[must_use]
+    pub const fn to_wire(self) -> u64 {
+        match self {
+            Self::NotFound => 1,
+            Self::Denied => 2,
+            Self::IsDirectory => 3,
+            Self::NotDirectory => 4,
+            Self::NotRegular => 5,
+            Self::Exists => 6,
+            Self::NoSpace => 7,
+            Self::ReadOnly => 8,
+            Self::NameRefused => 9,
+            Self::TooLarge => 10,
+            Self::Quota => 11,
+            Self::SourceChanged => 12,
+            Self::Integrity => 13,
+            Self::Io => 14,
+            Self::Busy => 15,
+            Self::Cancelled => 16,
+            Self::TimedOut => 17,
+            Self::Unsupported => 18,
+            Self::TargetChanged => 19,
+            Self::Other(code) => code,
+        }
+    }
+
+    /// The meaning of a number; unassigned ones are [`Other`](Self::Other).
+    #[must_use]
+    pub const fn from_wire(code: u64) -> Self {
+        match code {
+            1 => Self::NotFound,
+            2 => Self::Denied,
+            3 => Self::IsDirectory,
+            4 => Self::NotDirectory,
+            5 => Self::NotRegular,
+            6 => Self::Exists,
+            7 => Self::NoSpace,
+            8 => Self::ReadOnly,
+            9 => Self::NameRefused,
+            10 => Self::TooLarge,
+            11 => Self::Quota,
+            12 => Self::SourceChanged,
+            13 => Self::Integrity,
+            14 => Self::Io,
+            15 => Self::Busy,
+            16 => Self::Cancelled,
+            17 => Self::TimedOut,
+            18 => Self::Unsupported,
+            19 => Self::TargetChanged,
+            _ => Self::Other(code),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_has_one_meaning() {
+        for code in (0..0x400).chain([u64::MAX]) {
+            assert_eq!(CloseCode::from_wire(code).to_wire(), code);
+            assert_eq!(ErrorCode::from_wire(code).to_wire(), code);
+        }
+        assert_eq!(CloseCode::from_wire(0x128), CloseCode::Crypto(0x28));
+        assert_eq!(CloseCode::from_wire(0x200), CloseCode::Other(0x200));
+        assert_eq!(ErrorCode::from_wire(0), ErrorCode::Other(0));
+        assert_eq!(ErrorCode::from_wire(19), ErrorCode::TargetChanged);
+        assert_eq!(ErrorCode::from_wire(20), ErrorCode::Other(20));
+    }
 }

@@ -4,14 +4,24 @@
 
 mod code;
 mod connection_id;
+mod cursor;
 mod entry;
 mod error;
 mod file_path;
 mod frame;
+mod header;
+pub mod packet_number;
+mod transport_params;
+pub mod varint;
 
 pub use code::{CloseCode, ErrorCode};
 pub use connection_id::ConnectionId;
 pub use entry::{Entry, EntryKind};
 pub use error::WireError;
 pub use file_path::{FilePath, PathError};
-pub use frame::{Ack, Durability, Frame, RequestKind, StoredAs};
+pub use frame::{Ack, Durability, Frame, RequestKind, StoredAs, write_ack};
+pub use header::{
+    FirstByte, HeaderLayout, LongHeader, LongType, PROTECTED_MIN, PacketKind, PartialHeader,
+    ShortHeader, TOKEN_MAX, VERSION, write_version_answer,
+};
+pub use transport_params::{ParamsError, TransportParams};

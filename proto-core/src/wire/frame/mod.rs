@@ -1,6 +1,18 @@
 //! Frames: what an opened packet's payload is made of.
 
-use super::{CloseCode, Entry, ErrorCode};
+mod ack;
+mod codec;
+mod data;
+mod file;
+mod kind;
+mod request;
+mod session;
+#[cfg(test)]
+mod tests;
+
+pub use ack::{Ack, write_ack};
+
+use super::{CloseCode, Entry, ErrorCode, WireError};
 
 /// One frame. Borrowed parts point into the packet.
 ///
@@ -178,6 +190,18 @@ pub enum RequestKind {
     Put = 3,
 }
 
+impl RequestKind {
+    fn from_wire(byte: u8) -> Result<Self, WireError> {
+        match byte {
+            0 => Ok(Self::List),
+            1 => Ok(Self::Stat),
+            2 => Ok(Self::Get),
+            3 => Ok(Self::Put),
+            _ => Err(WireError::BadValue),
+        }
+    }
+}
+
 /// What survives a power loss once STORED was said.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[repr(u8)]
@@ -191,6 +215,17 @@ pub enum Durability {
     Full = 2,
 }
 
+impl Durability {
+    fn from_wire(byte: u8) -> Result<Self, WireError> {
+        match byte {
+            0 => Ok(Self::None),
+            1 => Ok(Self::File),
+            2 => Ok(Self::Full),
+            _ => Err(WireError::BadValue),
+        }
+    }
+}
+
 /// What STORED says of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
@@ -201,17 +236,12 @@ pub enum StoredAs {
     Unchanged = 1,
 }
 
-/// The ACK frame: ranges of packet numbers, newest first (RFC 9000 §19.3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ack<'a> {
-    /// The highest number received.
-    pub largest: u64,
-    /// Microseconds from the arrival of `largest` to the sending of this frame.
-    pub delay: u64,
-    /// The length of the first range less one.
-    pub first_range: u64,
-    /// Number of (gap, length) pairs that follow.
-    pub more_ranges: u64,
-    /// The pairs, encoded; checked when the frame was decoded.
-    pub encoded: &'a [u8],
+impl StoredAs {
+    fn from_wire(byte: u8) -> Result<Self, WireError> {
+        match byte {
+            0 => Ok(Self::Written),
+            1 => Ok(Self::Unchanged),
+            _ => Err(WireError::BadValue),
+        }
+    }
 }

@@ -1,0 +1,131 @@
+//! One deadline a peer, the earliest first: an indexed binary heap over slab indices.
+//!
+//! Setting a deadline costs O(log n) moves of 16 bytes and is skipped when nothing changed; the earliest is read in O(1).
+
+use alloc::vec::Vec;
+
+use crate::endpoint::Reason;
+use crate::time::Instant;
+
+const ABSENT: u32 = u32::MAX;
+
+/// Deadlines by slab index. Ties are broken by the index, so that the order never depends on history.
+#[derive(Debug, Default)]
+pub(crate) struct Deadlines {
+    heap: Vec<(Instant, u32, Reason)>,
+    /// Where each index stands in the heap.
+    places: Vec<u32>,
+}
+
+impl Deadlines {
+    /// The earliest deadline.
+    pub(crate) fn first(&self) -> Option<(Instant, u32, Reason)> {
+        self.heap.first().copied()
+    }
+
+    /// Sets, moves or removes the deadline of `index`.
+    pub(crate) fn set(&mut self, index: u32, deadline: Option<(Instant, Reason)>) {
+        let slot = index as usize;
+        if self.places.len() <= slot {
+            if deadline.is_none() {
+                return;
+            }
+            self.places.resize(slot + 1, ABSENT);
+        }
+        match (self.places[slot], deadline) {
+            (ABSENT, None) => {}
+            (ABSENT, Some((at, reason))) => {
+                self.heap.push((at, index, reason));
+                let last = self.heap.len() - 1;
+                self.places[slot] = last as u32;
+                self.up(last);
+            }
+            (place, Some((at, reason))) => {
+                let place = place as usize;
+                if self.heap[place].0 != at {
+                    self.heap[place].0 = at;
+                    self.heap[place].2 = reason;
+                    self.restore(place);
+                } else {
+                    self.heap[place].2 = reason;
+                }
+            }
+            (place, None) => {
+                self.places[slot] = ABSENT;
+                let place = place as usize;
+                self.heap.swap_remove(place);
+                if place < self.heap.len() {
+                    self.places[self.heap[place].1 as usize] = place as u32;
+                    self.restore(place);
+                }
+            }
+        }
+    }
+
+    fn restore(&mut self, place: usize) {
+        self.up(place);
+        self.down(place);
+    }
+
+    fn before(&self, a: usize, b: usize) -> bool {
+        (self.heap[a].0, self.heap[a].1) < (self.heap[b].0, self.heap[b].1)
+    }
+
+    fn swap(&mut self, a: usize, b: usize) {
+        self.heap.swap(a, b);
+        self.places[self.heap[a].1 as usize] = a as u32;
+        self.places[self.heap[b].1 as usize] = b as u32;
+    }
+
+    fn up(&mut self, mut place: usize) {
+        while place > 0 {
+            let parent = (place - 1) / 2;
+            if !self.before(place, parent) {
+                return;
+            }
+            self.swap(place, parent);
+            place = parent;
+        }
+    }
+
+    fn down(&mut self, mut place: usize) {
+        loop {
+            let mut least = place;
+            for child in [2 * place + 1, 2 * place + 2] {
+                if child < self.heap.len() && self.before(child, least) {
+                    least = child;
+                }
+            }
+            if least == place {
+                return;
+            }
+            self.swap(place, least);
+            place = least;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeMap;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Against a map searched for its minimum.
+        #[test]
+        fn first_is_always_the_earliest(steps in prop::collection::vec((0u32..20, prop::option::of(0u64..50)), 0..300)) {
+            let mut deadlines = Deadlines::default();
+            let mut model = BTreeMap::new();
+            for (index, at) in steps {
+                match at {
+                    Some(at) => model.insert(index, Instant::from_nanos(at)),
+                    None => model.remove(&index),
+                };
+                deadlines.set(index, at.map(|at| (Instant::from_nanos(at), Reason::Idle)));
+                let expected = model.iter().map(|(index, at)| (*at, *index)).min();
+                prop_assert_eq!(deadlines.first().map(|(at, index, _)| (at, index)), expected);
+            }
+        }
+    }
+}

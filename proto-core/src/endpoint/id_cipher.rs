@@ -1,0 +1,123 @@
+//! Connection ids that look random and say where their session is: the slot, encrypted.
+//!
+//! A received id leads to its session in O(1), without a table and without hashing (T1). The cipher only hides the
+//! numbers from observers; nothing is authenticated by it.
+
+use crate::rng::Rng;
+use crate::slab::Key;
+use crate::wire::ConnectionId;
+
+/// Bits of a slot's generation that an id carries.
+const GENERATION: u32 = 0x00ff_ffff;
+/// Rounds of Speck64/128 (Beaulieu et al., "The SIMON and SPECK families", 2013).
+const ROUNDS: usize = 27;
+
+/// Speck64/128 under a key of this endpoint.
+pub(crate) struct IdCipher {
+    keys: [u32; ROUNDS],
+}
+
+/// The session that an id names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    /// Slot of the session.
+    pub(crate) index: u32,
+    generation: u32,
+}
+
+impl Place {
+    /// Whether this is where `key` is.
+    pub(crate) fn is(self, key: Key) -> bool {
+        self.index == key.index && self.generation == key.generation & GENERATION
+    }
+}
+
+impl IdCipher {
+    pub(crate) fn new(rng: &mut Rng) -> Self {
+        let mut key = [0; 16];
+        rng.fill(&mut key);
+        Self::with_key(key)
+    }
+
+    fn with_key(key: [u8; 16]) -> Self {
+        let word = |n: usize| u32::from_le_bytes([key[n], key[n + 1], key[n + 2], key[n + 3]]);
+        let (mut k, mut l) = (word(0), [word(4), word(8), word(12)]);
+        let mut keys = [0; ROUNDS];
+        for (round, slot) in keys.iter_mut().enumerate() {
+            *slot = k;
+            let i = round % 3;
+            (l[i], k) = mix(l[i], k, round as u32);
+        }
+        Self { keys }
+    }
+
+    /// The id of the session at `key`. Slots are below 2^32.
+    pub(crate) fn issue(&self, key: Key) -> ConnectionId {
+        let (mut x, mut y) = (key.generation & GENERATION, key.index);
+        for &k in &self.keys {
+            (x, y) = mix(x, y, k);
+        }
+        let mut id = [0; 8];
+        id[..4].copy_from_slice(&y.to_le_bytes());
+        id[4..].copy_from_slice(&x.to_le_bytes());
+        ConnectionId(id)
+    }
+
+    /// Where the id's session is, if this endpoint issued it; `None` for most others.
+    pub(crate) fn find(&self, id: ConnectionId) -> Option<Place> {
+        let id = id.0;
+        let mut y = u32::from_le_bytes([id[0], id[1], id[2], id[3]]);
+        let mut x = u32::from_le_bytes([id[4], id[5], id[6], id[7]]);
+        for &k in self.keys.iter().rev() {
+            y = (y ^ x).rotate_right(3);
+            x = (x ^ k).wrapping_sub(y).rotate_left(8);
+        }
+        (x & !GENERATION == 0).then_some(Place { index: y, generation: x })
+    }
+}
+
+fn mix(x: u32, y: u32, key: u32) -> (u32, u32) {
+    let x = x.rotate_right(8).wrapping_add(y) ^ key;
+    (x, y.rotate_left(3) ^ x)
+}
+
+impl core::fmt::Debug for IdCipher {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("IdCipher")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The test vector of the Speck64/128 paper.
+    #[test]
+    fn is_speck_64_128() {
+        let mut key = [0; 16];
+        for (n, word) in [0x0302_0100_u32, 0x0b0a_0908, 0x1312_1110, 0x1b1a_1918].iter().enumerate() {
+            key[n * 4..][..4].copy_from_slice(&word.to_le_bytes());
+        }
+        let cipher = IdCipher::with_key(key);
+        let (mut x, mut y) = (0x3b72_6574_u32, 0x7475_432d_u32);
+        for &k in &cipher.keys {
+            (x, y) = mix(x, y, k);
+        }
+        assert_eq!((x, y), (0x8c6f_a548, 0x454e_028b));
+    }
+
+    #[test]
+    fn ids_lead_back_to_their_slot_and_no_other() {
+        let cipher = IdCipher::with_key(*b"0123456789abcdef");
+        for index in [0, 1, 2, 1000, u32::MAX] {
+            for generation in [0, 1, GENERATION, GENERATION + 5] {
+                let key = Key { index, generation };
+                let place = cipher.find(cipher.issue(key)).unwrap();
+                assert!(place.is(key));
+                assert!(!place.is(Key { index, generation: generation + 1 }));
+            }
+        }
+        let strangers = (0..10_000_u64).filter(|n| cipher.find(ConnectionId(n.to_be_bytes())).is_some());
+        assert!(strangers.count() < 200, "an id that nobody issued is hardly ever taken for one");
+    }
+}

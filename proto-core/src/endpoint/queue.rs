@@ -1,0 +1,53 @@
+//! Round-robin queue of peers that have something for the outside.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+/// Slab indices, each at most once, first in first out.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    order: VecDeque<u32>,
+    queued: Vec<bool>,
+}
+
+impl Queue {
+    /// Adds the index at the back unless it is in the queue.
+    pub(crate) fn push(&mut self, index: u32) {
+        let slot = index as usize;
+        if self.queued.len() <= slot {
+            self.queued.resize(slot + 1, false);
+        }
+        if !self.queued[slot] {
+            self.queued[slot] = true;
+            self.order.push_back(index);
+        }
+    }
+
+    /// Takes the index at the front.
+    pub(crate) fn pop(&mut self) -> Option<u32> {
+        let index = self.order.pop_front()?;
+        self.queued[index as usize] = false;
+        Some(index)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holds_each_index_once_in_order() {
+        let mut queue = Queue::default();
+        for index in [3, 1, 3, 2, 1] {
+            queue.push(index);
+        }
+        assert_eq!(queue.len(), 3);
+        assert_eq!([queue.pop(), queue.pop()], [Some(3), Some(1)]);
+        queue.push(3);
+        assert_eq!([queue.pop(), queue.pop(), queue.pop()], [Some(2), Some(3), None]);
+    }
+}

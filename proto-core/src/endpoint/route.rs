@@ -1,0 +1,109 @@
+//! A datagram in: its packets, one after the other, to the sessions that they are for.
+
+use super::stateless::{ANSWER_MAX, Answer};
+use super::{DatagramMeta, DropReason, Endpoint};
+use crate::crypto::Direction;
+use crate::peer::{Opening, Peer};
+use crate::slab::Key;
+use crate::time::Instant;
+use crate::wire::{LongType, PartialHeader, VERSION, WireError, write_version_answer};
+
+/// A client's first datagrams have at least this many bytes (H2, RFC 9000 §14.1).
+const INITIAL_MIN: usize = 1_200;
+
+impl Endpoint {
+    /// A datagram has arrived. It is opened in place; what is ignored is counted by [`DropReason`].
+    pub fn handle_datagram(&mut self, now: Instant, meta: DatagramMeta, payload: &mut [u8]) {
+        let now = self.advance(now);
+        let size = payload.len();
+        let mut rest = payload;
+        let mut counted = None;
+        while !rest.is_empty() {
+            let header = match PartialHeader::decode(rest) {
+                Ok(header) => header,
+                Err(WireError::UnknownType) => return self.shared.drop_packet(DropReason::UnknownVersion),
+                Err(_) => return self.shared.drop_packet(DropReason::Malformed),
+            };
+            let (packet, next) = rest.split_at_mut(header.end());
+            let handled = match self.route(&meta, &header) {
+                Some(key) => {
+                    let first = counted != Some(key);
+                    counted = Some(key);
+                    self.deliver(now, key, &header, packet, if first { size } else { 0 })
+                }
+                None => self.welcome(now, meta, &header, packet, size).map(|key| counted = Some(key)),
+            };
+            if let Err(reason) = handled {
+                self.shared.drop_packet(reason);
+            }
+            rest = next;
+        }
+    }
+
+    /// The session that the packet says it is for.
+    fn route(&self, meta: &DatagramMeta, header: &PartialHeader) -> Option<Key> {
+        if header.is_initial()
+            && let Some(&key) = self.originals.get(&(meta.source, header.destination()))
+        {
+            return Some(key);
+        }
+        let place = self.ids.find(header.destination())?;
+        self.peers.key_at(place.index).filter(|key| place.is(*key))
+    }
+
+    fn deliver(
+        &mut self,
+        now: Instant,
+        key: Key,
+        header: &PartialHeader,
+        packet: &mut [u8],
+        datagram: usize,
+    ) -> Result<(), DropReason> {
+        let Some(peer) = self.peers.get_mut(key) else { return Err(DropReason::UnknownSession) };
+        peer.on_datagram(datagram);
+        let result = peer.handle_packet(now, &mut self.shared, header, packet);
+        self.settle(key);
+        result
+    }
+
+    /// Opens a session for a client's first packet, if it is one; what cannot be opened leaves no trace.
+    fn welcome(
+        &mut self,
+        now: Instant,
+        meta: DatagramMeta,
+        header: &PartialHeader,
+        packet: &mut [u8],
+        size: usize,
+    ) -> Result<Key, DropReason> {
+        let limits = &self.shared.config.limits;
+        let source_id = match header.source_id() {
+            Some(id) if header.is_initial() => id,
+            _ => return Err(DropReason::UnknownSession),
+        };
+        if !self.shared.config.accept
+            || self.half_open.len() >= limits.half_open as usize
+            || self.peers.len() >= limits.sessions as usize
+        {
+            return Err(DropReason::NotAccepting);
+        }
+        if size < INITIAL_MIN {
+            return Err(DropReason::SmallInitial);
+        }
+        let opening = Opening {
+            direction: Direction::Server,
+            remote: meta.source,
+            local: meta.local,
+            original: header.destination(),
+            id: self.ids.issue(self.peers.next_key()),
+            remote_id: Some(source_id),
+        };
+        let mut peer = Peer::new(now, &mut self.shared, opening).map_err(|_| DropReason::NotAccepting)?;
+        peer.on_datagram(size);
+        peer.handle_packet(now, &mut self.shared, header, packet)?;
+        let key = self.peers.insert(peer);
+        self.originals.insert((meta.source, header.destination()), key);
+        self.half_open.insert(key);
+        self.settle(key);
+        Ok(key)
+    }
+}

@@ -1,0 +1,78 @@
+//! The end of a session.
+
+use super::{Peer, State};
+use crate::crypto::Level;
+use crate::endpoint::{Admission, Shared};
+use crate::event::CloseCause;
+use crate::time::Instant;
+use crate::wire::CloseCode;
+
+impl Peer {
+    /// The application's word about the peer. Without effect once given, or too late.
+    pub(crate) fn admit(&mut self, now: Instant, shared: &mut Shared, admission: Admission) {
+        if !matches!(self.state, State::Unadmitted { .. }) {
+            return;
+        }
+        match admission {
+            Admission::Admit => {
+                self.state = State::Open;
+                self.transfers.admitted();
+            }
+            Admission::Refuse => self.fail(now, shared, CloseCode::Refused),
+        }
+    }
+
+    /// The application wants to end: open transfers are given up, what is owed goes out, then CLOSE.
+    pub(crate) fn close(&mut self, now: Instant, shared: &mut Shared, code: CloseCode) {
+        match self.state {
+            State::Open => {
+                let mut cx = shared.context(now, self.recovery.rtt().smoothed());
+                self.transfers.cancel_all(&mut cx);
+                self.state = State::Flushing { until: now + 3 * self.recovery.pto(), code };
+                self.close_when_flushed(now, shared);
+            }
+            State::Handshaking { .. } | State::Unadmitted { .. } => self.fail(now, shared, code),
+            State::Flushing { .. } | State::Closing { .. } | State::Gone => {}
+        }
+    }
+
+    /// Goes on from Flushing once the peer has acknowledged everything.
+    pub(crate) fn close_when_flushed(&mut self, now: Instant, shared: &mut Shared) {
+        if let State::Flushing { until, code } = self.state
+            && (until <= now || self.transfers.is_idle())
+        {
+            self.fail(now, shared, code);
+        }
+    }
+
+    /// Ends the session from this side at once.
+    pub(super) fn fail(&mut self, now: Instant, shared: &mut Shared, code: CloseCode) {
+        if self.state.is_live() {
+            self.end(now, shared, CloseCause::Here(code));
+            let until = now + 3 * self.recovery.pto();
+            self.state = State::Closing { until, code, frame_due: true, arrivals: 0 };
+        }
+    }
+
+    /// Ends the session without a word to the peer.
+    pub(super) fn end(&mut self, now: Instant, shared: &mut Shared, cause: CloseCause) {
+        if !self.state.is_live() {
+            return;
+        }
+        self.state = State::Gone;
+        self.events.closed = Some(cause);
+        let mut cx = shared.context(now, self.recovery.rtt().smoothed());
+        self.transfers.session_lost(&mut cx);
+        for level in Level::ALL {
+            self.recovery.discard(level);
+        }
+    }
+
+    /// The peer has not heard CLOSE yet: it is said again, to the 1st, 2nd, 4th, 8th, … packet that arrives.
+    pub(super) fn on_packet_while_closing(&mut self) {
+        if let State::Closing { frame_due, arrivals, .. } = &mut self.state {
+            *arrivals = arrivals.saturating_add(1);
+            *frame_due |= arrivals.is_power_of_two();
+        }
+    }
+}

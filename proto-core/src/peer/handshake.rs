@@ -1,0 +1,87 @@
+//! Driving the handshake: bytes between the session and the crypto streams, and what follows from each step.
+
+use alloc::vec::Vec;
+
+use super::{Peer, State};
+use crate::crypto::{CryptoError, Direction, Level};
+use crate::endpoint::Shared;
+use crate::time::{Duration, Instant};
+use crate::wire::{CloseCode, TransportParams};
+
+impl Peer {
+    /// Moves what the handshake has to say into the crypto streams.
+    pub(super) fn pump_handshake(&mut self) {
+        let mut bytes = Vec::new();
+        loop {
+            let before = bytes.len();
+            let new_level = self.session.write_handshake(&mut bytes);
+            let wrote = bytes.len() > before;
+            if wrote {
+                self.spaces[self.write_level as usize].crypto_out.push(&bytes);
+                bytes.clear();
+            }
+            match new_level {
+                Some(level) => self.write_level = level,
+                None if !wrote => return,
+                None => {}
+            }
+        }
+    }
+
+    /// Hands received handshake bytes on, in order, and acts on what comes of them.
+    pub(super) fn advance_handshake(&mut self, now: Instant, shared: &mut Shared, level: Level) -> Result<(), CloseCode> {
+        while let Some(bytes) = self.space(level).crypto_in.take() {
+            self.session.read_handshake(level, &bytes).map_err(alert)?;
+            self.pump_handshake();
+        }
+        if matches!(self.state, State::Handshaking { .. }) && self.session.is_complete() {
+            self.on_handshake_complete(now, shared)?;
+        }
+        Ok(())
+    }
+
+    fn on_handshake_complete(&mut self, now: Instant, shared: &mut Shared) -> Result<(), CloseCode> {
+        self.apply_params(shared)?;
+        let server = self.direction == Direction::Server;
+        let until = server.then(|| now + shared.config.limits.admission_timeout);
+        self.state = State::Unadmitted { until };
+        self.events.ready = true;
+        if server {
+            self.handshake_done_pending = true;
+            self.on_confirmed();
+        }
+        Ok(())
+    }
+
+    /// The handshake is confirmed: a server's when it completes, a client's with HANDSHAKE_DONE.
+    pub(super) fn on_confirmed(&mut self) {
+        self.confirmed = true;
+        self.recovery.set_handshake_confirmed();
+        self.discard_level(Level::Initial);
+        self.discard_level(Level::Handshake);
+    }
+
+    /// Takes the peer's transport parameters. The ids in them bind the handshake to the packets it came in
+    /// (RFC 9000 §7.3).
+    fn apply_params(&mut self, shared: &Shared) -> Result<(), CloseCode> {
+        let params = self.session.peer_params().ok_or(CloseCode::TransportParameter)?;
+        let params = TransportParams::decode(params).map_err(|_| CloseCode::TransportParameter)?;
+        let original = (self.direction == Direction::Client).then_some(self.ids.original);
+        if params.source_id != self.ids.remote || params.original_id != original {
+            return Err(CloseCode::TransportParameter);
+        }
+        let theirs = Duration::from_millis(params.max_idle_timeout_ms);
+        self.idle_timeout = shared.config.idle_timeout.min(theirs);
+        self.recovery.set_max_ack_delay(Duration::from_micros(params.max_ack_delay_us));
+        let datagram = u64::from(shared.config.datagram_size).min(params.max_datagram);
+        self.recovery.set_datagram_size(datagram as u16);
+        Ok(())
+    }
+}
+
+fn alert(error: CryptoError) -> CloseCode {
+    match error {
+        CryptoError::Alert(alert) => CloseCode::Crypto(alert),
+        CryptoError::Open | CryptoError::NoKeys | CryptoError::Config => CloseCode::Internal,
+    }
+}

@@ -1,0 +1,182 @@
+//! Key updates of the 1-RTT keys (RFC 9001 §6, R3, R4).
+
+use crate::crypto::Epoch;
+use crate::time::{Duration, Instant};
+
+/// A key seals at most this many packets before it is changed (R3).
+const UPDATE_AFTER_PACKETS: u64 = 1 << 22;
+/// Beyond this many, nothing is sealed any more (R3).
+pub(crate) const SEAL_LIMIT: u64 = 1 << 23;
+/// A key is used at most this long before it is changed.
+const UPDATE_AFTER: Duration = Duration::from_secs(600);
+
+/// Which keys are in use, and when they change.
+#[derive(Debug)]
+pub(crate) struct KeyPhase {
+    /// The bit that packets sent now carry.
+    phase: bool,
+    since: Instant,
+    /// Packets sealed with the current keys.
+    sealed: u64,
+    /// The first packet number sealed with the current keys.
+    first_sent: Option<u64>,
+    /// A packet sealed with the current keys was acknowledged, so the peer has them.
+    acked: bool,
+    /// The lowest packet number opened with the current keys.
+    first_received: Option<u64>,
+    /// The previous keys are kept: packets sealed with them may still be on the way.
+    keeps_previous: bool,
+    /// When they are forgotten: 3 PTO after the first packet that was opened with the current ones.
+    previous_until: Option<Instant>,
+    update_after: u64,
+}
+
+impl KeyPhase {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            phase: false,
+            since: now,
+            sealed: 0,
+            first_sent: None,
+            acked: false,
+            first_received: None,
+            keeps_previous: false,
+            previous_until: None,
+            update_after: UPDATE_AFTER_PACKETS,
+        }
+    }
+
+    /// The key phase bit of packets to send.
+    pub(crate) fn bit(&self) -> bool {
+        self.phase
+    }
+
+    /// Packets sealed with the current keys.
+    pub(crate) fn sealed(&self) -> u64 {
+        self.sealed
+    }
+
+    pub(crate) fn on_sealed(&mut self, number: u64) {
+        self.sealed += 1;
+        self.first_sent.get_or_insert(number);
+    }
+
+    pub(crate) fn on_acked(&mut self, largest: u64) {
+        self.acked |= self.first_sent.is_some_and(|first| largest >= first);
+    }
+
+    /// Whether this end should change keys now: they are worn, and the peer has them (RFC 9001 §6.1).
+    pub(crate) fn wants_update(&self, now: Instant) -> bool {
+        let worn = self.sealed >= self.update_after
+            || (self.sealed > 0 && now.since(self.since) >= UPDATE_AFTER);
+        worn && self.acked && !self.keeps_previous
+    }
+
+    /// Which keys a received packet is for.
+    pub(crate) fn epoch_of(&self, bit: bool, number: u64) -> Epoch {
+        if bit == self.phase {
+            Epoch::Current
+        } else if self.keeps_previous && self.first_received.is_none_or(|first| number < first) {
+            Epoch::Previous
+        } else {
+            Epoch::Next
+        }
+    }
+
+    /// A packet was opened with the current keys: the peer has them, so the previous ones are kept until
+    /// `previous_until` only.
+    pub(crate) fn on_opened(&mut self, number: u64, previous_until: Instant) {
+        if self.keeps_previous {
+            self.previous_until.get_or_insert(previous_until);
+        }
+        self.first_received = Some(self.first_received.map_or(number, |first| first.min(number)));
+    }
+
+    /// Whether the peer may change keys now: it saw an acknowledgement sealed with the current ones, so at least one
+    /// packet of theirs was sent (RFC 9001 §6.5).
+    pub(crate) fn peer_may_update(&self) -> bool {
+        self.first_sent.is_some()
+    }
+
+    /// The session's keys were changed; the old ones are kept for a while.
+    pub(crate) fn on_update(&mut self, now: Instant) {
+        *self = Self {
+            phase: !self.phase,
+            keeps_previous: true,
+            update_after: self.update_after,
+            ..Self::new(now)
+        };
+    }
+
+    /// When the previous keys are to be forgotten.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.previous_until
+    }
+
+    /// The previous keys were forgotten.
+    pub(crate) fn on_previous_discarded(&mut self) {
+        self.keeps_previous = false;
+        self.previous_until = None;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_update_after(&mut self, packets: u64) {
+        self.update_after = packets;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T0: Instant = Instant::from_nanos(1_000_000_000);
+
+    const T1: Instant = Instant::from_nanos(2_000_000_000);
+
+    #[test]
+    fn r4_no_update_before_the_last_one_was_acknowledged() {
+        let mut keys = KeyPhase::new(T0);
+        keys.set_update_after(2);
+        keys.on_sealed(0);
+        keys.on_sealed(1);
+        assert!(!keys.wants_update(T0));
+        keys.on_acked(1);
+        assert!(keys.wants_update(T0));
+        keys.on_update(T0);
+        keys.on_sealed(2);
+        keys.on_sealed(3);
+        keys.on_acked(1);
+        assert!(!keys.wants_update(T0), "packet 1 was of the phase before");
+        keys.on_acked(2);
+        assert!(!keys.wants_update(T0), "the keys of before are still kept");
+        keys.on_previous_discarded();
+        assert!(keys.wants_update(T0));
+    }
+
+    #[test]
+    fn packets_of_three_phases_are_told_apart() {
+        let mut keys = KeyPhase::new(T0);
+        keys.on_opened(7, T1);
+        assert_eq!(keys.epoch_of(false, 8), Epoch::Current);
+        assert_eq!(keys.epoch_of(true, 9), Epoch::Next);
+        keys.on_update(T0);
+        assert_eq!(keys.epoch_of(false, 12), Epoch::Previous, "the peer has not followed yet");
+        assert_eq!(keys.deadline(), None);
+        keys.on_opened(10, T1);
+        assert_eq!(keys.epoch_of(false, 9), Epoch::Previous);
+        assert_eq!(keys.epoch_of(true, 9), Epoch::Current);
+        assert_eq!(keys.epoch_of(false, 11), Epoch::Next);
+        assert_eq!(keys.deadline(), Some(T1));
+        keys.on_previous_discarded();
+        assert_eq!(keys.epoch_of(false, 9), Epoch::Next, "which will not open it");
+    }
+
+    #[test]
+    fn keys_are_changed_after_ten_minutes() {
+        let mut keys = KeyPhase::new(T0);
+        keys.on_sealed(0);
+        keys.on_acked(0);
+        assert!(!keys.wants_update(T0 + Duration::from_secs(599)));
+        assert!(keys.wants_update(T0 + Duration::from_secs(600)));
+    }
+}

@@ -1,0 +1,153 @@
+//! A packet in: header protection off, number decoded, opened, frames acted on.
+
+use super::{Peer, State};
+use crate::crypto::{CryptoError, Direction, Epoch, Level};
+use crate::endpoint::{DropReason, Shared};
+use crate::time::Instant;
+use crate::wire::{CloseCode, PartialHeader, packet_number};
+
+/// Bits of a first byte that must be zero once unprotected.
+const LONG_RESERVED: u8 = 0x0c;
+const SHORT_RESERVED: u8 = 0x38;
+/// The key phase bit of a short header.
+const KEY_PHASE: u8 = 0x04;
+
+/// A packet that is the peer's own.
+struct Opened {
+    level: Level,
+    number: u64,
+    first: u8,
+    /// Where its frames are in the packet.
+    payload: core::ops::Range<usize>,
+}
+
+impl Peer {
+    /// Takes one packet, `packet` being all of its bytes. What cannot be opened changes nothing (R7).
+    pub(crate) fn handle_packet(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        header: &PartialHeader,
+        packet: &mut [u8],
+    ) -> Result<(), DropReason> {
+        if let State::Closing { .. } = self.state {
+            self.on_packet_while_closing();
+            return Err(DropReason::Closing);
+        }
+        if self.state == State::Gone {
+            return Err(DropReason::Closing);
+        }
+        let opened = match self.open(now, header, packet) {
+            Ok(opened) => opened,
+            Err(reason) => {
+                if reason == DropReason::NotAuthentic {
+                    self.on_failed_open(now, shared);
+                }
+                return Err(reason);
+            }
+        };
+        let reserved = if opened.level == Level::Data { SHORT_RESERVED } else { LONG_RESERVED };
+        if opened.first & reserved != 0 {
+            self.fail(now, shared, CloseCode::ProtocolViolation);
+            return Ok(());
+        }
+        self.on_authentic(now, header, &opened);
+        let payload = &packet[opened.payload.clone()];
+        match self.handle_frames(now, shared, opened.level, payload) {
+            Ok(taken) if !taken.all => Err(DropReason::NoRoom),
+            Ok(taken) => {
+                let space = &mut self.spaces[opened.level as usize];
+                if !space.discarded {
+                    space.received.insert(opened.number, now, taken.ack_eliciting);
+                }
+                Ok(())
+            }
+            Err(code) => {
+                self.fail(now, shared, code);
+                Ok(())
+            }
+        }
+    }
+
+    fn open(&mut self, now: Instant, header: &PartialHeader, packet: &mut [u8]) -> Result<Opened, DropReason> {
+        let level = header.level().ok_or(DropReason::Malformed)?;
+        // A server acts on 1-RTT packets only once the client's Finished is there (RFC 9001 §5.7).
+        if self.spaces[level as usize].discarded
+            || (level == Level::Data && matches!(self.state, State::Handshaking { .. }))
+        {
+            return Err(DropReason::NoKeys);
+        }
+        let at = header.number_offset();
+        let mut sample = [0; 16];
+        sample.copy_from_slice(packet.get(at + 4..at + 20).ok_or(DropReason::Malformed)?);
+        let mut first = packet[0];
+        let mut bytes = [0; 4];
+        bytes.copy_from_slice(&packet[at..at + 4]);
+        self.session
+            .unprotect_header(level, &sample, &mut first, &mut bytes)
+            .map_err(|_| DropReason::NoKeys)?;
+        let len = usize::from(first & 0x03) + 1;
+        let received = &self.spaces[level as usize].received;
+        let expected = received.largest().map_or(0, |largest| largest + 1);
+        let truncated = bytes[..len].iter().fold(0, |n, &byte| n << 8 | u32::from(byte));
+        let number = packet_number::decode(truncated, len, expected);
+        if !received.is_new(number) {
+            return Err(DropReason::Duplicate);
+        }
+        packet[0] = first;
+        packet[at..at + len].copy_from_slice(&bytes[..len]);
+        let epoch = match level {
+            Level::Data => self.keys.epoch_of(first & KEY_PHASE != 0, number),
+            Level::Initial | Level::Handshake => Epoch::Current,
+        };
+        let (head, body) = packet.split_at_mut(at + len);
+        self.session.open(level, epoch, number, head, body).map_err(|error| match error {
+            CryptoError::NoKeys => DropReason::NoKeys,
+            _ => DropReason::NotAuthentic,
+        })?;
+        let payload = at + len..packet.len() - crate::crypto::TAG_LEN;
+        if level == Level::Data {
+            self.on_opened_in(now, epoch, number);
+        }
+        Ok(Opened { level, number, first, payload })
+    }
+
+    /// Follows the peer's key update (RFC 9001 §6.2).
+    fn on_opened_in(&mut self, now: Instant, epoch: Epoch, number: u64) {
+        let previous_until = now + 3 * self.recovery.pto();
+        match epoch {
+            Epoch::Previous => {}
+            Epoch::Current => self.keys.on_opened(number, previous_until),
+            Epoch::Next => {
+                self.session.update_keys();
+                self.keys.on_update(now);
+                self.keys.on_opened(number, previous_until);
+            }
+        }
+    }
+
+    /// What any authentic packet tells.
+    fn on_authentic(&mut self, now: Instant, header: &PartialHeader, opened: &Opened) {
+        self.packets_received += 1;
+        self.last_heard = now;
+        if !self.ids.remote_known
+            && let Some(source) = header.source_id()
+        {
+            self.ids.remote = source;
+            self.ids.remote_known = true;
+        }
+        if self.direction == Direction::Server && opened.level == Level::Handshake {
+            // Only who received our Initial packets has these keys (RFC 9000 §8.1, RFC 9001 §4.9.1).
+            self.path.validate();
+            self.discard_level(Level::Initial);
+        }
+    }
+
+    /// Counts forged packets: only the AEAD's integrity limit ends a session (R5).
+    fn on_failed_open(&mut self, now: Instant, shared: &mut Shared) {
+        self.failed_opens += 1;
+        if self.failed_opens > self.session.integrity_limit() {
+            self.fail(now, shared, CloseCode::AeadLimit);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! When a session wants to be woken, and what it does then.
+
+use super::{Peer, State};
+use crate::endpoint::{Reason, Shared};
+use crate::event::CloseCause;
+use crate::recovery::Timer;
+use crate::time::{Duration, Instant};
+use crate::wire::CloseCode;
+
+impl Peer {
+    /// The earliest time at which something is to be done, and what.
+    pub(crate) fn deadline(&self) -> Option<(Instant, Reason)> {
+        let phase = match self.state {
+            State::Gone => return None,
+            State::Closing { until, .. } => return Some((until, Reason::Closing)),
+            State::Handshaking { until } => Some((until, Reason::Handshake)),
+            State::Unadmitted { until } => until.map(|until| (until, Reason::Decision)),
+            State::Flushing { until, .. } => Some((until, Reason::Closing)),
+            State::Open => None,
+        };
+        let acks = self.spaces.iter().filter(|space| !space.ack_now && !space.discarded);
+        let ack = acks.filter_map(|space| space.received.ack_deadline()).min();
+        let recovery = self.recovery.deadline().map(|(at, timer)| match timer {
+            Timer::Loss => (at, Reason::LossDetection),
+            Timer::Pto => (at, Reason::ProbeTimeout),
+        });
+        [
+            phase,
+            ack.map(|at| (at, Reason::AckDelay)),
+            recovery,
+            self.paced_until.map(|at| (at, Reason::Pacing)),
+            self.keep_alive_at().map(|at| (at, Reason::KeepAlive)),
+            Some((self.idle_at(), Reason::Idle)),
+            self.transfers.deadline().map(|at| (at, Reason::Decision)),
+            self.keys.deadline().map(|at| (at, Reason::KeyUpdate)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Does whatever is due at `now`. Doing it twice changes nothing.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, shared: &mut Shared) {
+        match self.state {
+            State::Gone => return,
+            State::Closing { until, .. } => {
+                if until <= now {
+                    self.state = State::Gone;
+                }
+                return;
+            }
+            State::Handshaking { until } if until <= now => {
+                return self.end(now, shared, CloseCause::HandshakeTimedOut);
+            }
+            State::Unadmitted { until: Some(until) } if until <= now => {
+                return self.fail(now, shared, CloseCode::Refused);
+            }
+            State::Flushing { .. } => self.close_when_flushed(now, shared),
+            _ => {}
+        }
+        if self.idle_at() <= now {
+            return self.end(now, shared, CloseCause::TimedOut);
+        }
+        for space in &mut self.spaces {
+            space.ack_now |= !space.discarded && space.received.ack_deadline().is_some_and(|at| at <= now);
+        }
+        if self.paced_until.is_some_and(|at| at <= now) {
+            self.paced_until = None;
+        }
+        if self.keep_alive_at().is_some_and(|at| at <= now) {
+            self.last_ping = now;
+            let space = &mut self.spaces[crate::crypto::Level::Data as usize];
+            space.probes = space.probes.max(1);
+        }
+        if self.keys.deadline().is_some_and(|at| at <= now) {
+            self.session.discard_previous_keys();
+            self.keys.on_previous_discarded();
+        }
+        if self.transfers.deadline().is_some_and(|at| at <= now) {
+            let mut cx = shared.context(now, self.recovery.rtt().smoothed());
+            self.transfers.handle_timeout(&mut cx);
+        }
+        if self.recovery.deadline().is_some_and(|(at, _)| at <= now) {
+            self.handle_recovery_timeout(now, shared);
+        }
+    }
+
+    /// When silence has lasted too long (RFC 9000 §10.1).
+    fn idle_at(&self) -> Instant {
+        self.last_heard + self.idle_timeout.max(3 * self.recovery.pto())
+    }
+
+    /// When a PING keeps the session alive: while a transfer is open, or the user is asked whether to trust the peer (T8).
+    fn keep_alive_at(&self) -> Option<Instant> {
+        let wanted = match self.state {
+            State::Unadmitted { until } => until.is_none(),
+            State::Open => !self.transfers.is_idle(),
+            _ => false,
+        };
+        let every: Duration = self.idle_timeout / 3;
+        wanted.then(|| self.last_heard.max(self.last_ping) + every)
+    }
+}

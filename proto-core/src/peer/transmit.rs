@@ -1,0 +1,320 @@
+//! A batch of datagrams out: which levels, which frames, sealed.
+
+use alloc::vec::Vec;
+
+use super::key_phase::SEAL_LIMIT;
+use super::{PacketWriter, Peer, SentFrame, State};
+use crate::crypto::{Direction, Level, TAG_LEN};
+use crate::endpoint::{Shared, Transmit};
+use crate::recovery::Sent;
+use crate::time::Instant;
+use crate::wire::{CloseCode, Frame, LongHeader, LongType, ShortHeader, packet_number};
+
+/// Bytes of a batch at most (`UDP_SEGMENT`'s limit).
+const BATCH_MAX: usize = 65_507;
+/// A further packet is coalesced only where it can hold something.
+const ROOM_MIN: usize = 100;
+/// Header protection samples 16 bytes that begin 4 bytes after the packet number's first (RFC 9001 §5.4.2).
+const SAMPLE_OFFSET: usize = 4;
+
+/// What may be sent now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Gate {
+    /// Anything.
+    Open,
+    /// Only what congestion control does not count: acknowledgements, and probes.
+    Shut,
+}
+
+/// A packet whose frames are written and which is not sealed yet.
+struct Draft {
+    level: Level,
+    number: u64,
+    start: usize,
+    number_at: usize,
+    payload_at: usize,
+    /// One past the last frame; the tag follows.
+    end: usize,
+    ack_eliciting: bool,
+    sent: Vec<SentFrame>,
+}
+
+impl Peer {
+    /// Whether [`poll_transmit`](Self::poll_transmit) would send something.
+    pub(crate) fn wants_transmit(&self, now: Instant) -> bool {
+        if self.path.budget() < self.datagram_size() as u64 {
+            return false;
+        }
+        match self.state {
+            State::Gone => false,
+            State::Closing { frame_due, .. } => frame_due,
+            _ => {
+                let gate = if self.is_gate_open(now) { Gate::Open } else { Gate::Shut };
+                Level::ALL.into_iter().any(|level| self.wants(now, level, gate))
+            }
+        }
+    }
+
+    /// Builds one batch: datagrams of equal size, the last perhaps shorter.
+    pub(crate) fn poll_transmit(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        segments_max: usize,
+        out: &mut [u8],
+    ) -> Option<Transmit> {
+        let size = self.datagram_size();
+        let segments = segments_max.min(out.len().min(BATCH_MAX) / size);
+        let mut len = 0;
+        let mut segment_size = size;
+        for _ in 0..segments {
+            if self.path.budget() < size as u64 {
+                break;
+            }
+            let written = self.build_datagram(now, shared, &mut out[len..len + size]);
+            self.path.on_sent(written);
+            if len == 0 {
+                segment_size = written;
+            }
+            len += written;
+            if written < size {
+                break;
+            }
+        }
+        self.recovery.set_blocked_by_amplification(self.path.budget() < size as u64);
+        (len > 0).then_some(Transmit {
+            destination: self.path.remote,
+            source: self.path.local,
+            len,
+            segment_size,
+        })
+    }
+
+    pub(super) fn datagram_size(&self) -> usize {
+        usize::from(self.recovery.datagram_size())
+    }
+
+    fn build_datagram(&mut self, now: Instant, shared: &mut Shared, out: &mut [u8]) -> usize {
+        if let State::Closing { code, frame_due, .. } = &mut self.state {
+            if !core::mem::take(frame_due) {
+                return 0;
+            }
+            let code = *code;
+            return self.build_close(now, shared, code, out);
+        }
+        if self.keys.sealed() >= SEAL_LIMIT {
+            self.fail(now, shared, CloseCode::AeadLimit);
+            return 0;
+        }
+        let gate = self.gate(now, out.len());
+        let mut last: Option<Draft> = None;
+        let mut pad = false;
+        for level in Level::ALL {
+            let start = last.as_ref().map_or(0, |draft| draft.end + TAG_LEN);
+            if !self.wants(now, level, gate) || out.len() - start < ROOM_MIN {
+                continue;
+            }
+            let Some(draft) = self.draft(now, shared, level, out, start, |peer, shared, writer| {
+                peer.write_frames(now, shared, level, gate, writer);
+            }) else {
+                continue;
+            };
+            // RFC 9000 §14.1.
+            pad |= level == Level::Initial && (self.direction == Direction::Client || draft.ack_eliciting);
+            if let Some(previous) = last.replace(draft) {
+                self.finish(now, shared, previous, out);
+            }
+        }
+        let Some(mut draft) = last else {
+            if gate == Gate::Open {
+                self.recovery.on_app_limited();
+            }
+            return 0;
+        };
+        if pad {
+            let end = out.len() - TAG_LEN;
+            out[draft.end..end].fill(0);
+            draft.end = end;
+        }
+        self.finish(now, shared, draft, out)
+    }
+
+    /// Says CLOSE at every level that the peer may have keys for (RFC 9000 §10.2.3).
+    fn build_close(&mut self, now: Instant, shared: &mut Shared, code: CloseCode, out: &mut [u8]) -> usize {
+        let mut len = 0;
+        for level in Level::ALL {
+            if self.spaces[level as usize].discarded || level > self.write_level || out.len() - len < ROOM_MIN {
+                continue;
+            }
+            let draft = self.draft(now, shared, level, out, len, |_, _, writer| {
+                let written = writer.put_once(&Frame::Close { code, reason: b"" });
+                debug_assert!(written, "CLOSE fits any packet");
+            });
+            if let Some(draft) = draft {
+                len = self.finish(now, shared, draft, out);
+            }
+        }
+        len
+    }
+
+    fn is_gate_open(&self, now: Instant) -> bool {
+        self.recovery.has_room()
+            && self.recovery.congestion_room() >= self.datagram_size() as u64
+            && self.paced_until.is_none_or(|at| at <= now)
+    }
+
+    /// Asks congestion control and pacer for one datagram.
+    fn gate(&mut self, now: Instant, size: usize) -> Gate {
+        if !self.is_gate_open(now) {
+            return Gate::Shut;
+        }
+        self.paced_until = self.recovery.pacing(now, size as u64).err();
+        if self.paced_until.is_some() { Gate::Shut } else { Gate::Open }
+    }
+
+    /// Whether there is something to send at `level` now.
+    fn wants(&self, now: Instant, level: Level, gate: Gate) -> bool {
+        let space = &self.spaces[level as usize];
+        if space.discarded || level > self.write_level {
+            return false;
+        }
+        let data = space.crypto_out.has_pending()
+            || (level == Level::Data
+                && self.state.is_established()
+                && (self.handshake_done_pending || self.transfers.has_frames()));
+        space.probes > 0 || space.ack_now || space.received.ack_due(now) || (gate == Gate::Open && data)
+    }
+
+    fn write_frames(&mut self, now: Instant, shared: &mut Shared, level: Level, gate: Gate, writer: &mut PacketWriter<'_>) {
+        let Self { spaces, transfers, recovery, handshake_done_pending, state, .. } = self;
+        let space = &mut spaces[level as usize];
+        if (space.ack_now || space.received.is_ack_owed())
+            && let Some(largest) = space.received.largest()
+        {
+            let delay = space.received.delay(now).as_micros() as u64;
+            if writer.put_ack(delay, largest, space.received.ranges_desc()) {
+                space.ack_now = false;
+                space.received.on_ack_sent();
+            }
+        }
+        let before = writer.len();
+        if gate == Gate::Open || space.probes > 0 {
+            while let Some((offset, bytes)) = space.crypto_out.peek() {
+                let len = bytes.len().min(Frame::crypto_room(offset, writer.room()));
+                let sent = SentFrame::Crypto { offset: offset as u32, len: len as u16 };
+                if len == 0 || !writer.put(&Frame::Crypto { offset, data: &bytes[..len] }, sent) {
+                    break;
+                }
+                space.crypto_out.on_sent(offset, len as u64);
+            }
+            if level == Level::Data && state.is_established() {
+                if *handshake_done_pending && writer.put(&Frame::HandshakeDone, SentFrame::HandshakeDone) {
+                    *handshake_done_pending = false;
+                }
+                let mut cx = shared.context(now, recovery.rtt().smoothed());
+                transfers.write_frames(&mut cx, writer);
+            }
+        }
+        if space.probes > 0 && (writer.len() > before || writer.put(&Frame::Ping, SentFrame::Ping)) {
+            space.probes -= 1;
+        }
+    }
+
+    /// Writes header and frames of a packet at `start` of the datagram; `None` when there was nothing to say.
+    fn draft(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        level: Level,
+        out: &mut [u8],
+        start: usize,
+        fill: impl FnOnce(&mut Self, &mut Shared, &mut PacketWriter<'_>),
+    ) -> Option<Draft> {
+        if level == Level::Data {
+            self.before_data_packet(now, shared);
+        }
+        let number = self.recovery.next_number(level);
+        let number_len = packet_number::encode_len(number, self.recovery.largest_acked(level));
+        let number_at = start + self.write_header(level, number_len, &mut out[start..])?;
+        let payload_at = number_at + number_len;
+        packet_number::encode(number, &mut out[number_at..payload_at]);
+        let room = out.len().checked_sub(TAG_LEN)?;
+        let mut sent = shared.take_scratch();
+        let mut writer = PacketWriter::new(out.get_mut(payload_at..room)?, &mut sent);
+        fill(self, shared, &mut writer);
+        let len = writer.len();
+        if len == 0 {
+            shared.put_scratch(sent);
+            return None;
+        }
+        let end = (payload_at + len).max(number_at + SAMPLE_OFFSET);
+        out[payload_at + len..end].fill(0);
+        let ack_eliciting = sent.iter().any(|frame| !matches!(frame, SentFrame::Ack { .. }));
+        Some(Draft { level, number, start, number_at, payload_at, end, ack_eliciting, sent })
+    }
+
+    /// Changes worn keys, and leaves a packet number out now and then (T5).
+    fn before_data_packet(&mut self, now: Instant, shared: &mut Shared) {
+        if self.confirmed && self.keys.wants_update(now) {
+            self.session.update_keys();
+            self.keys.on_update(now);
+        }
+        let number = self.recovery.next_number(Level::Data);
+        if number >= self.next_skip {
+            self.recovery.skip_number(Level::Data);
+            let window = self.recovery.window() / self.datagram_size() as u64;
+            self.next_skip = number + 2 + shared.rng.below(window.max(8));
+        }
+    }
+
+    /// Writes the header up to the packet number, and says where that goes.
+    fn write_header(&self, level: Level, number_len: usize, out: &mut [u8]) -> Option<usize> {
+        let kind = match level {
+            Level::Initial => LongType::Initial,
+            Level::Handshake => LongType::Handshake,
+            Level::Data => {
+                let header = ShortHeader { destination: self.ids.remote, key_phase: self.keys.bit() };
+                return header.encode(number_len, out);
+            }
+        };
+        let header = LongHeader { kind, destination: self.ids.remote, source: self.ids.local, token: &[] };
+        header.encode(number_len, out)
+    }
+
+    /// Seals the packet, and remembers it. Returns where the datagram ends now.
+    fn finish(&mut self, now: Instant, shared: &mut Shared, draft: Draft, out: &mut [u8]) -> usize {
+        let end = draft.end + TAG_LEN;
+        let packet = &mut out[draft.start..end];
+        let number_at = draft.number_at - draft.start;
+        let payload_at = draft.payload_at - draft.start;
+        if draft.level != Level::Data {
+            LongHeader::set_length(packet, number_at);
+        }
+        let (header, payload) = packet.split_at_mut(payload_at);
+        let sealed = self.session.seal(draft.level, draft.number, header, payload);
+        debug_assert!(sealed.is_ok(), "levels are written only while there are keys");
+        let mut sample = [0; 16];
+        sample.copy_from_slice(&packet[number_at + SAMPLE_OFFSET..number_at + SAMPLE_OFFSET + 16]);
+        let (first, rest) = packet.split_at_mut(1);
+        let number = &mut rest[number_at - 1..payload_at - 1];
+        let masked = self.session.protect_header(draft.level, &sample, &mut first[0], number);
+        debug_assert!(masked.is_ok(), "levels are written only while there are keys");
+        if draft.level == Level::Data {
+            self.keys.on_sealed(draft.number);
+        }
+        let bytes = end - draft.start;
+        let padded = draft.level == Level::Initial;
+        let sent = Sent {
+            bytes: bytes as u32,
+            ack_eliciting: draft.ack_eliciting,
+            in_flight: draft.ack_eliciting || padded,
+        };
+        self.recovery.on_packet_sent(now, draft.level, sent, &draft.sent);
+        shared.put_scratch(draft.sent);
+        // A client's Initial keys have done their work once it speaks with Handshake keys (RFC 9001 §4.9.1).
+        if draft.level == Level::Handshake && self.direction == Direction::Client {
+            self.discard_level(Level::Initial);
+        }
+        end
+    }
+}

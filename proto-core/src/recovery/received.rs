@@ -1,0 +1,171 @@
+//! What arrived in one packet number space, and what acknowledgement is owed for it.
+
+use core::ops::RangeInclusive;
+
+use crate::crypto::Level;
+use crate::range_set::RangeSet;
+use crate::time::{Duration, Instant};
+
+/// Ranges of packet numbers that are remembered; the oldest is dropped beyond (T6).
+pub const RANGES_MAX: usize = 512;
+
+/// Numbers below the newest that stay known although the peer was told of them already (R2).
+const REPLAY_WINDOW: u64 = 8_192;
+
+/// The highest packet number (RFC 9000 §12.3).
+const NUMBER_MAX: u64 = (1 << 62) - 1;
+
+/// Ack-eliciting 1-RTT packets that are answered by one acknowledgement (RFC 9000 §13.2.2).
+const ELICITING_PER_ACK: u32 = 2;
+
+/// Longest time that an acknowledgement is held back, unless agreed otherwise (RFC 9000 §18.2).
+pub const MAX_ACK_DELAY: Duration = Duration::from_millis(25);
+
+/// One packet number space's arrivals.
+///
+/// A number is accepted once: everything below a floor counts as seen. The floor rises when more than [`RANGES_MAX`]
+/// ranges would be needed, and over what the peer knows to have arrived, 8,192 numbers behind the newest. So the window grows with
+/// what is in flight.
+#[derive(Debug)]
+pub struct Received {
+    seen: RangeSet,
+    /// Numbers below are refused.
+    floor: u64,
+    /// Numbers below need no acknowledgement any more.
+    told: u64,
+    /// When the largest number arrived.
+    largest_at: Instant,
+    /// One past the largest ack-eliciting number.
+    next_expected: u64,
+    /// Ack-eliciting packets since the last acknowledgement.
+    unanswered: u32,
+    /// When an acknowledgement must be sent at the latest; at once when `immediate`.
+    deadline: Option<Instant>,
+    immediate: bool,
+    /// Initial and Handshake packets are acknowledged at once (RFC 9000 §13.2.1).
+    prompt: bool,
+    max_ack_delay: Duration,
+}
+
+impl Received {
+    /// Nothing arrived yet. `max_ack_delay` is this end's own promise; see [`MAX_ACK_DELAY`].
+    #[must_use]
+    pub fn new(level: Level, max_ack_delay: Duration) -> Self {
+        Self {
+            seen: RangeSet::new(),
+            floor: 0,
+            told: 0,
+            largest_at: Instant::ZERO,
+            next_expected: 0,
+            unanswered: 0,
+            deadline: None,
+            immediate: false,
+            prompt: level != Level::Data,
+            max_ack_delay,
+        }
+    }
+
+    /// Whether a packet of this number may still be accepted. Call [`insert`](Self::insert) once it was opened.
+    #[must_use]
+    pub fn is_new(&self, number: u64) -> bool {
+        number >= self.floor && number <= NUMBER_MAX && !self.seen.contains(number)
+    }
+
+    /// A packet was opened. A number that is not [new](Self::is_new) changes nothing.
+    pub fn insert(&mut self, number: u64, now: Instant, ack_eliciting: bool) {
+        if !self.is_new(number) {
+            return;
+        }
+        if self.largest().is_none_or(|largest| number > largest) {
+            self.largest_at = now;
+        }
+        if ack_eliciting {
+            self.owe(number, now);
+        }
+        self.seen.insert(number..number + 1);
+        // The peer must hear of a straggler, even below what it knows.
+        self.told = self.told.min(number);
+        if self.seen.len() > RANGES_MAX {
+            if let Some(oldest) = self.seen.pop_first() {
+                self.floor = oldest.end;
+            }
+        }
+    }
+
+    /// Notes that an acknowledgement is owed, and how soon (RFC 9000 §13.2.1).
+    fn owe(&mut self, number: u64, now: Instant) {
+        self.unanswered = self.unanswered.saturating_add(1);
+        let reordered = number < self.next_expected;
+        let gap = !self.seen.covers(self.next_expected..number);
+        self.next_expected = self.next_expected.max(number + 1);
+        if self.prompt || reordered || gap || self.unanswered >= ELICITING_PER_ACK {
+            self.immediate = true;
+        }
+        if self.deadline.is_none() {
+            self.deadline = Some(now + self.max_ack_delay);
+        }
+    }
+
+    /// Whether an acknowledgement must be sent now.
+    #[must_use]
+    pub fn ack_due(&self, now: Instant) -> bool {
+        self.immediate || self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Whether some ack-eliciting packet is unanswered: worth an ACK frame in a packet that is sent anyway.
+    #[must_use]
+    pub fn ack_owed(&self) -> bool {
+        self.unanswered > 0
+    }
+
+    /// When an acknowledgement must be sent at the latest. When [one is due](Self::ack_due) already, it may lie ahead.
+    #[must_use]
+    pub fn ack_deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// What an ACK frame should say, newest first. The newest number is always part of it. The frame's writer stops at
+    /// 256 ranges (T6) or when the packet is full.
+    pub fn ranges_desc(&self) -> impl Iterator<Item = RangeInclusive<u64>> + '_ {
+        let told = self.told;
+        self.seen
+            .iter()
+            .rev()
+            .take_while(move |range| range.end > told)
+            .map(move |range| range.start.max(told)..=range.end - 1)
+    }
+
+    /// How long ago the largest number arrived.
+    #[must_use]
+    pub fn delay(&self, now: Instant) -> Duration {
+        now.since(self.largest_at)
+    }
+
+    /// An ACK frame was sent: nothing is owed any more.
+    pub fn on_ack_sent(&mut self) {
+        self.unanswered = 0;
+        self.deadline = None;
+        self.immediate = false;
+    }
+
+    /// The peer acknowledged a packet with an ACK frame of ours whose largest number was `largest`: what is at or below
+    /// it need not be told again (RFC 9000 §13.2.4).
+    pub fn on_ack_acked(&mut self, largest: u64) {
+        let Some(newest) = self.largest() else { return };
+        self.told = self.told.max(largest.saturating_add(1).min(newest));
+        let floor = self.told.min(newest.saturating_sub(REPLAY_WINDOW));
+        if floor > self.floor {
+            self.seen.remove(0..floor);
+            self.floor = floor;
+        }
+    }
+
+    /// The largest number that arrived.
+    #[must_use]
+    pub fn largest(&self) -> Option<u64> {
+        self.seen.last().map(|range| range.end - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! The sent packets of one packet number space.
+
+use alloc::collections::VecDeque;
+
+use super::{Fate, Sent};
+use crate::time::Instant;
+
+/// Packets outside of the congestion window that are remembered; a peer that never acknowledges them costs no more.
+const UNCOUNTED_MAX: u32 = 1_024;
+
+/// Numbers left out on purpose that are remembered.
+const SKIPPED_MAX: usize = 8;
+
+/// What is known of a sent packet's arrival.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum State {
+    Outstanding,
+    Acked,
+    Lost,
+}
+
+/// One sent packet; its frames stand in the space's ring of frames.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packet {
+    pub(super) number: u64,
+    pub(super) time: Instant,
+    pub(super) bytes: u32,
+    /// Place of the first frame, counted over all that were ever pushed, modulo 2^32.
+    first_frame: u32,
+    frames: u32,
+    pub(super) state: State,
+    pub(super) ack_eliciting: bool,
+    pub(super) in_flight: bool,
+}
+
+// M5.
+const _: () = assert!(size_of::<Packet>() <= 64);
+
+/// One packet number space.
+#[derive(Debug)]
+pub(super) struct Space<F> {
+    /// The next packet's number.
+    pub(super) next: u64,
+    /// By number, from the oldest unresolved packet on. Resolved ones further up wait for those below them; since what
+    /// is three below the largest acknowledged number is resolved, they are few.
+    packets: VecDeque<Packet>,
+    /// The frames of `packets`, in the same order.
+    frames: VecDeque<F>,
+    /// Frames that have left the front of the ring, modulo 2^32.
+    frames_gone: u32,
+    pub(super) largest_acked: Option<u64>,
+    skipped: [Option<u64>; SKIPPED_MAX],
+    next_skipped: usize,
+    /// When the next packet will be presumed lost (RFC 9002 §6.1.2).
+    pub(super) loss_time: Option<Instant>,
+    pub(super) last_ack_eliciting: Instant,
+    /// Ack-eliciting packets that are in flight.
+    pub(super) eliciting: u32,
+    /// Remembered packets that are not in flight.
+    uncounted: u32,
+}
+
+impl<F> Default for Space<F> {
+    fn default() -> Self {
+        Self {
+            next: 0,
+            packets: VecDeque::new(),
+            frames: VecDeque::new(),
+            frames_gone: 0,
+            largest_acked: None,
+            skipped: [None; SKIPPED_MAX],
+            next_skipped: 0,
+            loss_time: None,
+            last_ack_eliciting: Instant::ZERO,
+            eliciting: 0,
+            uncounted: 0,
+        }
+    }
+}
+
+impl<F> Space<F> {
+    pub(super) fn skip(&mut self) {
+        self.skipped[self.next_skipped] = Some(self.next);
+        self.next_skipped = (self.next_skipped + 1) % SKIPPED_MAX;
+        self.next += 1;
+    }
+
+    /// The remembered numbers that were left out.
+    pub(super) fn skipped(&self) -> impl Iterator<Item = u64> + '_ {
+        self.skipped.iter().copied().flatten()
+    }
+
+    /// How many packets are remembered.
+    pub(super) fn len(&self) -> usize {
+        self.packets.len()
+    }
+
+    pub(super) fn packet(&self, index: usize) -> Option<&Packet> {
+        self.packets.get(index)
+    }
+
+    /// The index of the first remembered packet whose number is not below `number`.
+    pub(super) fn index_of(&self, number: u64) -> usize {
+        match self.packets.front() {
+            Some(front) if front.number < number => {
+                self.packets.partition_point(|p| p.number < number)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Forgets all packets; how many bytes were in flight.
+    pub(super) fn discard(&mut self) -> u64 {
+        let bytes = self
+            .packets
+            .iter()
+            .filter(|p| p.state == State::Outstanding && p.in_flight)
+            .map(|p| u64::from(p.bytes))
+            .sum();
+        self.packets = VecDeque::new();
+        self.frames = VecDeque::new();
+        self.loss_time = None;
+        self.eliciting = 0;
+        self.uncounted = 0;
+        bytes
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.packets.shrink_to_fit();
+        self.frames.shrink_to_fit();
+    }
+}
+
+impl<F: Copy> Space<F> {
+    /// Remembers a packet under the next number.
+    pub(super) fn push(&mut self, now: Instant, sent: Sent, frames: &[F]) {
+        let number = self.next;
+        self.next += 1;
+        if sent.in_flight {
+            if sent.ack_eliciting {
+                self.eliciting += 1;
+                self.last_ack_eliciting = now;
+            }
+        } else if self.uncounted >= UNCOUNTED_MAX {
+            return;
+        } else {
+            self.uncounted += 1;
+        }
+        self.packets.push_back(Packet {
+            number,
+            time: now,
+            bytes: sent.bytes,
+            first_frame: self.frames_gone.wrapping_add(self.frames.len() as u32),
+            frames: frames.len() as u32,
+            state: State::Outstanding,
+            ack_eliciting: sent.ack_eliciting,
+            in_flight: sent.in_flight,
+        });
+        self.frames.extend(frames);
+    }
+
+    /// Settles an outstanding packet and tells its frames' fate.
+    pub(super) fn resolve(&mut self, index: usize, fate: Fate, tell: &mut impl FnMut(Fate, F)) {
+        let Some(packet) = self.packets.get_mut(index) else {
+            return;
+        };
+        packet.state = match fate {
+            Fate::Acked => State::Acked,
+            Fate::Lost => State::Lost,
+        };
+        if !packet.in_flight {
+            self.uncounted -= 1;
+        } else if packet.ack_eliciting {
+            self.eliciting -= 1;
+        }
+        let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
+        let frames = self.frames.range(first..first + packet.frames as usize);
+        frames.for_each(|frame| tell(fate, *frame));
+    }
+
+    /// Forgets settled packets that no unsettled one stands before.
+    pub(super) fn forget_resolved(&mut self) {
+        while let Some(packet) = self.packets.front() {
+            if packet.state == State::Outstanding {
+                break;
+            }
+            self.frames.drain(..packet.frames as usize);
+            self.frames_gone = self.frames_gone.wrapping_add(packet.frames);
+            self.packets.pop_front();
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Frames that open and end a transfer: REQUEST, ACCEPT, REFUSE, CANCEL.
+
+use super::super::cursor::{Sink, read_byte, read_prefixed};
+use super::super::{ErrorCode, FilePath, WireError, varint};
+use super::{Durability, Frame, RequestKind};
+
+const FLAG_COMPARE: u8 = 0x01;
+const FLAG_NO_CLOBBER: u8 = 0x02;
+
+/// REQUEST: transfer (varint), kind (1 byte), flags (1 byte), durability (1 byte), amount (varint), length (varint, at
+/// most 4,096), path.
+pub(super) struct Request<'a> {
+    pub(super) transfer: u64,
+    pub(super) kind: RequestKind,
+    pub(super) compare: bool,
+    pub(super) no_clobber: bool,
+    pub(super) durability: Durability,
+    pub(super) amount: u64,
+    pub(super) path: &'a [u8],
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn encode(&self, out: &mut impl Sink) -> Option<()> {
+        if self.path.len() > FilePath::MAX_LEN {
+            return None;
+        }
+        let compare = if self.compare { FLAG_COMPARE } else { 0 };
+        let no_clobber = if self.no_clobber { FLAG_NO_CLOBBER } else { 0 };
+        out.varint(self.transfer)?;
+        out.bytes(&[self.kind as u8, compare | no_clobber, self.durability as u8])?;
+        out.varint(self.amount)?;
+        out.prefixed(self.path)
+    }
+
+    pub(super) fn decode(bytes: &mut &'a [u8]) -> Result<Frame<'a>, WireError> {
+        let transfer = varint::read(bytes)?;
+        let kind = RequestKind::from_wire(read_byte(bytes)?)?;
+        let flags = read_byte(bytes)?;
+        if flags & !(FLAG_COMPARE | FLAG_NO_CLOBBER) != 0 {
+            return Err(WireError::BadValue);
+        }
+        Ok(Frame::Request {
+            transfer,
+            kind,
+            compare: flags & FLAG_COMPARE != 0,
+            no_clobber: flags & FLAG_NO_CLOBBER != 0,
+            durability: Durability::from_wire(read_byte(bytes)?)?,
+            amount: varint::read(bytes)?,
+            path: read_prefixed(bytes, FilePath::MAX_LEN)?,
+        })
+    }
+}
+
+// ACCEPT: transfer (varint), credit (varint).
+
+pub(super) fn encode_accept(out: &mut impl Sink, transfer: u64, credit: u64) -> Option<()> {
+    out.varint(transfer)?;
+    out.varint(credit)
+}
+
+pub(super) fn decode_accept<'a>(bytes: &mut &'a [u8]) -> Result<Frame<'a>, WireError> {
+    Ok(Frame::Accept {
+        transfer: varint::read(bytes)?,
+        credit: varint::read(bytes)?,
+    })
+}
+
+// REFUSE and CANCEL: transfer (varint), code (varint).
+
+pub(super) fn encode_code(out: &mut impl Sink, transfer: u64, code: ErrorCode) -> Option<()> {
+    out.varint(transfer)?;
+    out.varint(code.to_wire())
+}
+
+pub(super) fn decode_refuse<'a>(bytes: &mut &'a [u8]) -> Result<Frame<'a>, WireError> {
+    Ok(Frame::Refuse {
+        transfer: varint::read(bytes)?,
+        code: ErrorCode::from_wire(varint::read(bytes)?),
+    })
+}
+
+pub(super) fn decode_cancel<'a>(bytes: &mut &'a [u8]) -> Result<Frame<'a>, WireError> {
+    Ok(Frame::Cancel {
+        transfer: varint::read(bytes)?,
+        code: ErrorCode::from_wire(varint::read(bytes)?),
+    })
+}

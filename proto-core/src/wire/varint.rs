@@ -1,0 +1,115 @@
+//! Variable-length integers: 0 to 2^62 − 1 in 1, 2, 4 or 8 bytes (RFC 9000 §16).
+
+use super::WireError;
+
+/// The largest number that can be written: 2^62 − 1.
+pub const MAX: u64 = (1 << 62) - 1;
+
+/// Bytes of the shortest form of `value`: 1, 2, 4 or 8. Numbers above [`MAX`] have no form; 8 is said for them too.
+#[must_use]
+pub const fn len(value: u64) -> usize {
+    match value {
+        0..=0x3f => 1,
+        0x40..=0x3fff => 2,
+        0x4000..=0x3fff_ffff => 4,
+        _ => 8,
+    }
+}
+
+/// Writes the shortest form of `value` at the beginning of `out` and says its length; `None` when there is no room or
+/// `value` is above [`MAX`].
+pub fn write(out: &mut [u8], value: u64) -> Option<usize> {
+    let len = len(value);
+    let out = out.get_mut(..len)?;
+    match len {
+        1 => out.copy_from_slice(&[value as u8]),
+        2 => out.copy_from_slice(&(value as u16 | 0x4000).to_be_bytes()),
+        4 => out.copy_from_slice(&(value as u32 | 0x8000_0000).to_be_bytes()),
+        _ if value <= MAX => out.copy_from_slice(&(value | 0xc000_0000_0000_0000).to_be_bytes()),
+        _ => return None,
+    }
+    Some(len)
+}
+
+/// Reads a number in any of its forms and advances `bytes` over it.
+///
+/// # Errors
+/// [`WireError::Truncated`] when the bytes end within it; `bytes` is then unchanged.
+pub fn read(bytes: &mut &[u8]) -> Result<u64, WireError> {
+    let first = *bytes.first().ok_or(WireError::Truncated)?;
+    let len = 1 << (first >> 6);
+    let (number, rest) = bytes.split_at_checked(len).ok_or(WireError::Truncated)?;
+    let value = number
+        .iter()
+        .fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
+    *bytes = rest;
+    // Drops the two bits that told the length.
+    Ok(value & (u64::MAX >> (66 - 8 * len)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The examples of RFC 9000 §A.1.
+    #[test]
+    fn reads_the_examples_of_the_rfc() {
+        let examples: [(&[u8], u64); 5] = [
+            (
+                &[0xc2, 0x19, 0x7c, 0x5e, 0xff, 0x14, 0xe8, 0x8c],
+                151_288_809_941_952_652,
+            ),
+            (&[0x9d, 0x7f, 0x3e, 0x7d], 494_878_333),
+            (&[0x7b, 0xbd], 15_293),
+            (&[0x25], 37),
+            (&[0x40, 0x25], 37),
+        ];
+        for (bytes, value) in examples {
+            let mut rest = bytes;
+            assert_eq!(read(&mut rest), Ok(value));
+            assert!(rest.is_empty());
+        }
+    }
+
+    #[test]
+    fn borders_have_the_shortest_form() {
+        let borders = [
+            (0, 1),
+            (63, 1),
+            (64, 2),
+            (16_383, 2),
+            (16_384, 4),
+            ((1 << 30) - 1, 4),
+            (1 << 30, 8),
+            (MAX, 8),
+        ];
+        for (value, length) in borders {
+            let mut out = [0; 8];
+            assert_eq!(len(value), length);
+            assert_eq!(write(&mut out, value), Some(length));
+            assert_eq!(write(&mut out[..length - 1], value), None);
+            let mut rest = &out[..length];
+            assert_eq!(read(&mut rest), Ok(value));
+            let mut short = &out[..length - 1];
+            assert_eq!(read(&mut short), Err(WireError::Truncated));
+        }
+        assert_eq!(write(&mut [0; 8], MAX + 1), None);
+        assert_eq!(write(&mut [0; 8], u64::MAX), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(value in 0..=MAX, shift in 0..62_u32, tail in any::<Vec<u8>>()) {
+            let value = value >> shift;
+            let mut out = [0; 8];
+            let written = write(&mut out, value).unwrap();
+            prop_assert_eq!(written, len(value));
+            let mut bytes = out[..written].to_vec();
+            bytes.extend_from_slice(&tail);
+            let mut rest = &bytes[..];
+            prop_assert_eq!(read(&mut rest), Ok(value));
+            prop_assert_eq!(rest, &tail[..]);
+        }
+    }
+}
