@@ -45,7 +45,13 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// How to show progress: auto is a bar on a terminal, otherwise nothing
-    #[arg(long, global = true, value_name = "HOW", default_value = "auto", value_enum)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOW",
+        default_value = "auto",
+        value_enum
+    )]
     pub(crate) progress: ProgressMode,
     /// Silence of the other side after which to give up: 1s to 10m
     #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = parse_timeout)]
@@ -292,14 +298,28 @@ mod tests {
 
     #[test]
     fn global_flags_before_and_after() {
-        for line in ["dhow -v --json -P 5 --timeout 2s ls h:", "dhow ls -v --json -P 5 --timeout 2s h:", "dhow ls h: -v -P 5 --json --timeout 2"] {
+        for line in [
+            "dhow -v --json -P 5 --timeout 2s ls h:",
+            "dhow ls -v --json -P 5 --timeout 2s h:",
+            "dhow ls h: -v -P 5 --json --timeout 2",
+        ] {
             let args = parse(line).unwrap();
             let global = args.global;
             assert!(global.verbose && global.json, "{line}");
-            assert_eq!((global.port, global.timeout.as_secs()), (Some(5), 2), "{line}");
+            assert_eq!(
+                (global.port, global.timeout.as_secs()),
+                (Some(5), 2),
+                "{line}"
+            );
             assert!(matches!(args.command, Command::Ls(_)));
         }
-        assert!(matches!(parse("dhow key -q show").unwrap(), Args { global: Global { quiet: true, .. }, .. }));
+        assert!(matches!(
+            parse("dhow key -q show").unwrap(),
+            Args {
+                global: Global { quiet: true, .. },
+                ..
+            }
+        ));
     }
 
     #[test]
@@ -317,9 +337,18 @@ mod tests {
     #[test]
     fn usage_errors() {
         for line in [
-            "dhow", "dhow get a:b", "dhow put a", "dhow ls", "dhow -q -v demo", "dhow -P 0 ls h:",
-            "dhow --timeout 0 ls h:", "dhow get --force --no-clobber h:a b", "dhow sync a b",
-            "dhow -4 -6 ls h:", "dhow serve --listen x", "dhow demo --loss 31",
+            "dhow",
+            "dhow get a:b",
+            "dhow put a",
+            "dhow ls",
+            "dhow -q -v demo",
+            "dhow -P 0 ls h:",
+            "dhow --timeout 0 ls h:",
+            "dhow get --force --no-clobber h:a b",
+            "dhow sync a b",
+            "dhow -4 -6 ls h:",
+            "dhow serve --listen x",
+            "dhow demo --loss 31",
         ] {
             let error = parse(line).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");
@@ -328,7 +357,13 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_absent() {
-        let names: Vec<String> = Args::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        assert_eq!(names, ["serve", "ls", "stat", "get", "put", "key", "hosts", "demo"]);
+        let names: Vec<String> = Args::command()
+            .get_subcommands()
+            .map(|c| c.get_name().to_owned())
+            .collect();
+        assert_eq!(
+            names,
+            ["serve", "ls", "stat", "get", "put", "key", "hosts", "demo"]
+        );
     }
 }

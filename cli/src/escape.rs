@@ -117,7 +117,10 @@ mod tests {
         assert_eq!(escaped("\u{9b}31m".as_bytes()), "\\u{9b}31m");
         assert_eq!(escaped(b"\x9b31m"), "\\x9b31m");
         assert_eq!(escaped("a\u{202e}gpj.exe".as_bytes()), "a\\u{202e}gpj.exe");
-        assert_eq!(escaped("\u{2066}x\u{2069}".as_bytes()), "\\u{2066}x\\u{2069}");
+        assert_eq!(
+            escaped("\u{2066}x\u{2069}".as_bytes()),
+            "\\u{2066}x\\u{2069}"
+        );
         assert_eq!(escaped(b"one\r\ntwo"), "one\\x0d\\x0atwo");
         assert_eq!(escaped("\u{2028}".as_bytes()), "\\u{2028}");
     }

@@ -44,7 +44,11 @@ impl Home {
             });
         }
         // The XDG specification: relative values are to be ignored.
-        let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let absolute = |name| {
+            variable(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
         let home = absolute("HOME").or_else(|| absolute("USERPROFILE"));
         let place = |name, default: &str| {
             absolute(name)
@@ -117,13 +121,20 @@ mod tests {
         let home = home(&[("HOME", "/h")]).unwrap();
         assert_eq!(home.identity(), Path::new("/h/.config/dhow/identity"));
         assert_eq!(home.known_hosts(), Path::new("/h/.config/dhow/known_hosts"));
-        assert_eq!(home.authorized_keys(), Path::new("/h/.config/dhow/authorized_keys"));
+        assert_eq!(
+            home.authorized_keys(),
+            Path::new("/h/.config/dhow/authorized_keys")
+        );
         assert_eq!(home.host_key(), Path::new("/h/.local/state/dhow/host_key"));
     }
 
     #[test]
     fn variables_move_them() {
-        let xdg = home(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/c"), ("XDG_STATE_HOME", "s")]);
+        let xdg = home(&[
+            ("HOME", "/h"),
+            ("XDG_CONFIG_HOME", "/c"),
+            ("XDG_STATE_HOME", "s"),
+        ]);
         assert_eq!(
             xdg,
             Some(Home {
@@ -131,8 +142,16 @@ mod tests {
                 state: "/h/.local/state/dhow".into()
             })
         );
-        let all = home(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/c"), ("DHOW_HOME", "d")]).unwrap();
-        assert_eq!((all.identity(), all.host_key()), ("d/identity".into(), "d/host_key".into()));
+        let all = home(&[
+            ("HOME", "/h"),
+            ("XDG_CONFIG_HOME", "/c"),
+            ("DHOW_HOME", "d"),
+        ])
+        .unwrap();
+        assert_eq!(
+            (all.identity(), all.host_key()),
+            ("d/identity".into(), "d/host_key".into())
+        );
         assert_eq!(home(&[]), None);
         assert_eq!(home(&[("HOME", "relative")]), None);
     }
@@ -146,7 +165,10 @@ mod tests {
         make_parent(&file).unwrap();
         make_parent(&file).unwrap();
         for directory in ["a", "a/b"] {
-            let mode = fs::metadata(root.path().join(directory)).unwrap().permissions().mode();
+            let mode = fs::metadata(root.path().join(directory))
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o700);
         }
     }

@@ -34,7 +34,9 @@ pub(crate) fn emit(event: &str, fields: Value) {
 /// Adds a name or path under `key`: as text when it is UTF-8; otherwise with U+FFFD for what is not, and all of its bytes
 /// as `<key>_hex`.
 pub(crate) fn name(fields: &mut Value, key: &str, bytes: &[u8]) {
-    let Value::Object(fields) = fields else { return };
+    let Value::Object(fields) = fields else {
+        return;
+    };
     fields.insert(key.to_owned(), json!(String::from_utf8_lossy(bytes)));
     if std::str::from_utf8(bytes).is_err() {
         fields.insert(format!("{key}_hex"), json!(hex(bytes)));
@@ -87,7 +89,10 @@ mod tests {
         let mut fields = json!({});
         name(&mut fields, "path", b"a\xff");
         name(&mut fields, "other", b"b");
-        assert_eq!(fields, json!({ "path": "a\u{fffd}", "path_hex": "61ff", "other": "b" }));
+        assert_eq!(
+            fields,
+            json!({ "path": "a\u{fffd}", "path_hex": "61ff", "other": "b" })
+        );
     }
 
     proptest! {

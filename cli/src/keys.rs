@@ -1,14 +1,13 @@
 //! Ed25519 keys in OpenSSH's formats: private and public key files, fingerprints, `authorized_keys`.
 
-use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use proto_core::crypto::PublicKey;
-use ssh_key::private::{Ed25519Keypair, KeypairData};
+use ssh_key::private::{Ed25519Keypair, Ed25519PrivateKey, KeypairData};
 use ssh_key::public::{Ed25519PublicKey, KeyData};
-use ssh_key::{HashAlg, LineEnding, PrivateKey};
+use ssh_key::{LineEnding, PrivateKey};
+use transport_std::{Identity, PublicKey};
 use zeroize::Zeroizing;
 
 use crate::escape::{self, Escaped};
@@ -16,39 +15,18 @@ use crate::exit::{Error, Exit};
 use crate::home;
 use crate::strict::{self, Secrecy};
 
-/// A private key.
+/// A private key and what its file calls it.
+#[derive(Debug)]
 pub(crate) struct KeyPair {
-    seed: Zeroizing<[u8; 32]>,
-    public: PublicKey,
+    identity: Identity,
     comment: String,
-}
-
-/// Without the secret.
-impl fmt::Debug for KeyPair {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyPair")
-            .field("public", &self.public)
-            .finish_non_exhaustive()
-    }
 }
 
 impl KeyPair {
     /// A new key from the system's randomness.
-    ///
-    /// # Errors
-    /// The system has none.
-    pub(crate) fn generate(comment: &str) -> Result<Self, Error> {
-        let mut seed = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *seed).map_err(|error| {
-            Error::new(Exit::Other, "randomness", format!("the system gives no random bytes: {error}"))
-        })?;
-        Ok(Self::from_pair(&Ed25519Keypair::from_seed(&seed), comment))
-    }
-
-    fn from_pair(pair: &Ed25519Keypair, comment: &str) -> Self {
+    pub(crate) fn generate(comment: &str) -> Self {
         Self {
-            seed: Zeroizing::new(pair.private.to_bytes()),
-            public: PublicKey(pair.public.0),
+            identity: Identity::generate(),
             comment: comment.to_owned(),
         }
     }
@@ -61,16 +39,27 @@ impl KeyPair {
         let text = strict::read(path, Secrecy::Private)?;
         let shown = escape::path(path);
         let wrong = |what: &str| Error::new(Exit::Other, "key-file", format!("{shown} {what}"));
-        let key = PrivateKey::from_openssh(text.as_bytes())
-            .map_err(|_| wrong("is not an OpenSSH private key"))?;
+        let other = || {
+            wrong("is not an OpenSSH Ed25519 private key")
+                .hint("make one: dhow key gen FILE (or ssh-keygen -t ed25519)")
+        };
+        let key = PrivateKey::from_openssh(text.as_bytes()).map_err(|_| other())?;
         if key.is_encrypted() {
-            return Err(wrong("is protected by a passphrase, which dhow cannot ask for yet")
-                .hint("name another key with -i, or make one for dhow: dhow key gen FILE"));
+            return Err(
+                wrong("is protected by a passphrase, which dhow cannot ask for yet")
+                    .hint("name another key with -i, or make one for dhow: dhow key gen FILE"),
+            );
         }
         match key.key_data() {
-            KeypairData::Ed25519(pair) => Ok(Self::from_pair(pair, key.comment())),
-            _ => Err(wrong("is not an Ed25519 key")
-                .hint("make one: dhow key gen FILE (or ssh-keygen -t ed25519)")),
+            KeypairData::Ed25519(pair) => {
+                let identity = Identity::from_seed(pair.private.to_bytes());
+                if identity.public_key().0 != pair.public.0 {
+                    return Err(wrong("is damaged: its two halves do not belong together"));
+                }
+                let comment = key.comment().to_owned();
+                Ok(Self { identity, comment })
+            }
+            _ => Err(other()),
         }
     }
 
@@ -84,7 +73,7 @@ impl KeyPair {
             other => return other.map(|key| (key, false)),
         }
         home::make_parent(path)?;
-        let key = Self::generate(comment)?;
+        let key = Self::generate(comment);
         match key.save(path) {
             Ok(()) => Ok((key, true)),
             Err(error) if error.code == "exists" => Ok((Self::load(path)?, false)),
@@ -98,19 +87,28 @@ impl KeyPair {
     /// # Errors
     /// The file exists (`exists`), or what the system says.
     pub(crate) fn save(&self, path: &Path) -> Result<(), Error> {
-        let failed = |error: &io::Error| Error::io(format!("writing {}", escape::path(path)), error);
+        let failed =
+            |error: &io::Error| Error::io(format!("writing {}", escape::path(path)), error);
         let text = self.to_openssh().map_err(|error| {
-            Error::new(Exit::Other, "key-file", format!("the key cannot be encoded: {error}"))
+            Error::new(
+                Exit::Other,
+                "key-file",
+                format!("the key cannot be encoded: {error}"),
+            )
         })?;
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
         // The name of a temporary file is unpredictable, its mode 0600.
         let mut file = tempfile::Builder::new()
             .prefix(".dhow-key-")
             .tempfile_in(parent.unwrap_or(Path::new(".")))
             .map_err(|error| failed(&error))?;
-        file.write_all(text.as_bytes()).map_err(|error| failed(&error))?;
+        file.write_all(text.as_bytes())
+            .map_err(|error| failed(&error))?;
         file.as_file().sync_all().map_err(|error| failed(&error))?;
-        file.persist_noclobber(path).map_err(|error| failed(&error.error))?;
+        file.persist_noclobber(path)
+            .map_err(|error| failed(&error.error))?;
         let public = public_path(path);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
@@ -121,19 +119,22 @@ impl KeyPair {
     }
 
     fn to_openssh(&self) -> ssh_key::Result<Zeroizing<String>> {
-        let pair = Ed25519Keypair::from_seed(&self.seed);
+        let pair = Ed25519Keypair {
+            public: Ed25519PublicKey(self.public().0),
+            private: Ed25519PrivateKey::from_bytes(self.identity.seed()),
+        };
         PrivateKey::new(KeypairData::Ed25519(pair), self.comment.as_str())?
             .to_openssh(LineEnding::LF)
     }
 
-    /// The 32 secret bytes (RFC 8032's seed).
-    pub(crate) fn seed(&self) -> &[u8; 32] {
-        &self.seed
+    /// What transports want.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// The public half.
     pub(crate) fn public(&self) -> PublicKey {
-        self.public
+        self.identity.public_key()
     }
 
     /// The comment in the file.
@@ -143,7 +144,7 @@ impl KeyPair {
 
     /// `ssh-ed25519 AAAA… comment`.
     pub(crate) fn public_line(&self) -> String {
-        public_line(&self.public, &self.comment)
+        public_line(&self.public(), &self.comment)
     }
 }
 
@@ -154,26 +155,20 @@ pub(crate) fn public_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn to_ssh(key: &PublicKey, comment: &str) -> ssh_key::PublicKey {
-    ssh_key::PublicKey::new(KeyData::Ed25519(Ed25519PublicKey(key.0)), comment)
-}
-
-/// `SHA256:…`, as `ssh-keygen -l` shows it.
-pub(crate) fn fingerprint(key: &PublicKey) -> String {
-    to_ssh(key, "").fingerprint(HashAlg::Sha256).to_string()
-}
-
 /// `ssh-ed25519 AAAA… comment`.
 pub(crate) fn public_line(key: &PublicKey, comment: &str) -> String {
+    let key = ssh_key::PublicKey::new(KeyData::Ed25519(Ed25519PublicKey(key.0)), comment);
     // Encoding a key of fixed size into memory does not fail.
-    to_ssh(key, comment).to_openssh().unwrap_or_default()
+    key.to_openssh().unwrap_or_default()
 }
 
 /// Reads `ssh-ed25519 AAAA… comment`.
 pub(crate) fn parse_public(line: &str) -> Option<(PublicKey, String)> {
     let key = ssh_key::PublicKey::from_openssh(line.trim()).ok()?;
     match key.key_data() {
-        KeyData::Ed25519(Ed25519PublicKey(bytes)) => Some((PublicKey(*bytes), key.comment().to_owned())),
+        KeyData::Ed25519(Ed25519PublicKey(bytes)) => {
+            Some((PublicKey(*bytes), key.comment().to_owned()))
+        }
         _ => None,
     }
 }
@@ -233,7 +228,11 @@ impl AuthorizedKeys {
                 _ => (line, false),
             };
             match parse_public(rest) {
-                Some((key, name)) => all.keys.push(AuthorizedKey { key, name, read_only }),
+                Some((key, name)) => all.keys.push(AuthorizedKey {
+                    key,
+                    name,
+                    read_only,
+                }),
                 None => all.warnings.push(format!(
                     "line {} is skipped: not an ssh-ed25519 key, or an option other than read-only",
                     index + 1
@@ -281,7 +280,10 @@ pub(crate) fn default_comment() -> String {
 
 #[cfg(unix)]
 fn host_name() -> Option<String> {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
     (!name.is_empty()).then_some(name)
 }
 

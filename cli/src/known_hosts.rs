@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use proto_core::crypto::PublicKey;
+use transport_std::{PublicKey, fingerprint};
 
 use crate::escape::{self, Escaped};
 use crate::exit::{Error, Exit};
@@ -84,8 +84,12 @@ impl KnownHosts {
                 // A damaged line might be the one that says "changed": better no connection than a wrong one.
                 parse_line(line).ok_or_else(|| {
                     let place = format!("{}, line {}", escape::path(&self.path), index + 1);
-                    Error::new(Exit::Untrusted, "known-hosts", format!("{place}: not host:port and a key"))
-                        .hint("correct or delete this line")
+                    Error::new(
+                        Exit::Untrusted,
+                        "known-hosts",
+                        format!("{place}: not host:port and a key"),
+                    )
+                    .hint("correct or delete this line")
                 })
             })
             .collect()
@@ -105,7 +109,10 @@ impl KnownHosts {
                 if !text.is_empty() && !text.ends_with('\n') {
                     text.push('\n');
                 }
-                text.push_str(&format!("{name} {}\n", keys::public_line(key, "").trim_end()));
+                text.push_str(&format!(
+                    "{name} {}\n",
+                    keys::public_line(key, "").trim_end()
+                ));
                 self.replace(&text)
             }
         }
@@ -118,7 +125,8 @@ impl KnownHosts {
     pub(crate) fn remove(&self, name: &str) -> Result<usize, Error> {
         let _lock = self.lock()?;
         let text = self.read()?;
-        let is_other = |line: &&str| !is_entry(line) || line.split_whitespace().next() != Some(name);
+        let is_other =
+            |line: &&str| !is_entry(line) || line.split_whitespace().next() != Some(name);
         let kept: Vec<&str> = text.lines().filter(is_other).collect();
         let removed = text.lines().count() - kept.len();
         if removed > 0 {
@@ -142,13 +150,20 @@ impl KnownHosts {
         let mut name = self.path.as_os_str().to_owned();
         name.push(".lock");
         let path = PathBuf::from(name);
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path);
         file.and_then(|file| file.lock().map(|()| file))
             .map_err(|error| Error::io(format!("locking {}", escape::path(&path)), &error))
     }
 
     fn replace(&self, text: &str) -> Result<(), Error> {
-        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = self
+            .path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
         let write = || {
             let mut file = tempfile::Builder::new()
                 .prefix(".dhow-hosts-")
@@ -173,8 +188,8 @@ pub(crate) fn changed(name: &str, known: &PublicKey, shown: &PublicKey, path: &P
         "host-key-changed",
         format!(
             "the key of {name} has changed: it was {}, it is {} now. Someone may be listening in, or the server was set up anew",
-            keys::fingerprint(known),
-            keys::fingerprint(shown),
+            fingerprint(known),
+            fingerprint(shown),
         ),
     )
     .hint(format!(
@@ -205,7 +220,7 @@ mod tests {
     use crate::keys::KeyPair;
 
     fn key() -> PublicKey {
-        KeyPair::generate("x").unwrap().public()
+        KeyPair::generate("x").public()
     }
 
     fn empty() -> (tempfile::TempDir, KnownHosts) {
@@ -232,8 +247,11 @@ mod tests {
         assert_eq!(hosts.check("h:2", &first), Ok(Known::Unknown));
         assert_eq!(hosts.check("h:1", &second), Ok(Known::Changed(first)));
         let error = hosts.add("h:1", &second).unwrap_err();
-        assert_eq!((error.exit, error.code), (Exit::Untrusted, "host-key-changed"));
-        assert!(error.text.contains(&keys::fingerprint(&first)));
+        assert_eq!(
+            (error.exit, error.code),
+            (Exit::Untrusted, "host-key-changed")
+        );
+        assert!(error.text.contains(&fingerprint(&first)));
         assert!(error.hint.unwrap().contains("dhow hosts remove h:1"));
     }
 
@@ -243,11 +261,19 @@ mod tests {
         home::make_parent(hosts.path()).unwrap();
         let key = key();
         let line = keys::public_line(&key, "");
-        fs::write(hosts.path(), format!("# mine\na:1 {line}\nb:1 {line}\na:1 {line}")).unwrap();
+        fs::write(
+            hosts.path(),
+            format!("# mine\na:1 {line}\nb:1 {line}\na:1 {line}"),
+        )
+        .unwrap();
         assert_eq!(hosts.remove("c:1"), Ok(0));
         assert_eq!(hosts.remove("a:1"), Ok(2));
         assert_eq!(hosts.check("b:1", &key), Ok(Known::Same));
-        assert!(fs::read_to_string(hosts.path()).unwrap().starts_with("# mine\nb:1 ssh-ed25519 AAAA"));
+        assert!(
+            fs::read_to_string(hosts.path())
+                .unwrap()
+                .starts_with("# mine\nb:1 ssh-ed25519 AAAA")
+        );
     }
 
     #[test]

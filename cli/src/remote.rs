@@ -15,7 +15,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
-use proto_core::wire::FilePath;
+use transport_std::FilePath;
 
 use crate::escape::{self, Escaped};
 use crate::exit::Error;
@@ -159,7 +159,12 @@ fn parse_scp(host: &[u8], path: &[u8]) -> Result<Remote, Error> {
 /// Whether this begins with three groups of an IPv6 address: `2001:db8::1:path` would be taken as the host `2001`.
 fn looks_like_ipv6(host: &[u8], path: &[u8]) -> bool {
     let is_hex = |group: &[u8]| group.len() <= 4 && group.iter().all(u8::is_ascii_hexdigit);
-    is_hex(host) && path.split(|&b| b == b':').take_while(|group| is_hex(group)).count() >= 2
+    is_hex(host)
+        && path
+            .split(|&b| b == b':')
+            .take_while(|group| is_hex(group))
+            .count()
+            >= 2
 }
 
 fn parse_url(rest: &[u8]) -> Result<Remote, Error> {
@@ -217,7 +222,11 @@ fn parse_host(bytes: &[u8]) -> Result<String, Error> {
         && text.len() <= 253
         && !text.starts_with('-')
         && text.bytes().all(is_host_byte);
-    if is_fine { Ok(text.to_owned()) } else { Err(wrong()) }
+    if is_fine {
+        Ok(text.to_owned())
+    } else {
+        Err(wrong())
+    }
 }
 
 fn is_host_byte(byte: u8) -> bool {
@@ -244,7 +253,8 @@ fn parse_path(bytes: &[u8]) -> Result<(FilePath, bool), Error> {
         .split(|&b| b == b'/')
         .filter(|name| !name.is_empty() && *name != b".")
         .collect();
-    let path = FilePath::parse(&names.join(&b'/')).map_err(|error| Error::usage(error.to_string()))?;
+    let path =
+        FilePath::parse(&names.join(&b'/')).map_err(|error| Error::usage(error.to_string()))?;
     let is_directory = bytes.ends_with(b"/") || bytes.ends_with(b"/.") || names.is_empty();
     Ok((path, is_directory))
 }

@@ -36,8 +36,12 @@ pub(crate) fn read(path: &Path, secrecy: Secrecy) -> Result<zeroize::Zeroizing<S
     }
     check(path, &metadata, secrecy)?;
     // Room at once, so that no half-grown copy of a secret is left in freed memory.
-    let mut text = zeroize::Zeroizing::new(String::with_capacity(metadata.len().min(MAX_BYTES) as usize + 1));
-    file.take(MAX_BYTES).read_to_string(&mut text).map_err(failed)?;
+    let mut text = zeroize::Zeroizing::new(String::with_capacity(
+        metadata.len().min(MAX_BYTES) as usize + 1,
+    ));
+    file.take(MAX_BYTES)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
     Ok(text)
 }
 
@@ -50,7 +54,10 @@ fn check(path: &Path, metadata: &std::fs::Metadata, secrecy: Secrecy) -> Result<
     let shown = escape::path(path);
     let me = rustix::process::geteuid().as_raw();
     if metadata.uid() != me && metadata.uid() != 0 {
-        return refuse(format!("{shown} belongs to someone else"), format!("chown it to yourself: {shown}"));
+        return refuse(
+            format!("{shown} belongs to someone else"),
+            format!("chown it to yourself: {shown}"),
+        );
     }
     let (forbidden, may, wanted) = match secrecy {
         Secrecy::Private => (0o077, "read or write", "600"),
@@ -58,14 +65,21 @@ fn check(path: &Path, metadata: &std::fs::Metadata, secrecy: Secrecy) -> Result<
     };
     if metadata.mode() & forbidden != 0 {
         return refuse(
-            format!("{shown} is not used: others may {may} it (mode {:03o})", metadata.mode() & 0o777),
+            format!(
+                "{shown} is not used: others may {may} it (mode {:03o})",
+                metadata.mode() & 0o777
+            ),
             format!("chmod {wanted} {shown}"),
         );
     }
     // Who may write the directory can put another file in its place; with the sticky bit only owners can.
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
-    let of_parent = parent.metadata().map_err(|error| Error::io(escape::path(parent), &error))?;
+    let of_parent = parent
+        .metadata()
+        .map_err(|error| Error::io(escape::path(parent), &error))?;
     if of_parent.mode() & 0o022 != 0 && of_parent.mode() & 0o1000 == 0 {
         let parent = escape::path(parent);
         return refuse(
@@ -93,7 +107,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
         fs::write(&path, "text").unwrap();
-        let mut read_with = |mode, secrecy| {
+        let read_with = |mode, secrecy| {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             read(&path, secrecy).is_ok()
         };
@@ -115,7 +129,12 @@ mod tests {
         let path = directory.path().join("key");
         fs::write(&path, "text").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-        for (mode, fine) in [(0o755, true), (0o775, false), (0o777, false), (0o1777, true)] {
+        for (mode, fine) in [
+            (0o755, true),
+            (0o775, false),
+            (0o777, false),
+            (0o1777, true),
+        ] {
             fs::set_permissions(directory.path(), Permissions::from_mode(mode)).unwrap();
             let result = read(&path, Secrecy::Private);
             assert_eq!(result.is_ok(), fine, "{mode:o}");
@@ -129,7 +148,10 @@ mod tests {
     #[test]
     fn only_files() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(read(directory.path(), Secrecy::Public).unwrap_err().code, "key-file");
+        assert_eq!(
+            read(directory.path(), Secrecy::Public).unwrap_err().code,
+            "key-file"
+        );
         let missing = read(&directory.path().join("x"), Secrecy::Public).unwrap_err();
         assert_eq!(missing.exit, Exit::NotFound);
     }

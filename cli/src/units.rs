@@ -139,7 +139,16 @@ mod tests {
         assert_eq!(read("10m"), Some(600_000));
         assert_eq!(read("2h"), Some(7_200_000));
         assert_eq!(read("1d"), Some(86_400_000));
-        for wrong in ["", "s", "-5s", "5 s", "5x", "1.2.3", "99999999999999999999999d", "5s5"] {
+        for wrong in [
+            "",
+            "s",
+            "-5s",
+            "5 s",
+            "5x",
+            "1.2.3",
+            "99999999999999999999999d",
+            "5s5",
+        ] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
         assert!(parse_timeout("999ms").is_err());

@@ -1,4 +1,5 @@
 use super::*;
+use transport_std::fingerprint;
 
 /// Made by `ssh-keygen -t ed25519`, with the public key and fingerprint that it prints.
 const PRIVATE: &str = "-----BEGIN OPENSSH PRIVATE KEY-----
@@ -9,7 +10,8 @@ AAAECL3b0yD+7gN7rKAKcpFH8vz15xXK0mApvLdr73oeSjiOsl/CzWKKvXK4A2G8hbOGm3
 l0Rq+0Mo15KbptJIVi79AAAADGFubmFAaGFyYm91cgE=
 -----END OPENSSH PRIVATE KEY-----
 ";
-const PUBLIC: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOsl/CzWKKvXK4A2G8hbOGm3l0Rq+0Mo15KbptJIVi79 anna@harbour";
+const PUBLIC: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOsl/CzWKKvXK4A2G8hbOGm3l0Rq+0Mo15KbptJIVi79 anna@harbour";
 const FINGERPRINT: &str = "SHA256:bF2il5AioMe8R22w6LCrO+kgULtE74kc06GJhuMGuoQ";
 const ENCRYPTED: &str = "-----BEGIN OPENSSH PRIVATE KEY-----
 b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABAyoKh0t1
@@ -49,7 +51,10 @@ fn reads_what_openssh_writes() {
     assert_eq!(key.public_line(), PUBLIC);
     assert_eq!(fingerprint(&key.public()), FINGERPRINT);
     assert!(is_fingerprint(FINGERPRINT));
-    assert_eq!(parse_public(PUBLIC), Some((key.public(), key.comment().to_owned())));
+    assert_eq!(
+        parse_public(PUBLIC),
+        Some((key.public(), key.comment().to_owned()))
+    );
     assert_eq!(load_public(&path).unwrap().0, key.public());
 }
 
@@ -57,7 +62,12 @@ fn reads_what_openssh_writes() {
 fn other_keys_are_refused_with_advice() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("key");
-    for (text, says) in [(ENCRYPTED, "passphrase"), (ECDSA, "Ed25519"), ("hello", "OpenSSH"), (PUBLIC, "OpenSSH")] {
+    for (text, says) in [
+        (ENCRYPTED, "passphrase"),
+        (ECDSA, "Ed25519"),
+        ("hello", "OpenSSH"),
+        (PUBLIC, "OpenSSH"),
+    ] {
         write_private(&path, text);
         let error = KeyPair::load(&path).unwrap_err();
         assert_eq!((error.exit, error.code), (Exit::Other, "key-file"));
@@ -75,8 +85,11 @@ fn made_keys_come_back() {
     assert!(new);
     let (again, new) = KeyPair::load_or_make(&path, "other").unwrap();
     assert!(!new);
-    assert_eq!((again.public(), again.comment()), (made.public(), "anna@harbour"));
-    assert_eq!(again.seed(), made.seed());
+    assert_eq!(
+        (again.public(), again.comment()),
+        (made.public(), "anna@harbour")
+    );
+    assert_eq!(again.identity().seed(), made.identity().seed());
     let public = fs::read_to_string(public_path(&path)).unwrap();
     assert_eq!(public.trim_end(), made.public_line());
     assert_eq!(load_public(&public_path(&path)).unwrap().0, made.public());
@@ -85,7 +98,10 @@ fn made_keys_come_back() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 }
 
@@ -96,22 +112,30 @@ fn many_at_once_make_one_key() {
     let keys: Vec<PublicKey> = std::thread::scope(|scope| {
         let make = || KeyPair::load_or_make(&path, "x").unwrap().0.public();
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     });
     assert!(keys.iter().all(|key| *key == keys[0]));
 }
 
 #[test]
 fn h17_no_secret_in_debug() {
-    let key = KeyPair::generate("x").unwrap();
+    let key = KeyPair::generate("x");
     let shown = format!("{key:?}");
-    let secret: String = key.seed().iter().map(|byte| format!("{byte:02x}")).collect();
-    assert!(!shown.contains(&secret) && !shown.contains(&format!("{:?}", key.seed())));
+    let secret: String = key
+        .identity()
+        .seed()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert!(!shown.contains(&secret) && !shown.contains(&format!("{:?}", key.identity().seed())));
 }
 
 #[test]
 fn authorized_keys_lines() {
-    let other = KeyPair::generate("").unwrap();
+    let other = KeyPair::generate("");
     let text = format!(
         "# users\n\n{PUBLIC}\n  read-only {}\ncommand=\"x\" {PUBLIC}\n{ECDSA_PUBLIC}\nnonsense\n",
         other.public_line()
@@ -120,16 +144,30 @@ fn authorized_keys_lines() {
     assert_eq!(keys.len(), 2);
     let (public, comment) = parse_public(PUBLIC).unwrap();
     let first = keys.find(&public).unwrap();
-    assert_eq!((first.name.as_str(), first.read_only), (comment.as_str(), false));
+    assert_eq!(
+        (first.name.as_str(), first.read_only),
+        (comment.as_str(), false)
+    );
     assert!(keys.find(&other.public()).unwrap().read_only);
     assert_eq!(keys.find(&PublicKey([0; 32])), None);
-    let lines: Vec<bool> = keys.warnings.iter().map(|w| w.starts_with("line ")).collect();
+    let lines: Vec<bool> = keys
+        .warnings
+        .iter()
+        .map(|w| w.starts_with("line "))
+        .collect();
     assert_eq!(lines, [true; 3]);
 }
 
 #[test]
 fn fingerprints_are_told_from_other_texts() {
-    for text in ["", "SHA256:", "SHA256:abc", "MD5:00", &FINGERPRINT[7..], "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="] {
+    for text in [
+        "",
+        "SHA256:",
+        "SHA256:abc",
+        "MD5:00",
+        &FINGERPRINT[7..],
+        "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    ] {
         assert!(!is_fingerprint(text), "{text}");
     }
 }
