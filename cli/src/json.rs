@@ -48,12 +48,15 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The `error` event.
-pub(crate) fn error(error: &Error) {
-    emit(
-        "error",
-        json!({ "code": error.code, "text": error.text, "hint": error.hint, "exit": error.exit as u8 }),
-    );
+/// The `error` event, about `path` if that is known.
+pub(crate) fn error(error: &Error, path: Option<&[u8]>) {
+    let mut fields = json!({
+        "code": error.code, "text": error.text, "hint": error.hint, "exit": error.exit as u8,
+    });
+    if let Some(path) = path {
+        name(&mut fields, "path", path);
+    }
+    emit("error", fields);
 }
 
 /// Writes as `\uXXXX` what serde_json leaves raw and a terminal would act on. Such characters are in strings only.

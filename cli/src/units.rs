@@ -1,6 +1,6 @@
 //! Durations, sizes, rates and times as people write and read them.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Reads `5s`, `10m`, `250ms`, `2h`, `1d`; a bare number is seconds.
 ///
@@ -94,6 +94,21 @@ pub(crate) fn time(nanoseconds: i64) -> String {
         second / 60 % 60,
         second % 60
     )
+}
+
+/// `2026-11-22T18:30:05.123456789Z` for nanoseconds since 1970.
+pub(crate) fn rfc3339(nanoseconds: i64) -> String {
+    let seconds = time(nanoseconds).replace(' ', "T");
+    let fraction = nanoseconds.rem_euclid(1_000_000_000);
+    format!("{}.{fraction:09}Z", seconds.trim_end_matches('Z'))
+}
+
+/// `2026-11-22 18:30:05.123Z`, the time of a log line.
+pub(crate) fn timestamp(now: SystemTime) -> String {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let text = time(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
+    let seconds = text.trim_end_matches('Z');
+    format!("{seconds}.{:03}Z", since.subsec_millis())
 }
 
 /// Year, month and day of a day since 1970-01-01 in the Gregorian calendar, by eras of 400 years that begin in March, so
@@ -193,6 +208,18 @@ mod tests {
         for (micros, text) in cases {
             assert_eq!(duration(Duration::from_micros(micros)), text);
         }
+    }
+
+    #[test]
+    fn nanoseconds_are_kept() {
+        assert_eq!(rfc3339(1), "1970-01-01T00:00:00.000000001Z");
+        assert_eq!(rfc3339(-1), "1969-12-31T23:59:59.999999999Z");
+    }
+
+    #[test]
+    fn timestamps_have_milliseconds() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(951_782_400_007);
+        assert_eq!(timestamp(time), "2000-02-29 00:00:00.007Z");
     }
 
     #[test]
