@@ -214,8 +214,12 @@ impl Peer {
                 transfers.write_frames(&mut cx, writer);
             }
         }
-        if space.probes > 0 && (writer.len() > before || writer.put(&Frame::Ping, SentFrame::Ping)) {
-            space.probes -= 1;
+        let elicits = writer.len() > before;
+        if space.probes > 0 {
+            space.probes -= u8::from(elicits || writer.put(&Frame::Ping, SentFrame::Ping));
+        } else if !elicits && gate == Gate::Open && recovery.wants_ping(level) {
+            // Without it, a side that only receives would never learn which of its ACKs arrived (RFC 9000 §13.2.4).
+            let _fits = writer.put(&Frame::Ping, SentFrame::Ping);
         }
     }
 
