@@ -69,7 +69,8 @@ impl Side {
         let mut out = vec![0; 1 << 16];
         let mut datagrams = Vec::new();
         while let Some(batch) =
-            self.endpoint.poll_transmit(now, NonZeroUsize::new(10).expect("not zero"), &mut out)
+            self.endpoint
+                .poll_transmit(now, NonZeroUsize::new(10).expect("not zero"), &mut out)
         {
             for datagram in out[..batch.len].chunks(batch.segment_size) {
                 self.sent.push((now, datagram.to_vec()));
@@ -79,7 +80,8 @@ impl Side {
         while let Some(op) = self.endpoint.poll_file_op() {
             self.disk.submit(now, op);
         }
-        self.events.extend(std::iter::from_fn(|| self.endpoint.poll_event()));
+        self.events
+            .extend(std::iter::from_fn(|| self.endpoint.poll_event()));
         datagrams
     }
 }
@@ -90,7 +92,10 @@ impl Pair {
         let mut client = Side::new(Config::new(client), 1, 1);
         let server = Side::new(Config::server(server), 2, 2);
         let now = Instant::from_nanos(1);
-        let peer = client.endpoint.connect(now, server.address).expect("a fresh endpoint has room");
+        let peer = client
+            .endpoint
+            .connect(now, server.address)
+            .expect("a fresh endpoint has room");
         Self {
             now,
             client,
@@ -115,7 +120,8 @@ impl Pair {
             for datagram in side.poll(self.now) {
                 if filter(n, &datagram) {
                     self.count += 1;
-                    self.wire.insert((self.now + self.delay, self.count), (is_client, datagram));
+                    self.wire
+                        .insert((self.now + self.delay, self.count), (is_client, datagram));
                 }
                 n += 1;
             }
@@ -129,13 +135,24 @@ impl Pair {
         let timeouts = sides.map(|side| side.endpoint.poll_timeout().map(|(at, _)| at));
         let disks = sides.map(|side| side.disk.next_time());
         let datagram = self.wire.keys().next().map(|(at, _)| *at);
-        timeouts.into_iter().chain(disks).flatten().chain(datagram).min()
+        timeouts
+            .into_iter()
+            .chain(disks)
+            .flatten()
+            .chain(datagram)
+            .min()
     }
 
     /// Goes on to the next thing that happens; false when nothing ever will.
     pub fn step(&mut self) -> bool {
-        let Some(next) = self.next() else { return false };
-        assert!(next >= self.now, "{next:?} is in the past at {:?}", self.now);
+        let Some(next) = self.next() else {
+            return false;
+        };
+        assert!(
+            next >= self.now,
+            "{next:?} is in the past at {:?}",
+            self.now
+        );
         self.now = next;
         if self.wire.keys().next().is_some_and(|(at, _)| *at == next)
             && let Some((_, (from_client, mut bytes))) = self.wire.pop_first()
@@ -144,7 +161,10 @@ impl Pair {
                 true => (&mut self.server, self.client.address),
                 false => (&mut self.client, self.server.address),
             };
-            let meta = DatagramMeta { source: from, local: None };
+            let meta = DatagramMeta {
+                source: from,
+                local: None,
+            };
             to.endpoint.handle_datagram(self.now, meta, &mut bytes);
         } else {
             for side in [&mut self.client, &mut self.server] {
