@@ -431,4 +431,10 @@ impl Transfers {
     pub(crate) fn is_drained(&self) -> bool {
         self.all.is_empty()
     }
+
+    /// The transfers that are not freed.
+    #[cfg(test)]
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        self.all.iter().map(|(key, _)| key).collect()
+    }
 }
