@@ -180,10 +180,13 @@ impl World {
 
     /// Everything that can happen without time passing.
     fn settle(&mut self) {
-        for end in [CLIENT, SERVER] {
+        // What is heard may be answered at once.
+        for end in [CLIENT, SERVER, CLIENT, SERVER] {
             self.send(end);
             self.lend(end);
             self.hear(end);
+            self.send(end);
+            self.lend(end);
         }
     }
 
