@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
+use crate::crypto::Level;
 use crate::slab::Key;
 use crate::transfer::Item;
 use crate::wire::{Frame, write_ack};
@@ -14,11 +15,21 @@ pub(crate) const MAX_FRAMES: usize = 64;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SentFrame {
     /// Acknowledged, the receiver need not be told again of what is at or below `largest`.
-    Ack { largest: u64 },
+    Ack {
+        level: Level,
+        largest: u64,
+    },
     Ping,
-    Crypto { offset: u32, len: u16 },
+    Crypto {
+        level: Level,
+        offset: u32,
+        len: u16,
+    },
     HandshakeDone,
-    Transfer { key: Key, item: Item },
+    Transfer {
+        key: Key,
+        item: Item,
+    },
 }
 
 /// Fills a packet's payload with frames.
@@ -33,12 +44,20 @@ impl<'a> PacketWriter<'a> {
     /// Writes into `payload`; what is written is remembered in `sent`, which is emptied first.
     pub(crate) fn new(payload: &'a mut [u8], sent: &'a mut Vec<SentFrame>) -> Self {
         sent.clear();
-        Self { payload, len: 0, sent }
+        Self {
+            payload,
+            len: 0,
+            sent,
+        }
     }
 
     /// Bytes left for a frame; 0 when the packet holds as many frames as it may.
     pub(crate) fn room(&self) -> usize {
-        if self.sent.len() >= MAX_FRAMES { 0 } else { self.payload.len() - self.len }
+        if self.sent.len() >= MAX_FRAMES {
+            0
+        } else {
+            self.payload.len() - self.len
+        }
     }
 
     /// Bytes written.
@@ -57,12 +76,15 @@ impl<'a> PacketWriter<'a> {
     #[must_use]
     pub(crate) fn put_ack(
         &mut self,
+        level: Level,
         delay_micros: u64,
         largest: u64,
         ranges: impl Iterator<Item = RangeInclusive<u64>> + Clone,
     ) -> bool {
-        let written = self.free().and_then(|free| write_ack(free, delay_micros, ranges));
-        self.commit(written, Some(SentFrame::Ack { largest }))
+        let written = self
+            .free()
+            .and_then(|free| write_ack(free, delay_micros, ranges));
+        self.commit(written, Some(SentFrame::Ack { level, largest }))
     }
 
     /// Adds a frame that is never sent again.
@@ -73,7 +95,11 @@ impl<'a> PacketWriter<'a> {
     }
 
     fn free(&mut self) -> Option<&mut [u8]> {
-        if self.room() == 0 { None } else { self.payload.get_mut(self.len..) }
+        if self.room() == 0 {
+            None
+        } else {
+            self.payload.get_mut(self.len..)
+        }
     }
 
     fn commit(&mut self, written: Option<usize>, sent: Option<SentFrame>) -> bool {

@@ -46,7 +46,11 @@ impl Peer {
                 return Err(reason);
             }
         };
-        let reserved = if opened.level == Level::Data { SHORT_RESERVED } else { LONG_RESERVED };
+        let reserved = if opened.level == Level::Data {
+            SHORT_RESERVED
+        } else {
+            LONG_RESERVED
+        };
         if opened.first & reserved != 0 {
             self.fail(now, shared, CloseCode::ProtocolViolation);
             return Ok(());
@@ -58,7 +62,9 @@ impl Peer {
             Ok(taken) => {
                 let space = &mut self.spaces[opened.level as usize];
                 if !space.discarded {
-                    space.received.insert(opened.number, now, taken.ack_eliciting);
+                    space
+                        .received
+                        .insert(opened.number, now, taken.ack_eliciting);
                 }
                 Ok(())
             }
@@ -69,7 +75,12 @@ impl Peer {
         }
     }
 
-    fn open(&mut self, now: Instant, header: &PartialHeader, packet: &mut [u8]) -> Result<Opened, DropReason> {
+    fn open(
+        &mut self,
+        now: Instant,
+        header: &PartialHeader,
+        packet: &mut [u8],
+    ) -> Result<Opened, DropReason> {
         let level = header.level().ok_or(DropReason::Malformed)?;
         // A server acts on 1-RTT packets only once the client's Finished is there (RFC 9001 §5.7).
         if self.spaces[level as usize].discarded
@@ -77,7 +88,7 @@ impl Peer {
         {
             return Err(DropReason::NoKeys);
         }
-        let at = header.number_offset();
+        let at = header.number_at;
         let mut sample = [0; 16];
         sample.copy_from_slice(packet.get(at + 4..at + 20).ok_or(DropReason::Malformed)?);
         let mut first = packet[0];
@@ -89,8 +100,7 @@ impl Peer {
         let len = usize::from(first & 0x03) + 1;
         let received = &self.spaces[level as usize].received;
         let expected = received.largest().map_or(0, |largest| largest + 1);
-        let truncated = bytes[..len].iter().fold(0, |n, &byte| n << 8 | u32::from(byte));
-        let number = packet_number::decode(truncated, len, expected);
+        let number = packet_number::decode(packet_number::read(&bytes, len), len, expected);
         if !received.is_new(number) {
             return Err(DropReason::Duplicate);
         }
@@ -101,15 +111,22 @@ impl Peer {
             Level::Initial | Level::Handshake => Epoch::Current,
         };
         let (head, body) = packet.split_at_mut(at + len);
-        self.session.open(level, epoch, number, head, body).map_err(|error| match error {
-            CryptoError::NoKeys => DropReason::NoKeys,
-            _ => DropReason::NotAuthentic,
-        })?;
+        self.session
+            .open(level, epoch, number, head, body)
+            .map_err(|error| match error {
+                CryptoError::NoKeys => DropReason::NoKeys,
+                _ => DropReason::NotAuthentic,
+            })?;
         let payload = at + len..packet.len() - crate::crypto::TAG_LEN;
         if level == Level::Data {
             self.on_opened_in(now, epoch, number);
         }
-        Ok(Opened { level, number, first, payload })
+        Ok(Opened {
+            level,
+            number,
+            first,
+            payload,
+        })
     }
 
     /// Follows the peer's key update (RFC 9001 §6.2).
@@ -131,7 +148,7 @@ impl Peer {
         self.packets_received += 1;
         self.last_heard = now;
         if !self.ids.remote_known
-            && let Some(source) = header.source_id()
+            && let Some(source) = header.source
         {
             self.ids.remote = source;
             self.ids.remote_known = true;
@@ -139,6 +156,7 @@ impl Peer {
         if self.direction == Direction::Server && opened.level == Level::Handshake {
             // Only who received our Initial packets has these keys (RFC 9000 §8.1, RFC 9001 §4.9.1).
             self.path.validate();
+            self.note_amplification();
             self.discard_level(Level::Initial);
         }
     }

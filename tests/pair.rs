@@ -1,0 +1,196 @@
+//! Two endpoints and a network between them that only delays.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto_core::crypto::Provider;
+use proto_core::{Config, DatagramMeta, Endpoint, Event, Instant, PeerId, RootId};
+use sim::disk::{Disk, DiskPlan};
+use sim::rng::Rng;
+
+/// The one root of each side's disk.
+pub const ROOT: RootId = RootId(0);
+
+/// One end of a [`Pair`].
+#[derive(Debug)]
+pub struct Side {
+    /// The endpoint itself.
+    pub endpoint: Endpoint,
+    /// Where the other end sees it.
+    pub address: SocketAddr,
+    /// Events that it told, in order.
+    pub events: VecDeque<Event>,
+    /// Its disk, with [`ROOT`].
+    pub disk: Disk,
+    /// Every datagram that it sent, with its time.
+    pub sent: Vec<(Instant, Vec<u8>)>,
+}
+
+/// What the network does to the n-th datagram of a side: false drops it.
+pub type Filter = Box<dyn FnMut(usize, &[u8]) -> bool>;
+
+/// A client and a server in virtual time.
+pub struct Pair {
+    /// The virtual clock.
+    pub now: Instant,
+    /// The client.
+    pub client: Side,
+    /// The server.
+    pub server: Side,
+    /// The client's session.
+    pub peer: PeerId,
+    /// One way.
+    pub delay: Duration,
+    /// Which datagrams of the client get through.
+    pub from_client: Filter,
+    /// Which datagrams of the server get through.
+    pub from_server: Filter,
+    wire: BTreeMap<(Instant, u64), (bool, Vec<u8>)>,
+    count: u64,
+}
+
+impl Side {
+    fn new(config: Config, seed: u8, port: u16) -> Self {
+        let mut disk = Disk::new(DiskPlan::default(), Rng::new(u64::from(seed), 0));
+        disk.add_root(ROOT);
+        Self {
+            endpoint: Endpoint::new(Arc::new(config), [seed; 32], Instant::ZERO),
+            address: SocketAddr::from(([10, 0, 0, 1], port)),
+            events: VecDeque::new(),
+            disk,
+            sent: Vec::new(),
+        }
+    }
+
+    fn poll(&mut self, now: Instant) -> Vec<Vec<u8>> {
+        let mut out = vec![0; 1 << 16];
+        let mut datagrams = Vec::new();
+        while let Some(batch) =
+            self.endpoint
+                .poll_transmit(now, NonZeroUsize::new(10).expect("not zero"), &mut out)
+        {
+            for datagram in out[..batch.len].chunks(batch.segment_size) {
+                self.sent.push((now, datagram.to_vec()));
+                datagrams.push(datagram.to_vec());
+            }
+        }
+        while let Some(op) = self.endpoint.poll_file_op() {
+            self.disk.submit(now, op);
+        }
+        self.events
+            .extend(std::iter::from_fn(|| self.endpoint.poll_event()));
+        datagrams
+    }
+}
+
+impl Pair {
+    /// A client that has begun to connect to a server, 10 ms away.
+    pub fn new(client: Arc<dyn Provider>, server: Arc<dyn Provider>) -> Self {
+        let mut client = Side::new(Config::new(client), 1, 1);
+        let server = Side::new(Config::server(server), 2, 2);
+        let now = Instant::from_nanos(1);
+        let peer = client
+            .endpoint
+            .connect(now, server.address)
+            .expect("a fresh endpoint has room");
+        Self {
+            now,
+            client,
+            server,
+            peer,
+            delay: Duration::from_millis(10),
+            from_client: Box::new(|_, _| true),
+            from_server: Box::new(|_, _| true),
+            wire: BTreeMap::new(),
+            count: 0,
+        }
+    }
+
+    /// Lets both ends send what they have at this time.
+    pub fn flush(&mut self) {
+        for is_client in [true, false] {
+            let (side, filter) = match is_client {
+                true => (&mut self.client, &mut self.from_client),
+                false => (&mut self.server, &mut self.from_server),
+            };
+            let mut n = side.sent.len();
+            for datagram in side.poll(self.now) {
+                if filter(n, &datagram) {
+                    self.count += 1;
+                    self.wire
+                        .insert((self.now + self.delay, self.count), (is_client, datagram));
+                }
+                n += 1;
+            }
+        }
+    }
+
+    /// When the next thing happens.
+    fn next(&mut self) -> Option<Instant> {
+        self.flush();
+        let sides = [&self.client, &self.server];
+        let timeouts = sides.map(|side| side.endpoint.poll_timeout().map(|(at, _)| at));
+        let disks = sides.map(|side| side.disk.next_time());
+        let datagram = self.wire.keys().next().map(|(at, _)| *at);
+        timeouts
+            .into_iter()
+            .chain(disks)
+            .flatten()
+            .chain(datagram)
+            .min()
+    }
+
+    /// Goes on to the next thing that happens; false when nothing ever will.
+    pub fn step(&mut self) -> bool {
+        let Some(next) = self.next() else {
+            return false;
+        };
+        assert!(
+            next >= self.now,
+            "{next:?} is in the past at {:?}",
+            self.now
+        );
+        self.now = next;
+        if self.wire.keys().next().is_some_and(|(at, _)| *at == next)
+            && let Some((_, (from_client, mut bytes))) = self.wire.pop_first()
+        {
+            let (to, from) = match from_client {
+                true => (&mut self.server, self.client.address),
+                false => (&mut self.client, self.server.address),
+            };
+            let meta = DatagramMeta {
+                source: from,
+                local: None,
+            };
+            to.endpoint.handle_datagram(self.now, meta, &mut bytes);
+        } else {
+            for side in [&mut self.client, &mut self.server] {
+                while let Some(done) = side.disk.complete(self.now) {
+                    side.endpoint.handle_file_done(self.now, done);
+                }
+                side.endpoint.handle_timeout(self.now);
+            }
+        }
+        self.flush();
+        true
+    }
+
+    /// Steps until the condition holds; false when `within` passes first.
+    pub fn run_until(&mut self, within: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+        let end = self.now + within;
+        for _ in 0..1_000_000 {
+            if done(self) {
+                return true;
+            }
+            if self.next().is_none_or(|at| at > end) {
+                self.now = end;
+                return done(self);
+            }
+            self.step();
+        }
+        panic!("a busy loop at {:?}", self.now);
+    }
+}

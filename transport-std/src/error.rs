@@ -1,0 +1,168 @@
+//! Why a client's call failed.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use proto_core::crypto::PublicKey;
+use proto_core::wire::PathError;
+use proto_core::{CloseCause, Failure};
+
+use crate::fingerprint;
+
+/// Why a client's call failed. The text says what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The server's name has no address.
+    #[error("the server's address cannot be found: {0}. Check the name and the network")]
+    Resolve(#[source] io::Error),
+    /// This machine gave no socket.
+    #[error("no UDP socket could be opened: {0}")]
+    Socket(#[source] io::Error),
+    /// Nobody answered at any address.
+    #[error("no server answers at {}: {}", list(addresses), closed_hint(*port_closed))]
+    NotReached {
+        /// What was tried.
+        addresses: Vec<SocketAddr>,
+        /// The machine said that nothing listens at the port; otherwise there was only silence.
+        port_closed: bool,
+    },
+    /// The server holds another key than the one expected, or the key was not accepted.
+    #[error("{}", untrusted(key, expected.as_ref()))]
+    Untrusted {
+        /// The server's key.
+        key: PublicKey,
+        /// The key that it should have; `None` when [`Trust::Ask`](crate::Trust::Ask) said no.
+        expected: Option<PublicKey>,
+    },
+    /// The server does not admit this client's key.
+    #[error(
+        "the server {address} does not know your key {}: ask its owner to add it to the authorized keys",
+        fingerprint(key)
+    )]
+    LoginRefused {
+        /// The server.
+        address: SocketAddr,
+        /// This client's key.
+        key: PublicKey,
+    },
+    /// The transfer was refused or failed; nothing under the target's name was touched.
+    #[error("{path}: {}", failure_text(failure))]
+    Transfer {
+        /// The remote path, escaped.
+        path: String,
+        /// What happened.
+        failure: Failure,
+    },
+    /// A local file or directory cannot be used.
+    #[error("{}: {source}", path.display())]
+    Local {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The session ended before the answer came.
+    #[error("{}", lost_text(cause))]
+    SessionLost {
+        /// Why.
+        cause: CloseCause,
+    },
+    /// The remote path cannot be asked for.
+    #[error("{path}: {source}")]
+    Name {
+        /// The path, escaped.
+        path: String,
+        /// What is wrong with it.
+        #[source]
+        source: PathError,
+    },
+    /// Too many transfers at once in this session.
+    #[error("too many transfers at once in one session: wait for one to end")]
+    TooMany,
+}
+
+fn list(addresses: &[SocketAddr]) -> String {
+    let texts: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+    texts.join(", ")
+}
+
+fn closed_hint(port_closed: bool) -> &'static str {
+    if port_closed {
+        "the port is closed. Is the server running, and is the port right?"
+    } else {
+        "there was only silence. Is the host right, and does a firewall let UDP through?"
+    }
+}
+
+fn untrusted(key: &PublicKey, expected: Option<&PublicKey>) -> String {
+    let found = fingerprint(key);
+    match expected {
+        Some(expected) => format!(
+            "the server's key is {found}, not {}: this may be another machine in its place. Connect only after its owner \
+             has confirmed the new key",
+            fingerprint(expected)
+        ),
+        None => format!("the server's key {found} was not accepted"),
+    }
+}
+
+fn lost_text(cause: &CloseCause) -> String {
+    use proto_core::wire::CloseCode;
+    match cause {
+        CloseCause::TimedOut => {
+            "the server went silent: run the same command again to go on".into()
+        }
+        CloseCause::HandshakeTimedOut => "the server did not finish the handshake in time".into(),
+        CloseCause::Here(_) => "the session was closed here".into(),
+        CloseCause::Peer(CloseCode::ShuttingDown) => {
+            "the server is shutting down: try again later".into()
+        }
+        CloseCause::Peer(CloseCode::Busy) => {
+            "the server has too many sessions: try again later".into()
+        }
+        CloseCause::Peer(code) => format!("the server closed the session ({code:?})"),
+    }
+}
+
+fn failure_text(failure: &Failure) -> String {
+    match failure {
+        Failure::Here(code) => format!("{} (at this end)", code_text(*code)),
+        Failure::Peer(code) | Failure::Refused(code) => code_text(*code),
+        Failure::SessionLost => {
+            "the session ended first: run the same command again to go on".into()
+        }
+    }
+}
+
+/// An error code in words, with what to do about it.
+fn code_text(code: proto_core::wire::ErrorCode) -> String {
+    use proto_core::wire::ErrorCode as E;
+    let text = match code {
+        E::NotFound => "no such file or directory",
+        E::Denied => "permission denied by the operating system",
+        E::IsDirectory => "is a directory",
+        E::NotDirectory => "is not a directory",
+        E::NotRegular => "is not a regular file, or a link that leaves the shared directory",
+        E::Exists => "exists already and may not be replaced",
+        E::NoSpace => "no space left where the file shall go: free some and try again",
+        E::ReadOnly => "you may only read here: ask the server's owner for write access",
+        E::NameRefused => {
+            "the name is not allowed (control characters, or reserved): choose another"
+        }
+        E::TooLarge => "too large for the file system where it shall go",
+        E::Quota => "your quota is used up",
+        E::SourceChanged => "the source changed while it was sent: try again",
+        E::Integrity => "the data's hash is wrong: nothing was stored",
+        E::Io => "input/output error",
+        E::Busy => "out of files or memory: try again later",
+        E::Cancelled => "cancelled",
+        E::TimedOut => "no decision in time",
+        E::Unsupported => "not supported by the server",
+        E::TargetChanged => "the target was changed by someone else meanwhile",
+        E::Other(number) => return format!("failed with code {number}"),
+    };
+    text.into()
+}

@@ -1,0 +1,34 @@
+//! What server and client have in common to set.
+
+use std::time::Duration;
+
+use proto_core::CongestionControl;
+
+use crate::Faults;
+
+/// Settings below the protocol's surface. The defaults suit nearly everyone.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    /// Silence after which a session ends; the smaller of both ends' values counts. 1 s to 600 s, default 60 s.
+    pub idle_timeout: Duration,
+    /// Threads that read, write and hash files. Default 4.
+    pub disk_threads: usize,
+    /// UDP payload of full datagrams, 1,200 to 65,507 bytes. Default 1,200, which passes everywhere.
+    pub datagram_size: u16,
+    /// Which congestion controller sessions use.
+    pub congestion: CongestionControl,
+    /// Damage done on purpose to what is sent: a test aid, off by default.
+    pub faults: Option<Faults>,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            idle_timeout: Duration::from_secs(60),
+            disk_threads: 4,
+            datagram_size: 1_200,
+            congestion: CongestionControl::default(),
+            faults: None,
+        }
+    }
+}
