@@ -170,6 +170,11 @@ impl RangeSet {
         self.ranges.clear();
     }
 
+    /// Gives back memory that is not in use.
+    pub(crate) fn shrink(&mut self) {
+        self.ranges.shrink_to_fit();
+    }
+
     /// The indices of the ranges that share a number with `range`.
     fn overlapping(&self, range: &Range<u64>) -> (usize, usize) {
         if range.is_empty() {

@@ -7,13 +7,19 @@
 //! A handshake message is a type byte, a length of three bytes, and a body: checksum (8, over the transcript and
 //! the rest of the body), public key (32), length of the parameters (2), parameters, zeros up to the message's usual size.
 
+mod checksum;
+mod message;
+#[cfg(test)]
+mod tests;
+
 use proto_core::crypto::{
     CryptoError, Direction, Epoch, Level, Provider, PublicKey, Session, TAG_LEN,
 };
 use proto_core::wire::ConnectionId;
 
-/// Bytes of type and length before a message's body.
-const MESSAGE_HEADER: usize = 4;
+use checksum::{checksum, fold};
+use message::{HEADER as MESSAGE_HEADER, Message};
+
 /// Bytes of a body before the parameters.
 const BODY_HEADER: usize = 8 + 32 + 2;
 /// No body is longer.
@@ -80,35 +86,6 @@ impl Provider for NullProvider {
         params: &[u8],
     ) -> Result<Box<dyn Session>, CryptoError> {
         self.session(Direction::Server, original, params)
-    }
-}
-
-/// The handshake's messages, in order. The flights stand for all of TLS's messages at the Handshake level.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Message {
-    ClientHello = 1,
-    ServerHello = 2,
-    ServerFlight = 3,
-    ClientFlight = 4,
-}
-
-impl Message {
-    fn level(self) -> Level {
-        match self {
-            Self::ClientHello | Self::ServerHello => Level::Initial,
-            Self::ServerFlight | Self::ClientFlight => Level::Handshake,
-        }
-    }
-
-    /// Bytes of the whole message while the parameters fit: what TLS takes with raw keys, X25519MLKEM768 and parameters
-    /// of 60 bytes.
-    fn size(self) -> usize {
-        match self {
-            Self::ClientHello => 1_412,
-            Self::ServerHello => 1_178,
-            Self::ServerFlight => 273,
-            Self::ClientFlight => 165,
-        }
     }
 }
 
@@ -409,40 +386,4 @@ fn tag(key: u64, number: u64, header: &[u8], text: &[u8]) -> [u8; TAG_LEN] {
     tag[..8].copy_from_slice(&sum.to_be_bytes());
     tag[8..].copy_from_slice(&again.to_be_bytes());
     tag
-}
-
-/// The two halves of a 128-bit product, mixed.
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
-}
-
-/// A keyed checksum of 64 bits: products of 8-byte words in two independent chains, the same on every platform.
-fn checksum(key: u64, data: &[u8]) -> u64 {
-    const SALT: [u64; 4] = [
-        0x9e37_79b9_7f4a_7c15,
-        0xbf58_476d_1ce4_e5b9,
-        0x94d0_49bb_1331_11eb,
-        0xd6e8_feb8_6659_fd93,
-    ];
-    let step = |chains: (u64, u64), chunk: &[u8; 32]| {
-        let word = |at: usize| {
-            let mut word = [0; 8];
-            word.copy_from_slice(&chunk[at..at + 8]);
-            u64::from_le_bytes(word)
-        };
-        (
-            fold(word(0) ^ SALT[0], word(8) ^ chains.0),
-            fold(word(16) ^ SALT[1], word(24) ^ chains.1),
-        )
-    };
-    let (chunks, rest) = data.as_chunks::<32>();
-    let mut last = [0; 32];
-    last[..rest.len()].copy_from_slice(rest);
-    let start = (fold(key ^ SALT[2], SALT[3]), key);
-    let chains = step(chunks.iter().fold(start, step), &last);
-    fold(
-        chains.0 ^ SALT[0],
-        chains.1.rotate_left(23) ^ data.len() as u64 ^ SALT[1],
-    )
 }

@@ -326,3 +326,47 @@ impl Session for SeededSession {
         self.session.integrity_limit()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_no_randomness_outside_of_a_session() {
+        assert!(fill(&mut [0; 8]).is_err());
+        let mut rng = ChaCha12Rng::from_seed([1; 32]);
+        let first = with_stream(&mut rng, random::<8>).unwrap();
+        let second = with_stream(&mut rng, random::<8>).unwrap();
+        assert_ne!(first, second);
+        assert!(fill(&mut [0; 8]).is_err());
+    }
+
+    #[test]
+    fn sessions_of_one_provider_differ() {
+        let provider = SeededTls::new(&[1; 32], [2; 32]).unwrap();
+        let hello = || {
+            let mut client = provider.client(ConnectionId([0; 8]), b"").unwrap();
+            let mut bytes = Vec::new();
+            client.write_handshake(&mut bytes);
+            bytes
+        };
+        assert_ne!(hello(), hello());
+    }
+
+    #[test]
+    fn key_shares_of_other_lengths_are_refused() {
+        let mut rng = ChaCha12Rng::from_seed([1; 32]);
+        with_stream(&mut rng, || {
+            for len in [0, 32, ENCAPSULATION_KEY + 31, ENCAPSULATION_KEY + 33] {
+                assert!(HybridGroup.start_and_complete(&vec![1; len]).is_err());
+                assert!(
+                    HybridGroup
+                        .start()
+                        .unwrap()
+                        .complete(&vec![1; len])
+                        .is_err()
+                );
+            }
+        });
+    }
+}

@@ -1,0 +1,369 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use crate::units::parse_timeout;
+
+/// Haul files over UDP: encrypted, checked by hash, through loss.
+#[derive(Parser, Debug)]
+#[command(name = "dhow", version, about, long_about = None, max_term_width = 100, after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+REMOTE is [user@]host:path or dhow://host[:port]/path; IPv6 addresses stand in brackets.
+./a:b is a local file.
+
+Exit codes: 0 done and verified, 1 other error, 2 usage, 3 server not reached, 4 not trusted or
+login refused, 5 not found, 6 refused by policy, 7 integrity failure, 8 some files failed,
+75 interrupted.
+
+Start with:  dhow demo";
+
+/// Flags that stand before or after the command.
+#[derive(clap::Args, Debug, Clone)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Global {
+    /// Print the exchange with the other side on stderr
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Print errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Print events as JSON on stdout, one object a line (docs/EVENTS.md)
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// How to show progress: auto is a bar on a terminal, otherwise nothing
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOW",
+        default_value = "auto",
+        value_enum
+    )]
+    pub(crate) progress: ProgressMode,
+    /// Silence of the other side after which to give up: 1s to 10m
+    #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = parse_timeout)]
+    pub(crate) timeout: Duration,
+    /// The server's port, where REMOTE does not name one
+    #[arg(short = 'P', long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+    /// Your private key, an OpenSSH Ed25519 file [default: identity in dhow's directory, made at first use]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+    /// Trust a server that is not known yet without asking; a changed key still stops
+    #[arg(long, global = true)]
+    pub(crate) accept_new: bool,
+    /// Clients: the server's fingerprint, SHA256:…, to trust it alone. serve: the file of the server's private key
+    #[arg(long, global = true, value_name = "KEY")]
+    pub(crate) host_key: Option<OsString>,
+    /// Use IPv4 only
+    #[arg(short = '4', long, global = true, conflicts_with = "ipv6")]
+    pub(crate) ipv4: bool,
+    /// Use IPv6 only
+    #[arg(short = '6', long, global = true)]
+    pub(crate) ipv6: bool,
+}
+
+/// `--progress`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ProgressMode {
+    /// A bar on a terminal, otherwise nothing.
+    Auto,
+    /// A bar.
+    Bar,
+    /// A line now and then.
+    Plain,
+    /// Nothing.
+    None,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Share directories with many users at once
+    Serve(Serve),
+    /// List a directory of a server
+    Ls(Ls),
+    /// Show size, time and permissions of a file on a server
+    Stat(Stat),
+    /// Download files
+    Get(Get),
+    /// Upload files
+    Put(Put),
+    /// Make and show keys
+    #[command(subcommand)]
+    Key(Key),
+    /// The servers whose keys are trusted
+    #[command(subcommand)]
+    Hosts(Hosts),
+    /// Watch a server and two users on this machine haul files through a lossy network
+    Demo(Demo),
+}
+
+/// `dhow serve`
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Users come in by key: list theirs (dhow key show) in authorized_keys, one a line, with
+'read-only' before a key that shall not write. --public lets in everyone.
+
+Examples:
+  dhow serve ~/pub                         users in authorized_keys may read and write
+  dhow serve --public docs=/srv/doc music=/srv/music
+  dhow serve --public=rw --listen 127.0.0.1:4917 /tmp/drop
+Ctrl-C ends it.")]
+pub(crate) struct Serve {
+    /// Directories to share; with NAME= each stands under its name [default: .]
+    #[arg(value_name = "[NAME=]DIR")]
+    pub(crate) shares: Vec<OsString>,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "[::]:4917")]
+    pub(crate) listen: SocketAddr,
+    /// Let everyone read; with =rw, write, too
+    #[arg(long, value_name = "RIGHTS", num_args = 0..=1, require_equals = true, default_missing_value = "r", value_enum)]
+    pub(crate) public: Option<Public>,
+    /// The keys of users that may come in [default: authorized_keys in dhow's directory]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) authorized_keys: Option<PathBuf>,
+    /// Nobody may write
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// Append the log to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+}
+
+/// `--public`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Public {
+    /// Read.
+    R,
+    /// Read and write.
+    Rw,
+}
+
+/// `dhow ls`
+#[derive(clap::Args, Debug)]
+pub(crate) struct Ls {
+    /// A directory or file of a server
+    pub(crate) remote: OsString,
+    /// Names only
+    #[arg(short = '1', long)]
+    pub(crate) names: bool,
+}
+
+/// `dhow stat`
+#[derive(clap::Args, Debug)]
+pub(crate) struct Stat {
+    /// Files or directories of a server
+    #[arg(required = true, value_name = "REMOTE")]
+    pub(crate) remotes: Vec<OsString>,
+}
+
+/// Flags of `get` and `put`.
+#[derive(clap::Args, Debug, Clone)]
+pub(crate) struct Copying {
+    /// Replace a target even when it has the source's size and time
+    #[arg(short, long)]
+    pub(crate) force: bool,
+    /// Never replace a file
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) no_clobber: bool,
+    /// Keep time and permissions: always done, taken for the habit
+    #[arg(short = 'p', long)]
+    pub(crate) preserve: bool,
+    /// What must survive a power loss when a file counts as done: full is the file and its name, file its content
+    #[arg(long, value_name = "LEVEL", default_value = "full", value_enum)]
+    pub(crate) durability: DurabilityArg,
+}
+
+/// `--durability`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum DurabilityArg {
+    /// File and name.
+    Full,
+    /// Content.
+    File,
+    /// Nothing.
+    None,
+}
+
+/// `dhow get`
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  dhow get host:report.pdf .               keeps the name
+  dhow get host:a host:b backup/           several into a directory
+  dhow get dhow://[2001:db8::1]:5000/a b   as b
+A file appears under its name only whole and checked. Directories cannot be copied yet.")]
+pub(crate) struct Get {
+    /// REMOTE files, then the local target: a directory, or the new name of a single file
+    #[arg(required = true, num_args = 2.., value_names = ["REMOTE", "LOCAL"])]
+    pub(crate) operands: Vec<OsString>,
+    /// Flags.
+    #[command(flatten)]
+    pub(crate) copying: Copying,
+}
+
+/// `dhow put`
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  dhow put report.pdf host:                keeps the name
+  dhow put a b host:backup/                several into a directory that exists
+  dhow put a host:b                        as b
+A file appears under its name only whole and checked. Directories cannot be copied yet.")]
+pub(crate) struct Put {
+    /// Local files, then the REMOTE target: a directory, or the new name of a single file
+    #[arg(required = true, num_args = 2.., value_names = ["LOCAL", "REMOTE"])]
+    pub(crate) operands: Vec<OsString>,
+    /// Flags.
+    #[command(flatten)]
+    pub(crate) copying: Copying,
+}
+
+/// `dhow key`
+#[derive(Subcommand, Debug)]
+pub(crate) enum Key {
+    /// Make a new key: FILE and FILE.pub
+    Gen {
+        /// Where [default: -i, or your identity]
+        file: Option<PathBuf>,
+        /// What to call the key [default: user@host]
+        #[arg(short = 'C', long)]
+        comment: Option<String>,
+    },
+    /// Print the public key, the line for a server's authorized_keys
+    Show {
+        /// A private or public key file [default: -i, or your identity]
+        file: Option<PathBuf>,
+    },
+    /// Print the key's fingerprint, as servers and users compare it
+    Fingerprint {
+        /// A private or public key file [default: -i, or your identity]
+        file: Option<PathBuf>,
+    },
+}
+
+/// `dhow hosts`
+#[derive(Subcommand, Debug)]
+pub(crate) enum Hosts {
+    /// Print the servers and their fingerprints
+    List,
+    /// Forget a server's key
+    Remove {
+        /// host or host:port
+        host: String,
+    },
+}
+
+/// `dhow demo`
+#[derive(clap::Args, Debug)]
+pub(crate) struct Demo {
+    /// Which packets are lost or late follows from this number
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Packets lost, in percent of each direction
+    #[arg(long, value_name = "PERCENT", default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=30))]
+    pub(crate) loss: u8,
+    /// Leave the files of the demo where they are, and say where
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub(crate) keep: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_before_and_after() {
+        for line in [
+            "dhow -v --json -P 5 --timeout 2s ls h:",
+            "dhow ls -v --json -P 5 --timeout 2s h:",
+            "dhow ls h: -v -P 5 --json --timeout 2",
+        ] {
+            let args = parse(line).unwrap();
+            let global = args.global;
+            assert!(global.verbose && global.json, "{line}");
+            assert_eq!(
+                (global.port, global.timeout.as_secs()),
+                (Some(5), 2),
+                "{line}"
+            );
+            assert!(matches!(args.command, Command::Ls(_)));
+        }
+        assert!(matches!(
+            parse("dhow key -q show").unwrap(),
+            Args {
+                global: Global { quiet: true, .. },
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn public_takes_its_value_with_an_equals_sign() {
+        let public = |line| match parse(line).unwrap().command {
+            Command::Serve(serve) => (serve.public, serve.shares.len()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(public("dhow serve"), (None, 0));
+        assert_eq!(public("dhow serve --public dir"), (Some(Public::R), 1));
+        assert_eq!(public("dhow serve --public=rw dir"), (Some(Public::Rw), 1));
+        assert!(parse("dhow serve --public=x").is_err());
+    }
+
+    #[test]
+    fn usage_errors() {
+        for line in [
+            "dhow",
+            "dhow get a:b",
+            "dhow put a",
+            "dhow ls",
+            "dhow -q -v demo",
+            "dhow -P 0 ls h:",
+            "dhow --timeout 0 ls h:",
+            "dhow get --force --no-clobber h:a b",
+            "dhow sync a b",
+            "dhow -4 -6 ls h:",
+            "dhow serve --listen x",
+            "dhow demo --loss 31",
+        ] {
+            let error = parse(line).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_is_absent() {
+        let names: Vec<String> = Args::command()
+            .get_subcommands()
+            .map(|c| c.get_name().to_owned())
+            .collect();
+        assert_eq!(
+            names,
+            ["serve", "ls", "stat", "get", "put", "key", "hosts", "demo"]
+        );
+    }
+}

@@ -1,0 +1,241 @@
+//! What `get` and `put` have in common: one file after the other, progress, log, results, exit code.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use transport_std::{
+    Cancel, Client, ClientError, Durability, FilePath, GetOptions, Overwrite, Progress as Step, PutOptions, Stored,
+    StoredAs,
+};
+
+use crate::args::{Copying, DurabilityArg};
+use crate::escape::{self, Escaped};
+use crate::exchange::{self, Exchange};
+use crate::exit::{self, Error, Exit};
+use crate::failure;
+use crate::interrupt;
+use crate::json;
+use crate::names;
+use crate::progress::Progress;
+use crate::session::{App, path_of};
+
+/// Which way the bytes go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Way {
+    /// To this machine.
+    Download,
+    /// To the server.
+    Upload,
+}
+
+/// One file to copy.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Task {
+    /// The server's path.
+    pub(crate) remote: FilePath,
+    /// This machine's path.
+    pub(crate) local: PathBuf,
+    /// Which of the sessions.
+    pub(crate) session: usize,
+}
+
+impl Task {
+    fn source(&self, way: Way) -> String {
+        match way {
+            Way::Download => Escaped(self.remote.as_bytes()).to_string(),
+            Way::Upload => escape::path(&self.local),
+        }
+    }
+
+    fn in_words(&self, way: Way) -> String {
+        let (remote, local) = (Escaped(self.remote.as_bytes()), escape::path(&self.local));
+        match way {
+            Way::Download => format!("download {remote} as {local}"),
+            Way::Upload => format!("upload {local} as {remote}"),
+        }
+    }
+}
+
+/// One command.
+pub(crate) struct Copy<'a> {
+    /// What a command has at hand.
+    pub(crate) app: &'a App,
+    /// Which way.
+    pub(crate) way: Way,
+    /// The flags.
+    pub(crate) flags: &'a Copying,
+    /// The open sessions.
+    pub(crate) sessions: &'a [Client],
+    /// Files that could not even be begun, reported already.
+    pub(crate) errors: Vec<Error>,
+    /// Bytes in all, as far as known.
+    pub(crate) bytes_total: u64,
+}
+
+impl Copy<'_> {
+    /// Copies all files and says what the process ends with.
+    ///
+    /// # Errors
+    /// Signals cannot be handled. Errors of single files are reported and counted.
+    pub(crate) fn run(mut self, tasks: &[Task]) -> Result<u8, Error> {
+        let cancel = interrupt::cancel_at_signal()?;
+        let job = interrupt::Job::begin();
+        let global = &self.app.global;
+        // Log lines would tear a bar apart.
+        let quiet = global.quiet || global.verbose;
+        let files = tasks.len() + self.errors.len();
+        let mut progress = Progress::new(global.progress, quiet, global.json, files, self.bytes_total);
+        let mut done = 0;
+        for task in tasks {
+            match self.one(task, &cancel, &mut progress) {
+                Ok(()) => done += 1,
+                Err(error) => {
+                    progress.finish();
+                    self.app.report(&error, Some(task.remote.as_bytes()));
+                    let is_over = error.exit == Exit::Interrupted || interrupt::is_pressed();
+                    self.errors.push(error);
+                    if is_over {
+                        break;
+                    }
+                }
+            }
+            progress.end();
+        }
+        progress.finish();
+        drop(job);
+        self.summary(done, &progress);
+        for client in self.sessions {
+            self.app.close(client);
+        }
+        Ok(exit::combined(done, &self.errors))
+    }
+
+    fn one(&self, task: &Task, cancel: &Cancel, progress: &mut Progress) -> Result<(), Error> {
+        let client = &self.sessions[task.session];
+        let source = task.source(self.way);
+        let mut exchange = Exchange::new(task.in_words(self.way));
+        self.app.log.line(&exchange.asked());
+        let each = |step: Step| {
+            if let Some(line) = exchange.line(step) {
+                self.app.log.line(&line);
+            }
+            match step {
+                Step::Started(file) => {
+                    progress.start(&source, file.size);
+                    if self.app.global.json {
+                        let mut fields = json!({ "size": file.size });
+                        json::name(&mut fields, "path", task.remote.as_bytes());
+                        json::emit("started", fields);
+                    }
+                }
+                Step::Moved { bytes, resent, .. } => progress.moved(bytes, resent, path_of(client)),
+                _ => {}
+            }
+        };
+        let result = self.call(client, task, cancel, each);
+        self.app.log.line(&exchange.ended(&result));
+        let stored = result.map_err(|error| self.explain(task, &error))?;
+        progress.moved(stored.size, stored.stats.resent, path_of(client));
+        self.tell(task, &stored, progress);
+        Ok(())
+    }
+
+    fn call(&self, client: &Client, task: &Task, cancel: &Cancel, each: impl FnMut(Step)) -> Result<Stored, ClientError> {
+        let overwrite = match (self.flags.force, self.flags.no_clobber) {
+            (true, _) => Overwrite::Replace,
+            (_, true) => Overwrite::Never,
+            _ => Overwrite::Compare,
+        };
+        let durability = match self.flags.durability {
+            DurabilityArg::Full => Durability::Full,
+            DurabilityArg::File => Durability::File,
+            DurabilityArg::None => Durability::None,
+        };
+        let cancel = Some(cancel.clone());
+        match self.way {
+            Way::Download => {
+                let options = GetOptions { overwrite, durability, preserve: true, cancel };
+                client.get(task.remote.as_bytes(), &task.local, &options, each)
+            }
+            Way::Upload => {
+                let options = PutOptions { overwrite, durability, cancel };
+                client.put(&task.local, task.remote.as_bytes(), &options, each)
+            }
+        }
+    }
+
+    /// The error in terms of the command: what is missing is the source of a download, the target's directory of an upload.
+    fn explain(&self, task: &Task, error: &ClientError) -> Error {
+        let mut found = failure::from_client(error);
+        if self.way == Way::Upload && found.code == "not-found" && matches!(error, ClientError::Transfer { .. }) {
+            let parent = task.remote.parent();
+            found.text = format!(
+                "{}: the directory '{}' does not exist on the server",
+                Escaped(task.remote.as_bytes()),
+                Escaped(parent.as_bytes()),
+            );
+        }
+        found
+    }
+
+    fn tell(&self, task: &Task, stored: &Stored, progress: &Progress) {
+        let global = &self.app.global;
+        if global.json {
+            let mut fields = json!({
+                "size": stored.size,
+                "blake3": stored.hash.map(|hash| json::hex(&hash)),
+                "outcome": outcome_name(stored),
+                "durability": durability_name(stored.durability),
+                "seconds": stored.stats.elapsed.as_secs_f64(),
+                "resent_bytes": stored.stats.resent,
+            });
+            json::name(&mut fields, "path", task.remote.as_bytes());
+            if let Ok(local) = names::to_wire(task.local.as_os_str()) {
+                json::name(&mut fields, "local", &local);
+            }
+            json::emit("file", fields);
+        } else if !global.quiet && !global.verbose {
+            progress.print(&format!("{}  {}", task.source(self.way), exchange::outcome(stored)));
+        }
+    }
+
+    fn summary(&self, done: usize, progress: &Progress) {
+        let count = progress.count();
+        if self.app.global.json {
+            let path = self.sessions.first().and_then(path_of);
+            json::emit(
+                "done",
+                json!({
+                    "files": done, "failed": self.errors.len(), "bytes": count.bytes,
+                    "seconds": progress.elapsed().as_secs_f64(),
+                    "rtt_ms": path.map(|(rtt, _)| rtt.as_secs_f64() * 1e3),
+                    "loss": path.map(|(_, loss)| loss),
+                    "resent_bytes": count.resent,
+                }),
+            );
+        } else if count.files_total > 1 && !self.app.global.quiet {
+            let failed = match self.errors.len() {
+                0 => String::new(),
+                failed => format!(", {failed} failed"),
+            };
+            self.app.note(&format!("{done} of {} files done{failed}", count.files_total));
+        }
+    }
+}
+
+/// `written` or `unchanged`.
+pub(crate) fn outcome_name(stored: &Stored) -> &'static str {
+    match stored.how {
+        StoredAs::Written => "written",
+        StoredAs::Unchanged => "unchanged",
+    }
+}
+
+/// `full`, `file` or `none`.
+pub(crate) fn durability_name(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Full => "full",
+        Durability::File => "file",
+        Durability::None => "none",
+    }
+}

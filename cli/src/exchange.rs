@@ -1,0 +1,118 @@
+//! What a client's log says of one job: asked, agreed, how far, retransmissions, done.
+
+use transport_std::{ClientError, Progress, Stored, StoredAs};
+
+use crate::failure;
+use crate::json;
+use crate::log::Quarters;
+use crate::units;
+
+/// One upload or download, as its log tells it.
+#[derive(Clone, Debug)]
+pub(crate) struct Exchange {
+    what: String,
+    quarters: Quarters,
+}
+
+impl Exchange {
+    /// `what` is the request in words, names escaped: `download a as b`.
+    pub(crate) fn new(what: String) -> Self {
+        Self {
+            what,
+            quarters: Quarters::default(),
+        }
+    }
+
+    /// The line for the request.
+    pub(crate) fn asked(&self) -> String {
+        format!("asks: {}", self.what)
+    }
+
+    /// The line for something that happened, if it is worth one.
+    pub(crate) fn line(&mut self, progress: Progress) -> Option<String> {
+        match progress {
+            Progress::Accepted => Some(format!("agreed: {}", self.what)),
+            Progress::Started(file) => Some(format!("begins: {}, {}", self.what, units::size(file.size))),
+            Progress::Moved { bytes, size, resent } => {
+                let percent = self.quarters.passed(bytes, size)?;
+                Some(format!("{percent} %: {}, {}{}", self.what, units::size(bytes), resent_text(resent)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The line for the end.
+    pub(crate) fn ended(&self, result: &Result<Stored, ClientError>) -> String {
+        match result {
+            Ok(stored) => format!("done: {}, {}", self.what, outcome(stored)),
+            Err(error) => format!("failed: {}: {}", self.what, failure::from_client(error)),
+        }
+    }
+}
+
+/// `, resent 12.0 KiB`, or nothing.
+pub(crate) fn resent_text(resent: u64) -> String {
+    if resent == 0 {
+        return String::new();
+    }
+    format!(", resent {}", units::size(resent))
+}
+
+/// Size, time, rate, bytes sent again and the beginning of the hash.
+pub(crate) fn outcome(stored: &Stored) -> String {
+    if stored.how == StoredAs::Unchanged {
+        return format!("{}, unchanged", units::size(stored.size));
+    }
+    let elapsed = stored.stats.elapsed;
+    format!(
+        "{} in {}, {}{}{}",
+        units::size(stored.size),
+        units::duration(elapsed),
+        units::rate(stored.size, elapsed),
+        resent_text(stored.stats.resent),
+        hash_text(stored.hash),
+    )
+}
+
+/// `, blake3 0123456789abcdef…`, or nothing.
+pub(crate) fn hash_text(hash: Option<[u8; 32]>) -> String {
+    hash.map(|hash| format!(", blake3 {}…", json::hex(&hash[..8]))).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use transport_std::{Durability, EntryKind, FileInfo, TransferStats};
+
+    #[test]
+    fn a_download_in_lines() {
+        let mut exchange = Exchange::new("download a as b".to_owned());
+        let file = FileInfo { kind: EntryKind::File, size: 4 << 20, mtime: 0, mode: 0o644 };
+        let mut lines = vec![exchange.asked()];
+        lines.extend(exchange.line(Progress::Accepted));
+        lines.extend(exchange.line(Progress::Started(file)));
+        for (bytes, resent) in [(1 << 19, 0), (1 << 20, 0), (3 << 20, 2048), (4 << 20, 2048)] {
+            lines.extend(exchange.line(Progress::Moved { bytes, size: 4 << 20, resent }));
+        }
+        let stored = Stored {
+            hash: Some([0xab; 32]),
+            size: 4 << 20,
+            how: StoredAs::Written,
+            durability: Durability::Full,
+            stats: TransferStats { bytes: 4 << 20, resent: 2048, elapsed: Duration::from_secs(2) },
+        };
+        lines.push(exchange.ended(&Ok(stored)));
+        assert_eq!(
+            lines,
+            [
+                "asks: download a as b",
+                "agreed: download a as b",
+                "begins: download a as b, 4.00 MiB",
+                "25 %: download a as b, 1.00 MiB",
+                "75 %: download a as b, 3.00 MiB, resent 2.00 KiB",
+                "done: download a as b, 4.00 MiB in 2.00 s, 2.00 MiB/s, resent 2.00 KiB, blake3 abababababababab…",
+            ]
+        );
+    }
+}

@@ -1,0 +1,208 @@
+//! `dhow ls REMOTE` and `dhow stat REMOTE...`
+
+use std::io::{self, Write};
+
+use serde_json::json;
+use transport_std::{Client, ClientError, DirEntry, EntryKind, ErrorCode, Failure, FileInfo, FilePath};
+
+use crate::args::{Ls, Stat};
+use crate::escape::Escaped;
+use crate::exit::{self, Error};
+use crate::failure;
+use crate::json;
+use crate::remote::{Operand, Remote};
+use crate::session::App;
+use crate::units;
+
+/// Runs `ls`.
+///
+/// # Errors
+/// A usage error, a server that cannot be used, a path that cannot be listed.
+pub(crate) fn list(app: &App, args: &Ls) -> Result<u8, Error> {
+    let remote = read_remote(&args.remote, "ls")?;
+    let client = app.connect(&remote)?;
+    app.log.line(&format!("asks: list {remote}"));
+    let (directory, mut entries) = entries(&client, &remote.path)?;
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    app.log.line(&format!("done: list {remote}, {} entries", entries.len()));
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for entry in &entries {
+        let written = if app.global.json {
+            // A name that is no legal component is shown alone.
+            let path = directory.join(&entry.name);
+            let path = path.as_ref().map_or(&entry.name[..], |path| path.as_bytes());
+            out.write_all(json::line("entry", entry_json(path, &info_of(entry))).as_bytes())
+        } else if args.names {
+            writeln!(out, "{}", Escaped(&entry.name))
+        } else {
+            writeln!(out, "{}", row(entry))
+        };
+        // A reader that has enough (`| head`) is no error.
+        if written.is_err() {
+            break;
+        }
+    }
+    let _ = out.flush();
+    drop(out);
+    app.close(&client);
+    Ok(0)
+}
+
+/// A directory and its entries; for a file, that file alone in its directory, as `ls` does it.
+fn entries(client: &Client, path: &FilePath) -> Result<(FilePath, Vec<DirEntry>), Error> {
+    match client.list(path.as_bytes()) {
+        Ok(entries) => Ok((path.clone(), entries)),
+        Err(ClientError::Transfer {
+            failure: Failure::Refused(ErrorCode::NotDirectory) | Failure::Peer(ErrorCode::NotDirectory),
+            ..
+        }) => {
+            let info = client.stat(path.as_bytes()).map_err(|error| failure::from_client(&error))?;
+            let entry = DirEntry {
+                name: path.name().unwrap_or_default().to_vec(),
+                kind: info.kind,
+                size: info.size,
+                mtime: info.mtime,
+                mode: info.mode,
+            };
+            Ok((path.parent(), vec![entry]))
+        }
+        Err(error) => Err(failure::from_client(&error)),
+    }
+}
+
+/// Runs `stat`.
+///
+/// # Errors
+/// A usage error, or a server that cannot be used.
+pub(crate) fn stat(app: &App, args: &Stat) -> Result<u8, Error> {
+    let remotes: Result<Vec<Remote>, Error> = args.remotes.iter().map(|operand| read_remote(operand, "stat")).collect();
+    let mut errors = Vec::new();
+    let mut done = 0;
+    for remote in remotes? {
+        match stat_one(app, &remote) {
+            Ok(()) => done += 1,
+            Err(error) => {
+                app.report(&error, Some(remote.path.as_bytes()));
+                errors.push(error);
+            }
+        }
+    }
+    Ok(exit::combined(done, &errors))
+}
+
+fn stat_one(app: &App, remote: &Remote) -> Result<(), Error> {
+    let client = app.connect(remote)?;
+    app.log.line(&format!("asks: look at {remote}"));
+    let info = client.stat(remote.path.as_bytes()).map_err(|error| failure::from_client(&error))?;
+    app.log.line(&format!("done: look at {remote}"));
+    app.close(&client);
+    if app.global.json {
+        json::emit("entry", entry_json(remote.path.as_bytes(), &info));
+        return Ok(());
+    }
+    let text = format!(
+        "path: {}\nkind: {}\nsize: {} ({})\ntime: {}\nmode: {:03o}\n",
+        Escaped(remote.path.as_bytes()),
+        kind_name(info.kind),
+        info.size,
+        units::size(info.size),
+        units::time(info.mtime),
+        info.mode,
+    );
+    // As with `ls`.
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+    Ok(())
+}
+
+fn read_remote(operand: &std::ffi::OsStr, command: &str) -> Result<Remote, Error> {
+    match Operand::parse(operand)? {
+        Operand::Remote(remote) => Ok(remote),
+        Operand::Local(path) => {
+            let text = format!("{command} looks at servers: {} is local", crate::escape::path(&path));
+            Err(Error::usage(text).hint("write host:path; 'host:' is all that the server shares"))
+        }
+    }
+}
+
+fn info_of(entry: &DirEntry) -> FileInfo {
+    FileInfo { kind: entry.kind, size: entry.size, mtime: entry.mtime, mode: entry.mode }
+}
+
+fn entry_json(path: &[u8], info: &FileInfo) -> serde_json::Value {
+    let mut fields = json!({});
+    json::name(&mut fields, "path", path);
+    let mut rest = json!({
+        "kind": kind_name(info.kind), "size": info.size,
+        "mtime": units::rfc3339(info.mtime), "mode": format!("{:04o}", info.mode),
+    });
+    if let (Some(fields), Some(rest)) = (fields.as_object_mut(), rest.as_object_mut()) {
+        fields.append(rest);
+    }
+    fields
+}
+
+/// One line of a listing: permissions, size, time, name.
+fn row(entry: &DirEntry) -> String {
+    let is_directory = entry.kind == EntryKind::Directory;
+    let size = if entry.kind == EntryKind::File { units::size(entry.size) } else { "-".to_owned() };
+    let time = units::time(entry.mtime);
+    let minutes = time.get(..16).unwrap_or(&time);
+    let slash = if is_directory { "/" } else { "" };
+    format!("{}  {size:>10}  {minutes}  {}{slash}", permissions(entry.kind, entry.mode), Escaped(&entry.name))
+}
+
+/// `-rw-r--r--`
+fn permissions(kind: EntryKind, mode: u16) -> String {
+    let letter = match kind {
+        EntryKind::File => '-',
+        EntryKind::Directory => 'd',
+        EntryKind::Symlink => 'l',
+        EntryKind::Other => '?',
+    };
+    let bits = (0..9).map(|bit| {
+        let is_set = mode & (0o400 >> bit) != 0;
+        if is_set { ['r', 'w', 'x'][bit % 3] } else { '-' }
+    });
+    std::iter::once(letter).chain(bits).collect()
+}
+
+/// As JSON names it.
+fn kind_name(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::File => "file",
+        EntryKind::Directory => "directory",
+        EntryKind::Symlink => "symlink",
+        EntryKind::Other => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &[u8], kind: EntryKind) -> DirEntry {
+        DirEntry { name: name.to_vec(), kind, size: 1536, mtime: 951_782_400_000_000_000, mode: 0o754 }
+    }
+
+    #[test]
+    fn rows() {
+        assert_eq!(row(&entry(b"a\nb", EntryKind::File)), "-rwxr-xr--    1.50 KiB  2000-02-29 00:00  a\\x0ab");
+        assert_eq!(row(&entry(b"d", EntryKind::Directory)), "drwxr-xr--           -  2000-02-29 00:00  d/");
+    }
+
+    #[test]
+    fn entries_as_json() {
+        let info = info_of(&entry(b"x", EntryKind::File));
+        assert_eq!(
+            json::line("entry", entry_json(b"d/\xff", &info)),
+            "{\"v\":1,\"event\":\"entry\",\"path\":\"d/\u{fffd}\",\"path_hex\":\"642fff\",\"kind\":\"file\",\
+             \"size\":1536,\"mtime\":\"2000-02-29T00:00:00.000000000Z\",\"mode\":\"0754\"}\n"
+        );
+    }
+
+    #[test]
+    fn local_operands_are_usage_errors() {
+        let error = read_remote(std::ffi::OsStr::new("./x"), "ls").unwrap_err();
+        assert_eq!(error.exit, exit::Exit::Usage);
+    }
+}

@@ -1,0 +1,172 @@
+//! `dhow put LOCAL... REMOTE`
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::PathBuf;
+
+use transport_std::{Client, ClientError, EntryKind, ErrorCode, Failure, FilePath};
+
+use crate::args::Put;
+use crate::copy::{Copy, Task, Way};
+use crate::escape::{self, Escaped};
+use crate::exit::{self, Error, Exit};
+use crate::failure;
+use crate::get::no_stdio;
+use crate::names;
+use crate::remote::{Operand, Remote};
+use crate::session::App;
+
+/// A local file to upload.
+struct Source {
+    path: PathBuf,
+    name: Vec<u8>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A usage error, or a server that cannot be used.
+pub(crate) fn run(app: &App, args: &Put) -> Result<u8, Error> {
+    let (operands, target) = read_operands(&args.operands)?;
+    let several = operands.len() > 1;
+    let mut errors = Vec::new();
+    let mut sources = Vec::new();
+    let mut bytes_total = 0_u64;
+    for path in operands {
+        match read_source(path) {
+            Ok((source, size)) => {
+                bytes_total = bytes_total.saturating_add(size);
+                sources.push(source);
+            }
+            Err(error) => {
+                app.report(&error, None);
+                errors.push(error);
+            }
+        }
+    }
+    if sources.is_empty() {
+        return Ok(exit::combined(0, &errors));
+    }
+    let client = app.connect(&target)?;
+    let into = is_directory(&client, &target, several)?;
+    let tasks = plan(sources, &target, into)?;
+    let flags = &args.copying;
+    let sessions = std::slice::from_ref(&client);
+    Copy { app, way: Way::Upload, flags, sessions, errors, bytes_total }.run(&tasks)
+}
+
+fn read_operands(operands: &[OsString]) -> Result<(Vec<PathBuf>, Remote), Error> {
+    let Some((target, sources)) = operands.split_last() else {
+        return Err(Error::usage("put needs a local file and a remote target"));
+    };
+    let target = match Operand::parse(target)? {
+        Operand::Remote(remote) => remote,
+        Operand::Local(path) => {
+            let text = format!("put uploads: its last operand must be remote, not {}", escape::path(&path));
+            return Err(Error::usage(text).hint("write host:path; to download, use get"));
+        }
+    };
+    let read = |operand: &OsString| match Operand::parse(operand)? {
+        Operand::Local(_) if operand == "-" => Err(no_stdio("stdin")),
+        Operand::Local(path) => Ok(path),
+        Operand::Remote(remote) => Err(Error::usage(format!("put uploads: {remote} is no local file"))
+            .hint("to download, use get; ./a:b is a local file of that name")),
+    };
+    let sources: Result<Vec<PathBuf>, Error> = sources.iter().map(read).collect();
+    Ok((sources?, target))
+}
+
+fn read_source(path: PathBuf) -> Result<(Source, u64), Error> {
+    let metadata = fs::metadata(&path).map_err(|error| Error::io(escape::path(&path), &error))?;
+    if metadata.is_dir() {
+        return Err(failure::is_directory(escape::path(&path)));
+    }
+    if !metadata.is_file() {
+        let text = format!("{} is not a regular file", escape::path(&path));
+        return Err(Error::new(Exit::Refused, "not-regular", text));
+    }
+    let name = names::to_wire(path.file_name().unwrap_or(OsStr::new("")))?;
+    Ok((Source { path, name }, metadata.len()))
+}
+
+/// Whether the target is a directory to put files into: written so, or found so on the server.
+fn is_directory(client: &Client, target: &Remote, several: bool) -> Result<bool, Error> {
+    if target.is_directory {
+        return Ok(true);
+    }
+    match client.stat(target.path.as_bytes()) {
+        Ok(info) if info.kind == EntryKind::Directory => Ok(true),
+        Ok(_) | Err(ClientError::Transfer { failure: Failure::Refused(ErrorCode::NotFound), .. }) if several => {
+            let text = format!("{target} is not a directory, and several files cannot have one name");
+            Err(Error::new(Exit::NotFound, "not-directory", text).hint("name a directory that exists"))
+        }
+        // A file, nothing yet, or something that the upload itself will tell about.
+        Ok(_) | Err(ClientError::Transfer { failure: Failure::Refused(_) | Failure::Peer(_), .. }) => Ok(false),
+        Err(error) => Err(failure::from_client(&error)),
+    }
+}
+
+fn plan(sources: Vec<Source>, target: &Remote, into_directory: bool) -> Result<Vec<Task>, Error> {
+    let mut tasks: Vec<Task> = Vec::with_capacity(sources.len());
+    for source in sources {
+        let remote: FilePath = if into_directory {
+            target.path.join(&source.name).map_err(|error| {
+                let text = format!("{}: {error}", Escaped(&source.name));
+                Error::new(Exit::Refused, "name-refused", text)
+            })?
+        } else {
+            target.path.clone()
+        };
+        if tasks.iter().any(|task| task.remote == remote) {
+            let text = format!("two files would become {}", target.with_path(remote));
+            return Err(Error::usage(text).hint("put one of them under another name"));
+        }
+        tasks.push(Task { remote, local: source.path, session: 0 });
+    }
+    Ok(tasks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operands(texts: &[&str]) -> Vec<OsString> {
+        texts.iter().map(OsString::from).collect()
+    }
+
+    fn planned(names: &[&str], target: &str, into_directory: bool) -> Result<Vec<String>, Error> {
+        let Ok(Operand::Remote(target)) = Operand::parse(OsStr::new(target)) else { panic!() };
+        let source = |name: &&str| Source { path: PathBuf::from(name), name: name.rsplit('/').next().unwrap().into() };
+        let tasks = plan(names.iter().map(source).collect(), &target, into_directory)?;
+        Ok(tasks.iter().map(|task| String::from_utf8(task.remote.as_bytes().to_vec()).unwrap()).collect())
+    }
+
+    #[test]
+    fn targets_follow_cp() {
+        assert_eq!(planned(&["x/a"], "h:", true), Ok(vec!["a".to_owned()]));
+        assert_eq!(planned(&["a", "b"], "h:d/e", true), Ok(vec!["d/e/a".to_owned(), "d/e/b".to_owned()]));
+        assert_eq!(planned(&["a"], "h:d/new", false), Ok(vec!["d/new".to_owned()]));
+        assert_eq!(planned(&["x/a", "y/a"], "h:d", true).unwrap_err().exit, Exit::Usage);
+    }
+
+    #[test]
+    fn operands_that_make_no_sense() {
+        for texts in [["a", "b"], ["h:a", "h:b"], ["-", "h:b"]] {
+            assert_eq!(read_operands(&operands(&texts)).unwrap_err().exit, Exit::Usage, "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn only_files_are_sent() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = read_source(directory.path().to_owned()).err().unwrap();
+        assert_eq!((error.exit, error.code), (Exit::Refused, "is-directory"));
+        assert!(error.text.contains("recursion"));
+        let missing = read_source(directory.path().join("x")).err().unwrap();
+        assert_eq!(missing.exit, Exit::NotFound);
+        let file = directory.path().join("f");
+        fs::write(&file, "abc").unwrap();
+        let (source, size) = read_source(file).unwrap();
+        assert_eq!((source.name.as_slice(), size), (&b"f"[..], 3));
+    }
+}

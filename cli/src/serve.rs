@@ -1,0 +1,298 @@
+//! `dhow serve [[NAME=]DIR]...`
+
+use std::ffi::OsString;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+use transport_std::{PublicKey, Rights, Server, ServerEvent, Tuning, fingerprint};
+
+use crate::args::{Public, Serve};
+use crate::escape::{self, Escaped};
+use crate::exit::{Error, Exit};
+use crate::interrupt;
+use crate::json;
+use crate::keys::{AuthorizedKeys, KeyPair};
+use crate::log::Log;
+use crate::names;
+use crate::remote::DEFAULT_PORT;
+use crate::server_log::ServerLog;
+use crate::session::App;
+
+/// A directory to share.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Share {
+    /// The first component of users' paths; `None`: the directory is the root itself.
+    name: Option<Vec<u8>>,
+    directory: PathBuf,
+}
+
+/// Runs the command until a signal ends it.
+///
+/// # Errors
+/// Directories, keys or the socket cannot be had; nobody could come in.
+pub(crate) fn run(mut app: App, args: &Serve) -> Result<u8, Error> {
+    let shares = read_shares(&args.shares)?;
+    let users = Arc::new(load_users(&app, args)?);
+    let key = host_key(&app)?;
+    app.log = Log::new(!app.global.quiet);
+    if let Some(path) = &args.log_file {
+        app.log = app.log.with_file(path)?;
+    }
+    let log = Arc::new(app.log);
+    for warning in &users.warnings {
+        log.line(warning);
+    }
+    let most = if args.read_only { Rights::Read } else { Rights::ReadWrite };
+    let mut builder = Server::builder(key.identity().clone());
+    for share in &shares {
+        builder = match &share.name {
+            None => builder.share_root(&share.directory, most),
+            Some(name) => builder.share(name, &share.directory, most),
+        };
+    }
+    let mut watcher = Watcher {
+        lines: ServerLog::new(Arc::clone(&users)),
+        log: Arc::clone(&log),
+        json: app.global.json,
+    };
+    let public = public_rights(args.public);
+    let policy_users = Arc::clone(&users);
+    let tuning = Tuning { idle_timeout: app.global.timeout, ..Tuning::default() };
+    let builder = builder
+        .admission(move |key, _| rights_of(&policy_users, public, key))
+        .on_event(move |event| watcher.see(event))
+        .tuning(tuning);
+    let server = bind(builder, args.listen, app.global.ipv4)?;
+    let stopper = server.stopper();
+    interrupt::stop_at_signal(move || stopper.stop())?;
+    announce(&log, app.global.json, &server, &shares, &users, args);
+    server.run().map_err(|error| Error::io("serving", &error))?;
+    log.line("stopped");
+    Ok(0)
+}
+
+/// Where events go.
+struct Watcher {
+    lines: ServerLog,
+    log: Arc<Log>,
+    json: bool,
+}
+
+impl Watcher {
+    fn see(&mut self, event: &ServerEvent) {
+        if let Some(line) = self.lines.line(event) {
+            self.log.line(&line);
+        }
+        if self.json
+            && let Some((name, fields)) = self.lines.json(event)
+        {
+            json::emit(name, fields);
+        }
+    }
+}
+
+/// What a user with this key may do; `None`: not come in.
+fn rights_of(users: &AuthorizedKeys, public: Option<Rights>, key: &PublicKey) -> Option<Rights> {
+    let own = users.find(key).map(|user| if user.read_only { Rights::Read } else { Rights::ReadWrite });
+    // A line that limits a key is not undone by what everyone may do.
+    own.or(public)
+}
+
+fn public_rights(public: Option<Public>) -> Option<Rights> {
+    public.map(|public| match public {
+        Public::R => Rights::Read,
+        Public::Rw => Rights::ReadWrite,
+    })
+}
+
+fn load_users(app: &App, args: &Serve) -> Result<AuthorizedKeys, Error> {
+    let path = args.authorized_keys.clone().unwrap_or_else(|| app.home.authorized_keys());
+    let users = match AuthorizedKeys::load(&path) {
+        Err(error) if error.exit == Exit::NotFound && args.authorized_keys.is_none() => AuthorizedKeys::default(),
+        other => other?,
+    };
+    if users.len() == 0 && args.public.is_none() {
+        return Err(Error::usage(format!("nobody could come in: {} lists no keys", escape::path(&path)))
+            .hint("put the lines there that users' 'dhow key show' prints, or let everyone in with --public (read) or --public=rw"));
+    }
+    Ok(users)
+}
+
+fn host_key(app: &App) -> Result<KeyPair, Error> {
+    match &app.global.host_key {
+        Some(file) => KeyPair::load(Path::new(file)).map_err(|error| match error.exit {
+            Exit::NotFound => error.hint(format!("make it: dhow key gen {}", escape::os(file))),
+            _ => error,
+        }),
+        None => {
+            let path = app.home.host_key();
+            let (key, is_new) = KeyPair::load_or_make(&path, "dhow-server")?;
+            if is_new {
+                app.note(&format!("made this server's key in {}", escape::path(&path)));
+            }
+            Ok(key)
+        }
+    }
+}
+
+/// `DIR` alone is the root; several directories each need a name, their own unless given.
+fn read_shares(operands: &[OsString]) -> Result<Vec<Share>, Error> {
+    let mut shares = Vec::with_capacity(operands.len().max(1));
+    for operand in operands {
+        let (name, directory) = split_name(operand)?;
+        let name = match name {
+            None if operands.len() > 1 => Some(own_name(&directory)?),
+            name => name,
+        };
+        shares.push(Share { name, directory });
+    }
+    if shares.is_empty() {
+        shares.push(Share { name: None, directory: PathBuf::from(".") });
+    }
+    for (index, share) in shares.iter().enumerate() {
+        let shown = escape::path(&share.directory);
+        let metadata = share.directory.metadata().map_err(|error| Error::io(&shown, &error))?;
+        if !metadata.is_dir() {
+            return Err(Error::new(Exit::NotFound, "not-directory", format!("{shown} is not a directory")));
+        }
+        if shares[..index].iter().any(|other| other.name == share.name) {
+            let name = Escaped(share.name.as_deref().unwrap_or_default()).to_string();
+            return Err(Error::usage(format!("two directories are named {name}")).hint("name them: NAME=DIR"));
+        }
+    }
+    Ok(shares)
+}
+
+/// `NAME=DIR`, where NAME holds no slash: `./a=b` is a directory.
+fn split_name(operand: &OsString) -> Result<(Option<Vec<u8>>, PathBuf), Error> {
+    let bytes = names::to_wire(operand)?;
+    let Some(at) = bytes.iter().position(|&b| b == b'=' || b == b'/').filter(|&at| bytes[at] == b'=') else {
+        return Ok((None, PathBuf::from(operand)));
+    };
+    let (name, directory) = (&bytes[..at], &bytes[at + 1..]);
+    let is_name = transport_std::FilePath::parse(name).is_ok_and(|path| !path.is_root() && !path.is_reserved());
+    if !is_name || directory.is_empty() {
+        return Err(Error::usage(format!("{}: expected NAME=DIR", escape::os(operand)))
+            .hint("write ./NAME for a directory whose name holds an ="));
+    }
+    Ok((Some(name.to_vec()), PathBuf::from(names::from_wire(directory)?)))
+}
+
+fn own_name(directory: &Path) -> Result<Vec<u8>, Error> {
+    let absolute = directory.canonicalize().map_err(|error| Error::io(escape::path(directory), &error))?;
+    match absolute.file_name() {
+        Some(name) => names::to_wire(name),
+        None => Err(Error::usage(format!("{} needs a name: NAME=DIR", escape::path(directory)))),
+    }
+}
+
+fn bind(builder: transport_std::ServerBuilder, listen: SocketAddr, ipv4: bool) -> Result<Server, Error> {
+    let address = match listen.ip() {
+        IpAddr::V6(ip) if ipv4 && ip.is_unspecified() => SocketAddr::from(([0, 0, 0, 0], listen.port())),
+        _ => listen,
+    };
+    builder.bind(address).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            Error::new(Exit::Other, "address-in-use", format!("{address} is in use already"))
+                .hint("is another server running? --listen ADDR:PORT takes another port, --listen '[::]:0' a free one")
+        }
+        _ => Error::io(format!("listening on {address}"), &error),
+    })
+}
+
+/// Says what is shared, where, and how to come in.
+fn announce(log: &Log, json: bool, server: &Server, shares: &[Share], users: &AuthorizedKeys, args: &Serve) {
+    let (address, key) = (server.local_addr(), fingerprint(&server.public_key()));
+    if json {
+        json::emit("listening", json!({ "addr": address.to_string(), "host_key": key }));
+    }
+    for share in shares {
+        let directory = share.directory.canonicalize().unwrap_or_else(|_| share.directory.clone());
+        let place = share.name.as_ref().map_or_else(|| "/".to_owned(), |name| Escaped(name).to_string());
+        log.line(&format!("shares {} as {place}", escape::path(&directory)));
+    }
+    let everyone = match args.public {
+        None => "nobody else",
+        Some(Public::R) => "everyone else may read",
+        Some(Public::Rw) if args.read_only => "everyone else may read",
+        Some(Public::Rw) => "everyone else may read and write",
+    };
+    log.line(&format!("lets in {} users by key; {everyone}", users.len()));
+    log.line(&format!("listens on {address} (UDP), host key {key}"));
+    log.line(&format!("try: dhow ls --host-key {key} {}", example(address)));
+}
+
+/// An operand that reaches this server.
+fn example(address: SocketAddr) -> String {
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => crate::keys::host_name().unwrap_or_else(|| "HOST".to_owned()),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        IpAddr::V4(ip) => ip.to_string(),
+    };
+    if address.port() == DEFAULT_PORT { format!("{host}:") } else { format!("dhow://{host}:{}/", address.port()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(operands: &[&str]) -> Result<Vec<Share>, Error> {
+        let operands: Vec<OsString> = operands.iter().map(OsString::from).collect();
+        read_shares(&operands)
+    }
+
+    fn names(operands: &[&str]) -> Vec<Option<String>> {
+        let name = |share: Share| share.name.map(|name| String::from_utf8(name).unwrap());
+        shares(operands).unwrap().into_iter().map(name).collect()
+    }
+
+    #[test]
+    fn shares_have_names_when_there_are_several() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, two) = (directory.path().join("one"), directory.path().join("a=b"));
+        std::fs::create_dir(&one).unwrap();
+        std::fs::create_dir(&two).unwrap();
+        let (one, two) = (one.to_str().unwrap(), two.to_str().unwrap());
+        assert_eq!(names(&[]), [None]);
+        assert_eq!(names(&[one]), [None]);
+        assert_eq!(names(&[&format!("x={one}")]), [Some("x".to_owned())]);
+        assert_eq!(names(&[one, two]), [Some("one".to_owned()), Some("a=b".to_owned())]);
+        assert_eq!(names(&[one, &format!("y={two}")]), [Some("one".to_owned()), Some("y".to_owned())]);
+        assert_eq!(shares(&[one, one]).unwrap_err().exit, Exit::Usage);
+        assert_eq!(shares(&[&format!("={one}")]).unwrap_err().exit, Exit::Usage);
+        assert_eq!(shares(&["..=x"]).unwrap_err().exit, Exit::Usage);
+        assert_eq!(shares(&[".dhow-x=."]).unwrap_err().exit, Exit::Usage);
+        assert_eq!(shares(&["x="]).unwrap_err().exit, Exit::Usage);
+        assert_eq!(shares(&["no-such-directory"]).unwrap_err().exit, Exit::NotFound);
+    }
+
+    #[test]
+    fn rights_of_users() {
+        let (reader, writer) = (KeyPair::generate("r"), KeyPair::generate("w"));
+        let text = format!("read-only {}\n{}\n", reader.public_line(), writer.public_line());
+        let users = AuthorizedKeys::parse(&text);
+        let stranger = KeyPair::generate("s").public();
+        assert_eq!(rights_of(&users, None, &reader.public()), Some(Rights::Read));
+        assert_eq!(rights_of(&users, Some(Rights::ReadWrite), &reader.public()), Some(Rights::Read));
+        assert_eq!(rights_of(&users, Some(Rights::Read), &writer.public()), Some(Rights::ReadWrite));
+        assert_eq!(rights_of(&users, None, &stranger), None);
+        assert_eq!(rights_of(&users, public_rights(Some(Public::R)), &stranger), Some(Rights::Read));
+    }
+
+    #[test]
+    fn examples_can_be_read_back() {
+        for (address, operand) in [
+            ("127.0.0.1:4917", "127.0.0.1:"),
+            ("127.0.0.1:5000", "dhow://127.0.0.1:5000/"),
+            ("[::1]:4917", "[::1]:"),
+            ("[::1]:5000", "dhow://[::1]:5000/"),
+        ] {
+            assert_eq!(example(address.parse().unwrap()), operand);
+            let read = crate::remote::Operand::parse(std::ffi::OsStr::new(operand));
+            assert!(matches!(read, Ok(crate::remote::Operand::Remote(_))));
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! What a server's log says: who came, what was asked and agreed, how far it is, retransmissions, what came of it.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use transport_std::{
+    CloseCause, Failure, Finished, Job, PeerStats, PublicKey, RequestKind, Rights, ServerEvent, SessionInfo,
+    StoredAs, TransferStats, fingerprint,
+};
+
+use crate::escape::Escaped;
+use crate::exchange::{hash_text, resent_text};
+use crate::failure;
+use crate::json;
+use crate::keys::AuthorizedKeys;
+use crate::log::{Quarters, RateLimit};
+use crate::session::figures;
+use crate::units;
+
+/// Turns a server's events into lines.
+#[derive(Debug)]
+pub(crate) struct ServerLog {
+    users: Arc<AuthorizedKeys>,
+    limit: RateLimit,
+    /// How far the jobs under way are, by number.
+    quarters: HashMap<u64, Quarters>,
+}
+
+impl ServerLog {
+    /// For a server of these users, whose names the log shows.
+    pub(crate) fn new(users: Arc<AuthorizedKeys>) -> Self {
+        Self {
+            users,
+            limit: RateLimit::default(),
+            quarters: HashMap::new(),
+        }
+    }
+
+    /// The line for an event, if it is worth one and its source has not had its ten of this second (L3).
+    pub(crate) fn line(&mut self, event: &ServerEvent) -> Option<String> {
+        let line = self.text(event)?;
+        match self.limit.allow(Instant::now(), source(event)?)? {
+            0 => Some(line),
+            left_out => Some(format!("{line} ({left_out} lines before this were left out)")),
+        }
+    }
+
+    /// The line for an event, if it is worth one.
+    pub(crate) fn text(&mut self, event: &ServerEvent) -> Option<String> {
+        match event {
+            ServerEvent::Opened { session } => Some(format!(
+                "{} connected from {}, {}",
+                self.who(session),
+                session.address,
+                rights_text(session.rights)
+            )),
+            ServerEvent::Refused { address, key } => Some(format!(
+                "stranger at {address} turned away: {} is not in authorized_keys",
+                fingerprint(key)
+            )),
+            ServerEvent::Closed { session, cause, stats } => Some(self.closed(session, *cause, stats.as_ref())),
+            ServerEvent::Requested { session, job, size } => {
+                let size = match job.kind {
+                    RequestKind::Put => format!(", {}", units::size(*size)),
+                    _ => String::new(),
+                };
+                Some(format!("{} asks: {}{size}", self.who(session), in_words(job)))
+            }
+            ServerEvent::RequestRefused { session, job, code } => Some(format!(
+                "{} refused: {}: {}",
+                self.who(session),
+                in_words(job),
+                failure::from_code(*code)
+            )),
+            ServerEvent::Started { session, job, file } => Some(format!(
+                "{} agreed: {}, {}",
+                self.who(session),
+                in_words(job),
+                units::size(file.size)
+            )),
+            ServerEvent::Progress { session, job, bytes, size, resent } => {
+                let percent = self.quarters.entry(job.number).or_default().passed(*bytes, *size)?;
+                Some(format!(
+                    "{} {percent} %: {}, {}{}",
+                    self.who(session),
+                    in_words(job),
+                    units::size(*bytes),
+                    resent_text(*resent)
+                ))
+            }
+            ServerEvent::Finished { session, job, result, stats } => Some(self.finished(session, job, result, stats)),
+            _ => None,
+        }
+    }
+
+    fn finished(
+        &mut self,
+        session: &SessionInfo,
+        job: &Job,
+        result: &Result<Finished, Failure>,
+        stats: &TransferStats,
+    ) -> String {
+        self.quarters.remove(&job.number);
+        let (who, what) = (self.who(session), in_words(job));
+        match result {
+            Ok(Finished::Answered) => format!("{who} done: {what}"),
+            Ok(Finished::Stored { size, how: StoredAs::Unchanged, .. }) => {
+                format!("{who} done: {what}, {}, unchanged", units::size(*size))
+            }
+            Ok(Finished::Stored { root, size, .. }) => format!(
+                "{who} done: {what}, {} in {}, {}{}{}",
+                units::size(*size),
+                units::duration(stats.elapsed),
+                units::rate(*size, stats.elapsed),
+                resent_text(stats.resent),
+                hash_text(*root),
+            ),
+            Err(failure) => format!("{who} failed: {what}: {}", failure::from_failure(*failure)),
+        }
+    }
+
+    fn closed(&self, session: &SessionInfo, cause: CloseCause, stats: Option<&PeerStats>) -> String {
+        let why = match cause {
+            CloseCause::Peer(transport_std::CloseCode::NoError) => "left".to_owned(),
+            CloseCause::Here(_) => "was disconnected".to_owned(),
+            other => format!("was lost: {}", failure::from_close(other)),
+        };
+        let figures = stats.map(|stats| format!(": {}", figures(stats))).unwrap_or_default();
+        format!("{} {why}{figures}", self.who(session))
+    }
+
+    /// `#1 anna`, by the name in authorized_keys, else by the key's fingerprint.
+    fn who(&self, session: &SessionInfo) -> String {
+        let name = self.name(&session.key);
+        let name = name.unwrap_or_else(|| fingerprint(&session.key).chars().take(15).chain("…".chars()).collect());
+        format!("#{} {name}", session.number)
+    }
+
+    fn name(&self, key: &PublicKey) -> Option<String> {
+        let user = self.users.find(key).filter(|user| !user.name.is_empty())?;
+        Some(Escaped(user.name.as_bytes()).to_string())
+    }
+
+    /// The JSON event for a server's event: its name and fields.
+    pub(crate) fn json(&self, event: &ServerEvent) -> Option<(&'static str, Value)> {
+        match event {
+            ServerEvent::Opened { session } => {
+                let mut fields = self.session_json(session);
+                fields["rights"] = json!(rights_name(session.rights));
+                Some(("connected", fields))
+            }
+            ServerEvent::Refused { address, key } => {
+                Some(("login-refused", json!({ "addr": address.to_string(), "peer_key": fingerprint(key) })))
+            }
+            ServerEvent::Closed { session, stats, .. } => {
+                let mut fields = self.session_json(session);
+                if let Some(stats) = stats {
+                    fields["rtt_ms"] = json!(stats.rtt.as_secs_f64() * 1e3);
+                    fields["loss"] = json!(crate::session::loss(stats));
+                }
+                Some(("disconnected", fields))
+            }
+            ServerEvent::RequestRefused { session, job, code } => {
+                let mut fields = self.job_json(session, job);
+                fields["outcome"] = json!("refused");
+                fields["code"] = json!(failure::from_code(*code).code);
+                Some(("file", fields)).filter(|_| is_transfer(job))
+            }
+            ServerEvent::Finished { session, job, result, stats } if is_transfer(job) => {
+                let mut fields = self.job_json(session, job);
+                self.result_json(&mut fields, result, stats);
+                Some(("file", fields))
+            }
+            _ => None,
+        }
+    }
+
+    fn session_json(&self, session: &SessionInfo) -> Value {
+        json!({
+            "session": session.number,
+            "addr": session.address.to_string(),
+            "peer_key": fingerprint(&session.key),
+            "peer": self.users.find(&session.key).map(|user| user.name.clone()),
+        })
+    }
+
+    fn job_json(&self, session: &SessionInfo, job: &Job) -> Value {
+        let mut fields = self.session_json(session);
+        fields["way"] = json!(match job.kind {
+            RequestKind::Put => "upload",
+            _ => "download",
+        });
+        json::name(&mut fields, "path", job.path.as_bytes());
+        fields
+    }
+
+    fn result_json(&self, fields: &mut Value, result: &Result<Finished, Failure>, stats: &TransferStats) {
+        fields["bytes"] = json!(stats.bytes);
+        fields["resent_bytes"] = json!(stats.resent);
+        fields["seconds"] = json!(stats.elapsed.as_secs_f64());
+        match result {
+            Ok(Finished::Stored { root, size, how, .. }) => {
+                fields["size"] = json!(size);
+                fields["blake3"] = json!(root.map(|root| json::hex(&root)));
+                fields["outcome"] = json!(match how {
+                    StoredAs::Written => "written",
+                    StoredAs::Unchanged => "unchanged",
+                });
+            }
+            Ok(Finished::Answered) => fields["outcome"] = json!("written"),
+            Err(failure) => {
+                fields["outcome"] = json!("failed");
+                fields["code"] = json!(failure::from_failure(*failure).code);
+            }
+        }
+    }
+}
+
+/// Whose lines are counted together.
+fn source(event: &ServerEvent) -> Option<IpAddr> {
+    let session = match event {
+        ServerEvent::Refused { address, .. } => return Some(address.ip()),
+        ServerEvent::Opened { session }
+        | ServerEvent::Closed { session, .. }
+        | ServerEvent::Requested { session, .. }
+        | ServerEvent::RequestRefused { session, .. }
+        | ServerEvent::Started { session, .. }
+        | ServerEvent::Progress { session, .. }
+        | ServerEvent::Finished { session, .. } => session,
+        _ => return None,
+    };
+    Some(session.address.ip())
+}
+
+fn is_transfer(job: &Job) -> bool {
+    matches!(job.kind, RequestKind::Get | RequestKind::Put)
+}
+
+/// `download docs/a.pdf`, escaped; the shared root itself is `/`.
+fn in_words(job: &Job) -> String {
+    let what = match job.kind {
+        RequestKind::List => "list",
+        RequestKind::Stat => "look at",
+        RequestKind::Get => "download",
+        RequestKind::Put => "upload",
+    };
+    if job.path.is_root() {
+        return format!("{what} /");
+    }
+    format!("{what} {}", Escaped(job.path.as_bytes()))
+}
+
+fn rights_text(rights: Rights) -> &'static str {
+    match rights {
+        Rights::None => "may do nothing",
+        Rights::Read => "may read",
+        Rights::ReadWrite => "may read and write",
+    }
+}
+
+fn rights_name(rights: Rights) -> &'static str {
+    match rights {
+        Rights::None => "none",
+        Rights::Read => "r",
+        Rights::ReadWrite => "rw",
+    }
+}
+
+#[cfg(test)]
+mod tests;
