@@ -18,7 +18,13 @@ pub(crate) struct Path {
 impl Path {
     /// A path that this end chose (`validated`) or that a stranger came on.
     pub(crate) fn new(remote: SocketAddr, local: Option<IpAddr>, validated: bool) -> Self {
-        Self { remote, local, validated, received: 0, sent: 0 }
+        Self {
+            remote,
+            local,
+            validated,
+            received: 0,
+            sent: 0,
+        }
     }
 
     /// UDP payload bytes came, valid or not.
