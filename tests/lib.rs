@@ -1,1 +1,5 @@
 //! Shared helpers of the integration tests.
+
+mod pair;
+
+pub use pair::{Pair, Side};

@@ -126,7 +126,7 @@ impl RangeSet {
     }
 
     /// The ranges, lowest first.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = Range<u64>> + '_ {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = Range<u64>> + Clone + '_ {
         self.ranges.iter().cloned()
     }
 
@@ -168,6 +168,11 @@ impl RangeSet {
     /// Empties the set and keeps its memory.
     pub(crate) fn clear(&mut self) {
         self.ranges.clear();
+    }
+
+    /// Gives back memory that is not in use.
+    pub(crate) fn shrink(&mut self) {
+        self.ranges.shrink_to_fit();
     }
 
     /// The indices of the ranges that share a number with `range`.

@@ -1,3 +1,9 @@
-//! Temporary.
+//! A deterministic world around dhow's protocol core: a network, disks and users, all from one seed.
 
+pub mod digest;
+pub mod disk;
+pub mod net;
 pub mod null_crypto;
+pub mod queue;
+pub mod rng;
+pub mod seeded_crypto;

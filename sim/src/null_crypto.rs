@@ -7,17 +7,25 @@
 //! A handshake message is a type byte, a length of three bytes, and a body: checksum (8, over the transcript and
 //! the rest of the body), public key (32), length of the parameters (2), parameters, zeros up to the message's usual size.
 
+mod checksum;
+mod message;
+#[cfg(test)]
+mod tests;
+
 use proto_core::crypto::{
     CryptoError, Direction, Epoch, Level, Provider, PublicKey, Session, TAG_LEN,
 };
 use proto_core::wire::ConnectionId;
 
-/// Bytes of type and length before a message's body.
-const MESSAGE_HEADER: usize = 4;
+use checksum::{checksum, fold};
+use message::{HEADER as MESSAGE_HEADER, Message};
+
 /// Bytes of a body before the parameters.
 const BODY_HEADER: usize = 8 + 32 + 2;
-/// No body is longer, as no TLS handshake of dhow is.
+/// No body is longer.
 const BODY_MAX: usize = 1 << 14;
+/// Longer transport parameters are refused, as with TLS.
+const PARAMS_MAX: usize = 1 << 12;
 /// As for AES-128-GCM (RFC 9001 §6.6).
 const INTEGRITY_LIMIT: u64 = 1 << 52;
 
@@ -40,7 +48,7 @@ impl NullProvider {
         original: ConnectionId,
         params: &[u8],
     ) -> Result<Box<dyn Session>, CryptoError> {
-        if params.len() > BODY_MAX - BODY_HEADER {
+        if params.len() > PARAMS_MAX {
             return Err(CryptoError::Config);
         }
         let secret = checksum(0x6468_6f77, &original.0);
@@ -78,34 +86,6 @@ impl Provider for NullProvider {
         params: &[u8],
     ) -> Result<Box<dyn Session>, CryptoError> {
         self.session(Direction::Server, original, params)
-    }
-}
-
-/// The handshake's messages, in order. The flights stand for all of TLS's messages at the Handshake level.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Message {
-    ClientHello = 1,
-    ServerHello = 2,
-    ServerFlight = 3,
-    ClientFlight = 4,
-}
-
-impl Message {
-    fn level(self) -> Level {
-        match self {
-            Self::ClientHello | Self::ServerHello => Level::Initial,
-            Self::ServerFlight | Self::ClientFlight => Level::Handshake,
-        }
-    }
-
-    /// Bytes of the whole message while the parameters fit: what TLS with raw keys and X25519MLKEM768 takes.
-    fn size(self) -> usize {
-        match self {
-            Self::ClientHello => 1_400,
-            Self::ServerHello => 1_180,
-            Self::ServerFlight => 330,
-            Self::ClientFlight => 190,
-        }
     }
 }
 
@@ -214,11 +194,6 @@ impl NullSession {
         Ok(())
     }
 
-    fn announce(&mut self, level: Level) -> Option<Level> {
-        self.secrets[level as usize] = Some(checksum(self.transcript, &[level as u8]));
-        Some(level)
-    }
-
     /// The key for packets that `sender` seals; the generation of `Initial` and `Handshake` keys is 0.
     fn packet_key(
         &self,
@@ -264,23 +239,32 @@ impl Session for NullSession {
     }
 
     fn write_handshake(&mut self, out: &mut Vec<u8>) -> Option<Level> {
+        let heard = self.transcript;
+        if let Step::Write(message) = self.step {
+            self.encode(message, out);
+        }
         let (next, keys) = match self.step {
-            Step::Write(message) => {
-                self.encode(message, out);
-                match message {
-                    Message::ClientHello => (Step::Read(Message::ServerHello), None),
-                    Message::ServerHello => {
-                        (Step::Write(Message::ServerFlight), Some(Level::Handshake))
-                    }
-                    Message::ServerFlight => (Step::Read(Message::ClientFlight), Some(Level::Data)),
-                    Message::ClientFlight => (Step::Complete, Some(Level::Data)),
-                }
-            }
-            Step::Announce => (Step::Read(Message::ServerFlight), Some(Level::Handshake)),
+            Step::Write(Message::ClientHello) => (Step::Read(Message::ServerHello), None),
+            Step::Write(Message::ServerHello) => (
+                Step::Write(Message::ServerFlight),
+                Some((Level::Handshake, self.transcript)),
+            ),
+            Step::Announce => (
+                Step::Read(Message::ServerFlight),
+                Some((Level::Handshake, heard)),
+            ),
+            Step::Write(Message::ServerFlight) => (
+                Step::Read(Message::ClientFlight),
+                Some((Level::Data, self.transcript)),
+            ),
+            // As in TLS, 1-RTT keys follow from all up to the server's flight.
+            Step::Write(Message::ClientFlight) => (Step::Complete, Some((Level::Data, heard))),
             Step::Read(_) | Step::Complete | Step::Failed(_) => return None,
         };
         self.step = next;
-        keys.and_then(|level| self.announce(level))
+        let (level, transcript) = keys?;
+        self.secrets[level as usize] = Some(checksum(transcript, &[level as u8]));
+        Some(level)
     }
 
     fn is_complete(&self) -> bool {
@@ -402,40 +386,4 @@ fn tag(key: u64, number: u64, header: &[u8], text: &[u8]) -> [u8; TAG_LEN] {
     tag[..8].copy_from_slice(&sum.to_be_bytes());
     tag[8..].copy_from_slice(&again.to_be_bytes());
     tag
-}
-
-/// The two halves of a 128-bit product, mixed.
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
-}
-
-/// A keyed checksum of 64 bits: products of 8-byte words in two independent chains, the same on every platform.
-fn checksum(key: u64, data: &[u8]) -> u64 {
-    const SALT: [u64; 4] = [
-        0x9e37_79b9_7f4a_7c15,
-        0xbf58_476d_1ce4_e5b9,
-        0x94d0_49bb_1331_11eb,
-        0xd6e8_feb8_6659_fd93,
-    ];
-    let step = |chains: (u64, u64), chunk: &[u8; 32]| {
-        let word = |at: usize| {
-            let mut word = [0; 8];
-            word.copy_from_slice(&chunk[at..at + 8]);
-            u64::from_le_bytes(word)
-        };
-        (
-            fold(word(0) ^ SALT[0], word(8) ^ chains.0),
-            fold(word(16) ^ SALT[1], word(24) ^ chains.1),
-        )
-    };
-    let (chunks, rest) = data.as_chunks::<32>();
-    let mut last = [0; 32];
-    last[..rest.len()].copy_from_slice(rest);
-    let start = (fold(key ^ SALT[2], SALT[3]), key);
-    let chains = step(chunks.iter().fold(start, step), &last);
-    fold(
-        chains.0 ^ SALT[0],
-        chains.1.rotate_left(23) ^ data.len() as u64 ^ SALT[1],
-    )
 }

@@ -1,6 +1,11 @@
 //! Damage done on purpose, for tests and demonstrations.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use proto_core::{Instant, Transmit};
+
+use crate::driver::Socket;
 
 /// What happens to outgoing datagrams, drawn from a seed. Rates are probabilities from 0 to 1.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -28,5 +33,80 @@ impl Faults {
             duplicate: 0.0,
             delay: Duration::from_millis(5),
         }
+    }
+}
+
+/// Applies [`Faults`] between an endpoint and its socket. A full socket buffer loses datagrams, too, here.
+#[derive(Debug)]
+pub(crate) struct Damage {
+    faults: Faults,
+    random: u64,
+    /// Datagrams held back, by their time and a serial number.
+    held: BTreeMap<(Instant, u64), (Transmit, Vec<u8>)>,
+    serial: u64,
+}
+
+impl Damage {
+    pub(crate) fn new(faults: Faults) -> Self {
+        Self {
+            faults,
+            random: faults.seed,
+            held: BTreeMap::new(),
+            serial: 0,
+        }
+    }
+
+    /// Draws a number from 0 to 1 (the generator is SplitMix64).
+    fn draw(&mut self) -> f64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.random;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^= bits >> 31;
+        (bits >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Sends the datagrams of a batch, except those that are lost or held back.
+    pub(crate) fn send(&mut self, now: Instant, socket: &Socket, batch: &Transmit, bytes: &[u8]) {
+        for datagram in bytes.chunks(batch.segment_size.max(1)) {
+            // Always three draws, so that one rate does not change what another one hits.
+            let [loss, reorder, duplicate] = [self.draw(), self.draw(), self.draw()];
+            if loss < self.faults.loss {
+                continue;
+            }
+            let single = Transmit {
+                len: datagram.len(),
+                segment_size: datagram.len(),
+                ..*batch
+            };
+            for _ in 0..if duplicate < self.faults.duplicate {
+                2
+            } else {
+                1
+            } {
+                if reorder < self.faults.reorder {
+                    self.serial += 1;
+                    let when = (now + self.faults.delay, self.serial);
+                    self.held.insert(when, (single, datagram.to_vec()));
+                } else {
+                    socket.send(&single, datagram);
+                }
+            }
+        }
+    }
+
+    /// Sends what was held back long enough.
+    pub(crate) fn release(&mut self, now: Instant, socket: &Socket) {
+        while let Some(first) = self.held.first_entry()
+            && first.key().0 <= now
+        {
+            let (single, datagram) = first.remove();
+            socket.send(&single, &datagram);
+        }
+    }
+
+    /// When [`release`](Self::release) has something to do.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.held.keys().next().map(|(when, _)| *when)
     }
 }

@@ -24,7 +24,9 @@
 //! final name only whole and verified.
 
 mod client;
+pub mod driver;
 mod error;
+pub mod executor;
 mod faults;
 mod fingerprint;
 mod identity;

@@ -67,7 +67,7 @@ impl Cubic {
         let used = if self.in_slow_start() {
             acked.prior_in_flight.saturating_mul(2)
         } else {
-            acked.prior_in_flight + 3 * self.datagram
+            acked.prior_in_flight.saturating_add(3 * self.datagram)
         };
         acked.app_limited && used < self.window()
     }

@@ -126,7 +126,7 @@ pub trait Session: Send {
     /// Seals the packet `number`: `payload` ends in [`TAG_LEN`] bytes of room for the tag.
     ///
     /// # Errors
-    /// [`CryptoError::NoKeys`].
+    /// [`CryptoError::NoKeys`]; [`CryptoError::Open`] if there is no room for the tag.
     fn seal(
         &mut self,
         level: Level,

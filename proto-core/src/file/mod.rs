@@ -5,5 +5,8 @@ mod hash;
 mod op;
 
 pub use block::{BLOCK_SIZE, Block, Pool, Use};
+pub(crate) use hash::{
+    HashTree, PIECE_BLOCKS, Value, block_count, block_hash, block_len, piece_count,
+};
 pub use hash::{PIECE_SIZE, block_value};
 pub use op::{FileDone, FileError, FileOp, HashAs, Meta, Operation, Outcome};

@@ -5,7 +5,7 @@ use super::{Peer, Space};
 use crate::crypto::{Direction, Level};
 use crate::endpoint::Shared;
 use crate::event::CloseCause;
-use crate::recovery::Fate;
+use crate::recovery::{Fate, OnTimeout};
 use crate::time::Instant;
 use crate::transfer::{Context, Taken, Transfers};
 use crate::wire::{Ack, CloseCode, Frame};
@@ -79,15 +79,16 @@ impl Peer {
 
     fn handle_ack(&mut self, now: Instant, shared: &mut Shared, level: Level, ack: &Ack<'_>) -> Result<(), CloseCode> {
         let Self { recovery, transfers, spaces, handshake_done_pending, .. } = self;
-        let space = &mut spaces[level as usize];
         let mut cx = shared.context(now, recovery.rtt().smoothed());
-        recovery
+        let outcome = recovery
             .on_ack(now, level, ack, &mut |fate, frame| {
-                settle(&mut cx, transfers, space, handshake_done_pending, fate, frame);
+                settle(&mut cx, transfers, spaces, handshake_done_pending, fate, frame);
             })
             .map_err(|_| CloseCode::ProtocolViolation)?;
-        if level == Level::Data {
-            self.keys.on_acked(ack.largest);
+        if level == Level::Data
+            && let Some(largest) = outcome.largest_acked
+        {
+            self.keys.on_acked(largest);
         }
         Ok(())
     }
@@ -96,26 +97,29 @@ impl Peer {
     pub(super) fn handle_recovery_timeout(&mut self, now: Instant, shared: &mut Shared) {
         let Self { recovery, transfers, spaces, handshake_done_pending, .. } = self;
         let mut cx = shared.context(now, recovery.rtt().smoothed());
-        let outcome = recovery.on_timeout(now, &mut |fate, level, frame| {
-            settle(&mut cx, transfers, &mut spaces[level as usize], handshake_done_pending, fate, frame);
-        });
-        if let crate::recovery::OnTimeout::Probe(level) = outcome {
-            self.probe(now, shared, level);
+        loop {
+            let outcome = recovery.on_timeout(now, &mut |fate, frame| {
+                settle(&mut cx, transfers, spaces, handshake_done_pending, fate, frame);
+            });
+            match outcome {
+                OnTimeout::None => return,
+                OnTimeout::LossDetected => {}
+                OnTimeout::Probe(level) => return self.probe(now, shared, level),
+            }
         }
     }
 
     /// Sends up to two packets that must be acknowledged, with the oldest unacknowledged data (RFC 9002 §6.2.4).
     fn probe(&mut self, now: Instant, shared: &mut Shared, level: Level) {
         let Self { recovery, transfers, spaces, handshake_done_pending, .. } = self;
-        let space = &mut spaces[level as usize];
-        space.probes = 2;
+        spaces[level as usize].probes = 2;
         if level == Level::Data {
             let mut cx = shared.context(now, recovery.rtt().smoothed());
             recovery.oldest(level, 2, &mut |frame| {
-                settle(&mut cx, transfers, space, handshake_done_pending, Fate::Lost, frame);
+                settle(&mut cx, transfers, spaces, handshake_done_pending, Fate::Lost, frame);
             });
         } else {
-            space.crypto_out.resend_all();
+            spaces[level as usize].crypto_out.resend_all();
         }
     }
 }
@@ -124,20 +128,22 @@ impl Peer {
 fn settle(
     cx: &mut Context<'_>,
     transfers: &mut Transfers,
-    space: &mut Space,
+    spaces: &mut [Space; 3],
     handshake_done_pending: &mut bool,
     fate: Fate,
     frame: SentFrame,
 ) {
     match (frame, fate) {
-        (SentFrame::Ack { largest }, Fate::Acked) => space.received.on_ack_acked(largest),
+        (SentFrame::Ack { level, largest }, Fate::Acked) => {
+            spaces[level as usize].received.on_ack_acked(largest);
+        }
         (SentFrame::Ack { .. } | SentFrame::Ping, _) | (SentFrame::HandshakeDone, Fate::Acked) => {}
         (SentFrame::HandshakeDone, Fate::Lost) => *handshake_done_pending = true,
-        (SentFrame::Crypto { offset, len }, Fate::Acked) => {
-            space.crypto_out.on_acked(u64::from(offset), u64::from(len));
+        (SentFrame::Crypto { level, offset, len }, Fate::Acked) => {
+            spaces[level as usize].crypto_out.on_acked(u64::from(offset), u64::from(len));
         }
-        (SentFrame::Crypto { offset, len }, Fate::Lost) => {
-            space.crypto_out.on_lost(u64::from(offset), u64::from(len));
+        (SentFrame::Crypto { level, offset, len }, Fate::Lost) => {
+            spaces[level as usize].crypto_out.on_lost(u64::from(offset), u64::from(len));
         }
         (SentFrame::Transfer { key, item }, Fate::Acked) => transfers.handle_acked(cx, key, item),
         (SentFrame::Transfer { key, item }, Fate::Lost) => transfers.handle_lost(cx, key, item),

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Peer, State};
+use super::{DATAGRAM_BASE, Peer, State};
 use crate::crypto::{CryptoError, Direction, Level};
 use crate::endpoint::Shared;
 use crate::time::{Duration, Instant};
@@ -21,7 +21,10 @@ impl Peer {
                 bytes.clear();
             }
             match new_level {
-                Some(level) => self.write_level = level,
+                Some(level) => {
+                    self.write_level = level;
+                    self.recovery.set_handshake_keys();
+                }
                 None if !wrote => return,
                 None => {}
             }
@@ -41,7 +44,7 @@ impl Peer {
     }
 
     fn on_handshake_complete(&mut self, now: Instant, shared: &mut Shared) -> Result<(), CloseCode> {
-        self.apply_params(shared)?;
+        self.apply_params(now, shared)?;
         let server = self.direction == Direction::Server;
         let until = server.then(|| now + shared.config.limits.admission_timeout);
         self.state = State::Unadmitted { until };
@@ -63,7 +66,7 @@ impl Peer {
 
     /// Takes the peer's transport parameters. The ids in them bind the handshake to the packets it came in
     /// (RFC 9000 §7.3).
-    fn apply_params(&mut self, shared: &Shared) -> Result<(), CloseCode> {
+    fn apply_params(&mut self, now: Instant, shared: &Shared) -> Result<(), CloseCode> {
         let params = self.session.peer_params().ok_or(CloseCode::TransportParameter)?;
         let params = TransportParams::decode(params).map_err(|_| CloseCode::TransportParameter)?;
         let original = (self.direction == Direction::Client).then_some(self.ids.original);
@@ -73,8 +76,8 @@ impl Peer {
         let theirs = Duration::from_millis(params.max_idle_timeout_ms);
         self.idle_timeout = shared.config.idle_timeout.min(theirs);
         self.recovery.set_max_ack_delay(Duration::from_micros(params.max_ack_delay_us));
-        let datagram = u64::from(shared.config.datagram_size).min(params.max_datagram);
-        self.recovery.set_datagram_size(datagram as u16);
+        let datagram = shared.config.datagram_size.clamp(DATAGRAM_BASE, params.max_datagram);
+        self.recovery.set_datagram_size(now, datagram);
         Ok(())
     }
 }

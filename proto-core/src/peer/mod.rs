@@ -16,12 +16,13 @@ mod transmit;
 pub(crate) use packet_writer::{PacketWriter, SentFrame};
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::crypto::{CryptoError, Direction, Level, PublicKey, Session};
 use crate::endpoint::{PeerStats, Shared};
 use crate::event::CloseCause;
-use crate::recovery::{Received, Recovery, Settings};
+use crate::recovery::{INITIAL_RTT, MAX_ACK_DELAY, Received, Recovery, Settings};
 use crate::time::{Duration, Instant};
 use crate::transfer::Transfers;
 use crate::wire::{ConnectionId, TransportParams};
@@ -31,8 +32,10 @@ use key_phase::KeyPhase;
 use path::Path;
 use state::State;
 
-/// The longest that an acknowledgement of ours waits.
-pub(crate) const MAX_ACK_DELAY: Duration = Duration::from_millis(25);
+/// UDP payload that every path carries (RFC 9000 §14.1); handshakes use no more.
+const DATAGRAM_BASE: u16 = 1_200;
+/// The largest UDP payload over IPv4.
+const DATAGRAM_MAX: u16 = 65_507;
 
 /// One session.
 pub(crate) struct Peer {
@@ -127,15 +130,16 @@ impl Peer {
     pub(crate) fn new(now: Instant, shared: &mut Shared, opening: Opening) -> Result<Self, CryptoError> {
         let config = shared.config.clone();
         let is_server = opening.direction == Direction::Server;
-        let params = TransportParams {
+        let mut params = Vec::new();
+        TransportParams {
             max_idle_timeout_ms: u64::try_from(config.idle_timeout.as_millis()).unwrap_or(u64::MAX),
-            max_datagram: 65_507,
+            max_datagram: DATAGRAM_MAX,
             max_ack_delay_us: MAX_ACK_DELAY.as_micros() as u64,
             receive_buffer: config.receive_buffer,
             original_id: is_server.then_some(opening.original),
             source_id: opening.id,
         }
-        .encode();
+        .encode(&mut params);
         let session = match opening.direction {
             Direction::Client => config.provider.client(opening.original, &params)?,
             Direction::Server => config.provider.server(opening.original, &params)?,
@@ -153,7 +157,16 @@ impl Peer {
             session,
             write_level: Level::Initial,
             spaces: Level::ALL.map(Space::new),
-            recovery: Recovery::new(Settings::new(config.congestion, config.datagram_size, is_server), now),
+            recovery: Recovery::new(
+                Settings {
+                    control: config.congestion,
+                    datagram_size: DATAGRAM_BASE,
+                    max_ack_delay: MAX_ACK_DELAY,
+                    is_server,
+                    initial_rtt: INITIAL_RTT,
+                },
+                now,
+            ),
             keys: KeyPhase::new(now),
             transfers: Transfers::new(opening.direction, &config.limits),
             confirmed: false,
@@ -204,6 +217,13 @@ impl Peer {
     /// Every datagram that reached this session, valid or not (H1).
     pub(crate) fn on_datagram(&mut self, bytes: usize) {
         self.path.on_received(bytes);
+        self.note_amplification();
+    }
+
+    /// No probe is armed while the address may not be sent to (RFC 9002 §6.2.2.1).
+    fn note_amplification(&mut self) {
+        let blocked = self.path.budget() < u64::from(self.recovery.datagram_size());
+        self.recovery.set_blocked_by_amplification(blocked);
     }
 
     pub(crate) fn stats(&self) -> PeerStats {
@@ -214,8 +234,8 @@ impl Peer {
             min_rtt: rtt.min(),
             congestion_window: self.recovery.window(),
             in_flight: self.recovery.in_flight(),
-            packets_sent: counters.packets_sent,
-            packets_lost: counters.packets_lost,
+            packets_sent: counters.sent_packets,
+            packets_lost: counters.lost_packets,
             packets_received: self.packets_received,
             bytes_sent: self.path.bytes_sent(),
             bytes_received: self.path.bytes_received(),

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
+use crate::crypto::Level;
 use crate::slab::Key;
 use crate::transfer::Item;
 use crate::wire::{Frame, write_ack};
@@ -14,9 +15,9 @@ pub(crate) const MAX_FRAMES: usize = 64;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SentFrame {
     /// Acknowledged, the receiver need not be told again of what is at or below `largest`.
-    Ack { largest: u64 },
+    Ack { level: Level, largest: u64 },
     Ping,
-    Crypto { offset: u32, len: u16 },
+    Crypto { level: Level, offset: u32, len: u16 },
     HandshakeDone,
     Transfer { key: Key, item: Item },
 }
@@ -57,12 +58,13 @@ impl<'a> PacketWriter<'a> {
     #[must_use]
     pub(crate) fn put_ack(
         &mut self,
+        level: Level,
         delay_micros: u64,
         largest: u64,
         ranges: impl Iterator<Item = RangeInclusive<u64>> + Clone,
     ) -> bool {
         let written = self.free().and_then(|free| write_ack(free, delay_micros, ranges));
-        self.commit(written, Some(SentFrame::Ack { largest }))
+        self.commit(written, Some(SentFrame::Ack { level, largest }))
     }
 
     /// Adds a frame that is never sent again.

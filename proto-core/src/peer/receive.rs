@@ -77,7 +77,7 @@ impl Peer {
         {
             return Err(DropReason::NoKeys);
         }
-        let at = header.number_offset();
+        let at = header.number_at;
         let mut sample = [0; 16];
         sample.copy_from_slice(packet.get(at + 4..at + 20).ok_or(DropReason::Malformed)?);
         let mut first = packet[0];
@@ -89,8 +89,7 @@ impl Peer {
         let len = usize::from(first & 0x03) + 1;
         let received = &self.spaces[level as usize].received;
         let expected = received.largest().map_or(0, |largest| largest + 1);
-        let truncated = bytes[..len].iter().fold(0, |n, &byte| n << 8 | u32::from(byte));
-        let number = packet_number::decode(truncated, len, expected);
+        let number = packet_number::decode(packet_number::read(&bytes, len), len, expected);
         if !received.is_new(number) {
             return Err(DropReason::Duplicate);
         }
@@ -131,7 +130,7 @@ impl Peer {
         self.packets_received += 1;
         self.last_heard = now;
         if !self.ids.remote_known
-            && let Some(source) = header.source_id()
+            && let Some(source) = header.source
         {
             self.ids.remote = source;
             self.ids.remote_known = true;
@@ -139,6 +138,7 @@ impl Peer {
         if self.direction == Direction::Server && opened.level == Level::Handshake {
             // Only who received our Initial packets has these keys (RFC 9000 §8.1, RFC 9001 §4.9.1).
             self.path.validate();
+            self.note_amplification();
             self.discard_level(Level::Initial);
         }
     }

@@ -8,14 +8,14 @@ use crate::crypto::{Direction, Level, TAG_LEN};
 use crate::endpoint::{Shared, Transmit};
 use crate::recovery::Sent;
 use crate::time::Instant;
-use crate::wire::{CloseCode, Frame, LongHeader, LongType, ShortHeader, packet_number};
+use crate::wire::{
+    CloseCode, Frame, HeaderLayout, LongHeader, LongType, PROTECTED_MIN, ShortHeader, packet_number,
+};
 
 /// Bytes of a batch at most (`UDP_SEGMENT`'s limit).
 const BATCH_MAX: usize = 65_507;
 /// A further packet is coalesced only where it can hold something.
 const ROOM_MIN: usize = 100;
-/// Header protection samples 16 bytes that begin 4 bytes after the packet number's first (RFC 9001 §5.4.2).
-const SAMPLE_OFFSET: usize = 4;
 
 /// What may be sent now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,8 +31,7 @@ struct Draft {
     level: Level,
     number: u64,
     start: usize,
-    number_at: usize,
-    payload_at: usize,
+    layout: HeaderLayout,
     /// One past the last frame; the tag follows.
     end: usize,
     ack_eliciting: bool,
@@ -81,7 +80,7 @@ impl Peer {
                 break;
             }
         }
-        self.recovery.set_blocked_by_amplification(self.path.budget() < size as u64);
+        self.note_amplification();
         (len > 0).then_some(Transmit {
             destination: self.path.remote,
             source: self.path.local,
@@ -188,11 +187,11 @@ impl Peer {
     fn write_frames(&mut self, now: Instant, shared: &mut Shared, level: Level, gate: Gate, writer: &mut PacketWriter<'_>) {
         let Self { spaces, transfers, recovery, handshake_done_pending, state, .. } = self;
         let space = &mut spaces[level as usize];
-        if (space.ack_now || space.received.is_ack_owed())
+        if (space.ack_now || space.received.ack_owed())
             && let Some(largest) = space.received.largest()
         {
             let delay = space.received.delay(now).as_micros() as u64;
-            if writer.put_ack(delay, largest, space.received.ranges_desc()) {
+            if writer.put_ack(level, delay, largest, space.received.ranges_desc()) {
                 space.ack_now = false;
                 space.received.on_ack_sent();
             }
@@ -201,7 +200,7 @@ impl Peer {
         if gate == Gate::Open || space.probes > 0 {
             while let Some((offset, bytes)) = space.crypto_out.peek() {
                 let len = bytes.len().min(Frame::crypto_room(offset, writer.room()));
-                let sent = SentFrame::Crypto { offset: offset as u32, len: len as u16 };
+                let sent = SentFrame::Crypto { level, offset: offset as u32, len: len as u16 };
                 if len == 0 || !writer.put(&Frame::Crypto { offset, data: &bytes[..len] }, sent) {
                     break;
                 }
@@ -235,9 +234,8 @@ impl Peer {
         }
         let number = self.recovery.next_number(level);
         let number_len = packet_number::encode_len(number, self.recovery.largest_acked(level));
-        let number_at = start + self.write_header(level, number_len, &mut out[start..])?;
-        let payload_at = number_at + number_len;
-        packet_number::encode(number, &mut out[number_at..payload_at]);
+        let layout = self.write_header(level, number, number_len, &mut out[start..])?;
+        let payload_at = start + layout.payload_at;
         let room = out.len().checked_sub(TAG_LEN)?;
         let mut sent = shared.take_scratch();
         let mut writer = PacketWriter::new(out.get_mut(payload_at..room)?, &mut sent);
@@ -247,10 +245,10 @@ impl Peer {
             shared.put_scratch(sent);
             return None;
         }
-        let end = (payload_at + len).max(number_at + SAMPLE_OFFSET);
+        let end = (payload_at + len).max(start + layout.number_at + PROTECTED_MIN - TAG_LEN);
         out[payload_at + len..end].fill(0);
         let ack_eliciting = sent.iter().any(|frame| !matches!(frame, SentFrame::Ack { .. }));
-        Some(Draft { level, number, start, number_at, payload_at, end, ack_eliciting, sent })
+        Some(Draft { level, number, start, layout, end, ack_eliciting, sent })
     }
 
     /// Changes worn keys, and leaves a packet number out now and then (T5).
@@ -267,34 +265,31 @@ impl Peer {
         }
     }
 
-    /// Writes the header up to the packet number, and says where that goes.
-    fn write_header(&self, level: Level, number_len: usize, out: &mut [u8]) -> Option<usize> {
-        let kind = match level {
-            Level::Initial => LongType::Initial,
+    fn write_header(&self, level: Level, number: u64, number_len: usize, out: &mut [u8]) -> Option<HeaderLayout> {
+        let ty = match level {
+            Level::Initial => LongType::Initial { token: &[] },
             Level::Handshake => LongType::Handshake,
             Level::Data => {
                 let header = ShortHeader { destination: self.ids.remote, key_phase: self.keys.bit() };
-                return header.encode(number_len, out);
+                return header.encode(number, number_len, out);
             }
         };
-        let header = LongHeader { kind, destination: self.ids.remote, source: self.ids.local, token: &[] };
-        header.encode(number_len, out)
+        let header = LongHeader { ty, destination: self.ids.remote, source: self.ids.local };
+        header.encode(number, number_len, out)
     }
 
     /// Seals the packet, and remembers it. Returns where the datagram ends now.
     fn finish(&mut self, now: Instant, shared: &mut Shared, draft: Draft, out: &mut [u8]) -> usize {
         let end = draft.end + TAG_LEN;
         let packet = &mut out[draft.start..end];
-        let number_at = draft.number_at - draft.start;
-        let payload_at = draft.payload_at - draft.start;
-        if draft.level != Level::Data {
-            LongHeader::set_length(packet, number_at);
-        }
+        let HeaderLayout { number_at, payload_at, .. } = draft.layout;
+        let fits = draft.layout.set_length(packet, packet.len() - payload_at);
+        debug_assert!(fits.is_some(), "datagrams of a handshake are short, and packets padded to the least");
         let (header, payload) = packet.split_at_mut(payload_at);
         let sealed = self.session.seal(draft.level, draft.number, header, payload);
         debug_assert!(sealed.is_ok(), "levels are written only while there are keys");
         let mut sample = [0; 16];
-        sample.copy_from_slice(&packet[number_at + SAMPLE_OFFSET..number_at + SAMPLE_OFFSET + 16]);
+        sample.copy_from_slice(&packet[number_at + 4..number_at + PROTECTED_MIN]);
         let (first, rest) = packet.split_at_mut(1);
         let number = &mut rest[number_at - 1..payload_at - 1];
         let masked = self.session.protect_header(draft.level, &sample, &mut first[0], number);

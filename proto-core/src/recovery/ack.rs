@@ -69,11 +69,11 @@ impl<F: Copy> Recovery<F> {
             .then(|| self.sample_rtt(now, level, now.since(sent), delay));
         let mut losses = Losses::default();
         self.detect_losses(now, level, &mut losses, fate);
-        self.on_losses(now, &losses);
+        let cut = self.on_losses(now, &losses);
         self.control.on_ack(&Acked {
             now,
             sent,
-            bytes: found.earning,
+            bytes: if cut { 0 } else { found.earning },
             prior_in_flight,
             in_flight: self.in_flight,
             app_limited: self.app_limited,

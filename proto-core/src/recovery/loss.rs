@@ -75,11 +75,13 @@ impl<F: Copy> Recovery<F> {
         self.in_flight -= freed;
     }
 
-    /// Accounts for losses and tells the controller.
-    pub(super) fn on_losses(&mut self, now: Instant, losses: &Losses) {
+    /// Accounts for losses and tells the controller; whether they are a new congestion event.
+    pub(super) fn on_losses(&mut self, now: Instant, losses: &Losses) -> bool {
         self.counters.lost_packets += u64::from(losses.packets);
         self.counters.lost_bytes += losses.bytes;
-        let Some(sent) = losses.newest else { return };
+        let Some(sent) = losses.newest else {
+            return false;
+        };
         // RFC 9002 §7.3.2: one cut for all packets that were in flight when it was made.
         let new_event = self.cut_at.is_none_or(|cut| sent > cut);
         if new_event {
@@ -100,6 +102,7 @@ impl<F: Copy> Recovery<F> {
         }
         self.pacer
             .set_rate(now, self.control.pacing_rate(&self.rtt));
+        new_event
     }
 }
 

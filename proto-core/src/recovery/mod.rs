@@ -179,7 +179,8 @@ impl<F: Copy> Recovery<F> {
     }
 
     /// A packet goes out under [`next_number`](Self::next_number). Of a packet that is not in flight nothing is kept,
-    /// and its frames meet no fate, while 1,024 such packets of its space are unresolved.
+    /// and its frames meet no fate, while 64 such packets of its space are unresolved: who only acknowledges learns what
+    /// the peer knows from the PING that it sends now and then, with an ACK frame in the same packet.
     pub fn on_packet_sent(&mut self, now: Instant, level: Level, sent: Sent, frames: &[F]) {
         self.counters.sent_packets += 1;
         self.counters.sent_bytes += u64::from(sent.bytes);
@@ -196,6 +197,13 @@ impl<F: Copy> Recovery<F> {
             self.app_limited = false;
             self.timers.restart(now);
         }
+    }
+
+    /// Whether the next packet, if it would only acknowledge, should hold a PING as well: many went without, so that
+    /// nothing says which of them arrived, and ACK frames grow. At most once a round trip (RFC 9000 §13.2.4).
+    #[must_use]
+    pub fn wants_ping(&self, level: Level) -> bool {
+        self.space(level).wants_ping()
     }
 
     /// The keys of a level are gone: its packets leave the accounts silently, their frames meet no fate
@@ -231,6 +239,24 @@ impl<F: Copy> Recovery<F> {
     /// credit. Holds until the next ack-eliciting packet; an unused window does not grow (RFC 9002 §7.8).
     pub fn on_app_limited(&mut self) {
         self.app_limited = true;
+    }
+
+    /// Shows the frames of the `count` oldest ack-eliciting packets in flight, which stay where they are: what a probe
+    /// should carry (RFC 9002 §6.2.4).
+    pub fn oldest(&self, level: Level, count: usize, show: &mut impl FnMut(F)) {
+        self.space(level).oldest(count, show);
+    }
+
+    /// The highest packet number that the peer acknowledged.
+    #[must_use]
+    pub fn largest_acked(&self, level: Level) -> Option<u64> {
+        self.space(level).largest_acked
+    }
+
+    /// UDP payload of full datagrams.
+    #[must_use]
+    pub fn datagram_size(&self) -> u16 {
+        self.datagram_size
     }
 
     /// The round-trip time.

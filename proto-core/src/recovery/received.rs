@@ -85,10 +85,10 @@ impl Received {
         self.seen.insert(number..number + 1);
         // The peer must hear of a straggler, even below what it knows.
         self.told = self.told.min(number);
-        if self.seen.len() > RANGES_MAX {
-            if let Some(oldest) = self.seen.pop_first() {
-                self.floor = oldest.end;
-            }
+        if self.seen.len() > RANGES_MAX
+            && let Some(oldest) = self.seen.pop_first()
+        {
+            self.floor = oldest.end;
         }
     }
 
@@ -126,7 +126,7 @@ impl Received {
 
     /// What an ACK frame should say, newest first. The newest number is always part of it. The frame's writer stops at
     /// 256 ranges (T6) or when the packet is full.
-    pub fn ranges_desc(&self) -> impl Iterator<Item = RangeInclusive<u64>> + '_ {
+    pub fn ranges_desc(&self) -> impl Iterator<Item = RangeInclusive<u64>> + Clone + '_ {
         let told = self.told;
         self.seen
             .iter()
@@ -158,6 +158,11 @@ impl Received {
             self.seen.remove(0..floor);
             self.floor = floor;
         }
+    }
+
+    /// Gives back memory that a busy time left behind. For a session that turns idle.
+    pub fn shrink(&mut self) {
+        self.seen.shrink();
     }
 
     /// The largest number that arrived.

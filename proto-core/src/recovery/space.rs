@@ -6,7 +6,7 @@ use super::{Fate, Sent};
 use crate::time::Instant;
 
 /// Packets outside of the congestion window that are remembered; a peer that never acknowledges them costs no more.
-const UNCOUNTED_MAX: u32 = 1_024;
+const UNCOUNTED_MAX: u32 = 64;
 
 /// Numbers left out on purpose that are remembered.
 const SKIPPED_MAX: usize = 8;
@@ -90,6 +90,12 @@ impl<F> Space<F> {
         self.skipped.iter().copied().flatten()
     }
 
+    /// Whether half of the packets that may be remembered outside of the window wait for a word of the peer, and none that
+    /// makes it answer is under way.
+    pub(super) fn wants_ping(&self) -> bool {
+        self.eliciting == 0 && self.uncounted >= UNCOUNTED_MAX / 2
+    }
+
     /// How many packets are remembered.
     pub(super) fn len(&self) -> usize {
         self.packets.len()
@@ -128,6 +134,16 @@ impl<F> Space<F> {
     pub(super) fn shrink(&mut self) {
         self.packets.shrink_to_fit();
         self.frames.shrink_to_fit();
+    }
+
+    #[cfg(test)]
+    pub(super) fn packets(&self) -> impl Iterator<Item = &Packet> {
+        self.packets.iter()
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> (usize, usize) {
+        (self.packets.capacity(), self.frames.capacity())
     }
 }
 
@@ -176,6 +192,16 @@ impl<F: Copy> Space<F> {
         let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
         let frames = self.frames.range(first..first + packet.frames as usize);
         frames.for_each(|frame| tell(fate, *frame));
+    }
+
+    /// Shows the frames of the oldest unresolved ack-eliciting packets.
+    pub(super) fn oldest(&self, count: usize, show: &mut impl FnMut(F)) {
+        let open = |packet: &&Packet| packet.state == State::Outstanding && packet.ack_eliciting;
+        for packet in self.packets.iter().filter(open).take(count) {
+            let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
+            let frames = self.frames.range(first..first + packet.frames as usize);
+            frames.for_each(|frame| show(*frame));
+        }
     }
 
     /// Forgets settled packets that no unsettled one stands before.

@@ -68,6 +68,11 @@ impl Timers {
         self.backoff = 0;
     }
 
+    #[cfg(test)]
+    pub(super) fn backoff(&self) -> u32 {
+        self.backoff
+    }
+
     /// Something was newly acknowledged. A client that does not know whether the server may answer keeps its backoff
     /// (RFC 9002 §6.2.1).
     pub(super) fn on_progress(&mut self, now: Instant, level: Level) {

@@ -13,6 +13,8 @@ mod header;
 pub mod packet_number;
 mod transport_params;
 pub mod varint;
+#[cfg(test)]
+mod vectors;
 
 pub use code::{CloseCode, ErrorCode};
 pub use connection_id::ConnectionId;

@@ -39,7 +39,7 @@ pub fn read(bytes: &[u8], len: usize) -> u64 {
 }
 
 /// The full number of a packet of which `len` bytes (1 to 4) with the value `truncated` came, when `expected` is the highest
-/// number opened so far plus one: the candidate nearest to it (RFC 9000 §A.3).
+/// number opened so far plus one: the candidate nearest to it, the higher of two (RFC 9000 §A.3).
 #[must_use]
 pub fn decode(truncated: u64, len: usize, expected: u64) -> u64 {
     let window = 1_u64 << (8 * len.clamp(1, 4));

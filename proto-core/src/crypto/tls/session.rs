@@ -45,7 +45,7 @@ struct Updates {
 }
 
 pub(super) struct TlsSession {
-    handshake: Handshake,
+    pub(super) handshake: Handshake,
     /// Handshake bytes read so far.
     read: usize,
     /// The highest level whose keys were there.
@@ -72,22 +72,8 @@ impl TlsSession {
     }
 
     fn keys(&self, level: Level) -> Result<&Keys, CryptoError> {
-        let [initial, handshake, data] = &self.keys;
-        let keys = match level {
-            Level::Initial => initial,
-            Level::Handshake => handshake,
-            Level::Data => data,
-        };
+        let keys = &self.keys[level as usize];
         keys.as_ref().ok_or(CryptoError::NoKeys)
-    }
-
-    fn keys_mut(&mut self, level: Level) -> &mut Option<Keys> {
-        let [initial, handshake, data] = &mut self.keys;
-        match level {
-            Level::Initial => initial,
-            Level::Handshake => handshake,
-            Level::Data => data,
-        }
     }
 
     fn opening_key(&self, level: Level, epoch: Epoch) -> Result<&dyn PacketKey, CryptoError> {
@@ -117,13 +103,13 @@ impl TlsSession {
         if self.read > HANDSHAKE_MAX {
             return Err(DECODE_ERROR);
         }
-        connection
-            .read_hs(data)
-            .map_err(|error| alert_of(connection, &error))?;
+        let read = connection.read_hs(data);
+        read.map_err(|error| alert_of(connection, &error))?;
         if self.peer_params.is_none() {
             self.peer_params = connection.quic_transport_parameters().map(<[u8]>::to_vec);
         }
-        self.finish()
+        self.finish();
+        Ok(())
     }
 
     /// Makes a server's rustls connection when the first byte comes.
@@ -138,21 +124,22 @@ impl TlsSession {
     }
 
     /// Takes what rustls knows of the peer when the handshake is over, and lets rustls go.
-    fn finish(&mut self) -> Result<(), CryptoError> {
+    fn finish(&mut self) {
         let Handshake::Running(connection) = &self.handshake else {
-            return Ok(());
+            return;
         };
         if connection.is_handshaking() || self.level != Level::Data {
-            return Ok(());
+            return;
         }
-        // Both verifiers refuse peers without exactly one key, and rustls those without transport parameters or ALPN.
-        let key = match connection.peer_certificates() {
+        // The verifiers refuse every peer without exactly one key.
+        self.peer_key = match connection.peer_certificates() {
             Some([key]) => identity::parse(key),
             _ => None,
         };
-        self.peer_key = Some(key.ok_or(INTERNAL_ERROR)?);
-        self.handshake = Handshake::Complete;
-        Ok(())
+        self.handshake = match self.peer_key {
+            Some(_) => Handshake::Complete,
+            None => Handshake::Failed(INTERNAL_ERROR),
+        };
     }
 }
 
@@ -185,11 +172,9 @@ impl Session for TlsSession {
             }
         };
         self.integrity_limit = keys.remote.packet.integrity_limit();
-        *self.keys_mut(level) = Some(keys);
+        self.keys[level as usize] = Some(keys);
         self.level = level;
-        if let Err(error) = self.finish() {
-            self.handshake = Handshake::Failed(error);
-        }
+        self.finish();
         Some(level)
     }
 
@@ -213,15 +198,13 @@ impl Session for TlsSession {
         payload: &mut [u8],
     ) -> Result<(), CryptoError> {
         let key = &self.keys(level)?.local.packet;
-        let (text, room) = payload
-            .split_last_chunk_mut::<TAG_LEN>()
-            .ok_or(CryptoError::Open)?;
+        let split = payload.split_last_chunk_mut::<TAG_LEN>();
+        let (text, room) = split.ok_or(CryptoError::Open)?;
         let tag = key
             .encrypt_in_place(number, header, text)
             .map_err(|_| CryptoError::Open)?;
-        for (byte, tag) in room.iter_mut().zip(tag.as_ref()) {
-            *byte = *tag;
-        }
+        // Cannot panic: rustls' tags have 16 bytes by their type.
+        room.copy_from_slice(tag.as_ref());
         Ok(())
     }
 
@@ -233,10 +216,9 @@ impl Session for TlsSession {
         header: &[u8],
         payload: &mut [u8],
     ) -> Result<(), CryptoError> {
-        self.opening_key(level, epoch)?
-            .decrypt_in_place(number, header, payload)
-            .map_err(|_| CryptoError::Open)?;
-        Ok(())
+        let key = self.opening_key(level, epoch)?;
+        let opened = key.decrypt_in_place(number, header, payload);
+        opened.map(|_| ()).map_err(|_| CryptoError::Open)
     }
 
     fn protect_header(
@@ -264,7 +246,7 @@ impl Session for TlsSession {
     }
 
     fn update_keys(&mut self) {
-        let [_, _, current] = &mut self.keys;
+        let current = &mut self.keys[Level::Data as usize];
         if let (Some(keys), Some(updates)) = (current, &mut self.updates) {
             let later = updates.secrets.next_packet_keys();
             let next = mem::replace(&mut updates.next, later);
@@ -280,7 +262,7 @@ impl Session for TlsSession {
     }
 
     fn discard_keys(&mut self, level: Level) {
-        *self.keys_mut(level) = None;
+        self.keys[level as usize] = None;
         if level == Level::Data {
             self.updates = None;
         }
@@ -296,7 +278,6 @@ fn alert_of(connection: &Connection, error: &Error) -> CryptoError {
     match (connection.alert(), error) {
         (Some(description), _) => CryptoError::Alert(description.into()),
         (None, Error::InvalidMessage(_)) => DECODE_ERROR,
-        (None, Error::PeerMisbehaved(_)) => UNEXPECTED_MESSAGE,
         (None, _) => INTERNAL_ERROR,
     }
 }

@@ -106,7 +106,7 @@ impl PartialHeader {
                     return Err(WireError::Truncated);
                 }
             }
-            PacketKind::VersionAnswer if rest == 0 || rest % 4 != 0 => {
+            PacketKind::VersionAnswer if rest == 0 || !rest.is_multiple_of(4) => {
                 return Err(WireError::BadValue);
             }
             _ => {}

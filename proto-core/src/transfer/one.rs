@@ -1,0 +1,444 @@
+//! One transfer: asked, decided, done, ended.
+
+mod frames_in;
+mod frames_out;
+mod job;
+
+use job::{Answer, Job};
+
+use super::codes::Fault;
+use super::delivery::Delivery;
+use super::event::{Pending, TransferEvent};
+use super::listing::{Lister, Reader};
+use super::sink::Plan;
+use super::{Context, Decision, OpTag, Overwrite, Request, Requested};
+use crate::event::{Failure, FileInfo, Finished, TransferStats};
+use crate::file::{Block, FileError, Meta, Operation, Outcome};
+use crate::time::Instant;
+use crate::wire::{Durability, ErrorCode, FilePath, RequestKind};
+
+/// Where a transfer stands.
+///
+/// | phase | at the requester | at the responder | then |
+/// |---|---|---|---|
+/// | `Requested` | – | the application decides, for a time | `Waiting`, `Preparing`, `Ended` |
+/// | `Waiting` | for memory (`Get`, `Put`) | for memory (`Get`, `Put`) | `Preparing`, `Requesting` |
+/// | `Preparing` | opens its file (`Put`) | opens, lists, looks | `Requesting`; `Running` |
+/// | `Requesting` | REQUEST is out | – | `Running` |
+/// | `Running` | accepted | accepted | `Ended` |
+/// | `Ended` | the outcome is known | the outcome is known | freed, when the peer knows and all operations are home |
+///
+/// Any phase ends by a failure, a cancellation by either side, or the loss of the session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    Requested,
+    Waiting,
+    Preparing,
+    Requesting,
+    Running,
+    Ended,
+}
+
+/// What REQUEST says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Asked {
+    pub(super) kind: RequestKind,
+    pub(super) compare: bool,
+    pub(super) no_clobber: bool,
+    pub(super) durability: Durability,
+    pub(super) amount: u64,
+    pub(super) path: FilePath,
+}
+
+/// How the peer is told of an end that is no success.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Farewell {
+    None,
+    Refuse(ErrorCode),
+    Cancel(ErrorCode),
+    Failed(ErrorCode),
+}
+
+/// One transfer, in either role.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    /// The requester's number, once REQUEST is to be sent.
+    pub(super) number: Option<u64>,
+    requester: bool,
+    asked: Asked,
+    phase: Phase,
+    job: Job,
+    request: Delivery,
+    accept: Delivery,
+    /// Credit that ACCEPT gives.
+    accept_credit: u64,
+    farewell: Farewell,
+    farewell_delivery: Delivery,
+    stored: Delivery,
+    outcome: Option<Result<Finished, Failure>>,
+    events: Pending,
+    ops_out: u32,
+    started: Instant,
+    ended: Instant,
+    /// When a request that the application knows of, but has not decided, is refused.
+    decide_by: Option<Instant>,
+}
+
+impl Transfer {
+    fn new(cx: &Context<'_>, asked: Asked, requester: bool, phase: Phase, job: Job) -> Self {
+        Self {
+            number: None,
+            requester,
+            asked,
+            phase,
+            job,
+            request: Delivery::Unneeded,
+            accept: Delivery::Unneeded,
+            accept_credit: 0,
+            farewell: Farewell::None,
+            farewell_delivery: Delivery::Unneeded,
+            stored: Delivery::Unneeded,
+            outcome: None,
+            events: Pending::default(),
+            ops_out: 0,
+            started: cx.now,
+            ended: cx.now,
+            decide_by: None,
+        }
+    }
+
+    /// A transfer that this end asks for.
+    pub(super) fn start(cx: &Context<'_>, request: Request) -> Self {
+        let asked = |kind, path, overwrite, durability| Asked {
+            kind,
+            compare: overwrite == Overwrite::Compare,
+            no_clobber: overwrite == Overwrite::Never,
+            durability,
+            amount: 0,
+            path,
+        };
+        let plain = |kind, path| asked(kind, path, Overwrite::Replace, Durability::None);
+        match request {
+            Request::List { path } => {
+                let job = Job::Reader(alloc::boxed::Box::new(Reader::default()));
+                Self::new(cx, plain(RequestKind::List, path), true, Phase::Preparing, job)
+            }
+            Request::Stat { path } => {
+                Self::new(cx, plain(RequestKind::Stat, path), true, Phase::Preparing, Job::Ask)
+            }
+            Request::Get { from, to, overwrite, durability, preserve } => {
+                let plan = Plan {
+                    to,
+                    compare: overwrite == Overwrite::Compare,
+                    may_replace: overwrite != Overwrite::Never,
+                    durability,
+                    preserve,
+                    announced: None,
+                };
+                let mut asked = asked(RequestKind::Get, from, overwrite, Durability::None);
+                asked.no_clobber = false;
+                Self::new(cx, asked, true, Phase::Waiting, Job::SinkToBe(plan))
+            }
+            Request::Put { from, to, overwrite, durability } => {
+                let asked = asked(RequestKind::Put, to, overwrite, durability);
+                Self::new(cx, asked, true, Phase::Waiting, Job::SourceToBe(from))
+            }
+        }
+    }
+
+    /// A transfer that the peer asks for.
+    pub(super) fn requested(cx: &Context<'_>, number: u64, asked: Asked) -> Self {
+        let mut this = Self::new(cx, asked, false, Phase::Requested, Job::Nothing);
+        this.number = Some(number);
+        this.events.requested = true;
+        this
+    }
+
+    /// A request that is refused without asking anyone.
+    pub(super) fn refused(cx: &mut Context<'_>, number: u64, asked: Asked, code: ErrorCode) -> Self {
+        let mut this = Self::requested(cx, number, asked);
+        this.fail(cx, code);
+        this
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.outcome.is_none()
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.phase == Phase::Waiting
+    }
+
+    /// Whether REQUEST is to be sent and needs a number.
+    pub(super) fn needs_number(&self) -> bool {
+        self.number.is_none() && self.request.is_due()
+    }
+
+    /// When the request is refused, if it is not decided before.
+    pub(super) fn decide_by(&self) -> Option<Instant> {
+        self.decide_by.filter(|_| self.phase == Phase::Requested)
+    }
+
+    /// The application's answer; false when there was nothing to decide.
+    pub(super) fn decide(&mut self, cx: &mut Context<'_>, decision: Decision) -> bool {
+        if self.phase != Phase::Requested {
+            return self.phase == Phase::Ended;
+        }
+        self.events.requested = false;
+        let (place, may_replace) = match decision {
+            Decision::Grant { place, may_replace } => (place, may_replace),
+            Decision::Refuse(code) => {
+                self.fail(cx, code);
+                return true;
+            }
+        };
+        let (job, phase) = match self.asked.kind {
+            RequestKind::List => {
+                let lister = Lister::new(place, cx.config.limits.page);
+                (Job::Lister(alloc::boxed::Box::new(lister)), Phase::Preparing)
+            }
+            RequestKind::Stat => (Job::Answer(Answer::new(place)), Phase::Preparing),
+            RequestKind::Get => (Job::SourceToBe(place), Phase::Waiting),
+            RequestKind::Put => {
+                let plan = Plan {
+                    to: place,
+                    compare: self.asked.compare,
+                    may_replace: may_replace && !self.asked.no_clobber,
+                    durability: self.asked.durability,
+                    preserve: true,
+                    announced: Some(self.asked.amount),
+                };
+                (Job::SinkToBe(plan), Phase::Waiting)
+            }
+        };
+        self.job = job;
+        self.phase = phase;
+        true
+    }
+
+    /// Goes as far through the phases as what has happened allows.
+    pub(super) fn advance(&mut self, cx: &mut Context<'_>) {
+        if self.phase == Phase::Waiting && self.job.begin(cx, !self.asked.compare) {
+            self.phase = Phase::Preparing;
+        }
+        if self.phase == Phase::Preparing && self.job.is_prepared() {
+            self.prepared();
+        }
+        if self.phase == Phase::Running {
+            if let Some(result) = self.success() {
+                if let Job::Sink(_) = self.job {
+                    self.stored = Delivery::Due;
+                }
+                self.end(cx, Ok(result));
+            }
+        }
+    }
+
+    fn prepared(&mut self) {
+        if let (Job::Source(source), RequestKind::Put) = (&self.job, self.asked.kind) {
+            self.asked.amount = source.progress().1;
+        }
+        if self.requester {
+            if let Job::Sink(sink) = &self.job {
+                self.asked.amount = sink.credit_limit();
+            }
+            self.request = Delivery::Due;
+            self.phase = Phase::Requesting;
+            return;
+        }
+        self.accept = Delivery::Due;
+        self.phase = Phase::Running;
+        let amount = self.asked.amount;
+        match &mut self.job {
+            Job::Sink(sink) => self.accept_credit = sink.credit_limit(),
+            Job::Source(source) => {
+                source.accept(amount);
+                self.events.entry = source.meta().map(file_info);
+            }
+            _ => {}
+        }
+    }
+
+    /// The outcome, when all is done.
+    fn success(&self) -> Option<Finished> {
+        match &self.job {
+            Job::Sink(sink) => sink.stored().map(|(how, durability)| Finished::Stored {
+                root: sink.root(),
+                size: sink.progress().1,
+                how,
+                durability,
+            }),
+            Job::Lister(lister) => lister.is_complete().then_some(Finished::Answered),
+            Job::Reader(reader) => reader.is_complete().then_some(Finished::Answered),
+            Job::Answer(answer) => (answer.entry == Delivery::Done).then_some(Finished::Answered),
+            _ => None,
+        }
+    }
+
+    /// The outcome is known.
+    fn end(&mut self, cx: &mut Context<'_>, result: Result<Finished, Failure>) {
+        self.phase = Phase::Ended;
+        self.outcome = Some(result);
+        self.ended = cx.now;
+        if self.events.requested {
+            // The application never heard of it.
+            self.events = Pending { finished: true, ..Pending::default() };
+        }
+        self.job.finish(cx);
+    }
+
+    /// Ends without success, unless the outcome is known or it is too late.
+    fn give_up(&mut self, cx: &mut Context<'_>, failure: Failure, farewell: Farewell) {
+        if self.outcome.is_some() || !self.job.abort(cx) {
+            return;
+        }
+        let unheard_of = self.requester && self.request == Delivery::Unneeded;
+        if farewell != Farewell::None && !unheard_of {
+            self.farewell = farewell;
+            self.farewell_delivery = Delivery::Due;
+        }
+        self.end(cx, Err(failure));
+    }
+
+    /// This end cannot go on.
+    pub(super) fn fail(&mut self, cx: &mut Context<'_>, code: ErrorCode) {
+        let farewell = if self.requester || self.phase == Phase::Running {
+            Farewell::Failed(code)
+        } else {
+            Farewell::Refuse(code)
+        };
+        self.give_up(cx, Failure::Here(code), farewell);
+    }
+
+    /// The application does not want to go on.
+    pub(super) fn cancel(&mut self, cx: &mut Context<'_>, code: ErrorCode) {
+        let farewell = if self.requester || self.phase == Phase::Running {
+            Farewell::Cancel(code)
+        } else {
+            Farewell::Refuse(code)
+        };
+        self.give_up(cx, Failure::Here(code), farewell);
+    }
+
+    /// The peer is gone.
+    pub(super) fn session_lost(&mut self, cx: &mut Context<'_>) {
+        self.give_up(cx, Failure::SessionLost, Farewell::None);
+    }
+
+    pub(super) fn has_op(&self, read_ahead: u32) -> bool {
+        self.job.has_op(read_ahead)
+    }
+
+    pub(super) fn poll_op(&mut self, cx: &mut Context<'_>) -> Result<Option<(OpTag, Operation)>, Fault> {
+        let op = self.job.poll_op(cx)?;
+        self.ops_out += u32::from(op.is_some());
+        Ok(op)
+    }
+
+    pub(super) fn handle_file_done(
+        &mut self,
+        cx: &mut Context<'_>,
+        tag: OpTag,
+        block: Option<Block>,
+        result: Result<Outcome, FileError>,
+    ) -> Result<(), Fault> {
+        self.ops_out = self.ops_out.saturating_sub(1);
+        let before = self.job.progress().0;
+        let done = self.job.handle_done(cx, tag, block, result);
+        self.events.progress |= self.job.progress().0 != before;
+        done
+    }
+
+    /// Whether the outcome may be told: a stored file when STORED was sent, a failed one when it was removed.
+    fn may_tell_outcome(&self, session_lost: bool) -> bool {
+        match (&self.job, self.outcome) {
+            (_, None) => false,
+            (Job::Sink(_), Some(Ok(_))) => session_lost || self.stored.was_sent(),
+            (Job::Sink(sink), Some(Err(_))) => sink.is_gone(),
+            _ => true,
+        }
+    }
+
+    pub(super) fn has_event(&self, admitted: bool, session_lost: bool) -> bool {
+        if self.events.requested {
+            return admitted;
+        }
+        let reader = matches!(&self.job, Job::Reader(reader) if reader.has_entries());
+        let early = self.events.accepted || self.events.entry.is_some() || self.events.progress;
+        let told = self.events.finished;
+        !told && (early || (reader && self.is_open()) || self.may_tell_outcome(session_lost))
+    }
+
+    pub(super) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        admitted: bool,
+        session_lost: bool,
+    ) -> Option<TransferEvent> {
+        if !self.has_event(admitted, session_lost) {
+            return None;
+        }
+        let events = &mut self.events;
+        if core::mem::take(&mut events.requested) {
+            self.decide_by = Some(cx.now + cx.config.limits.decision_timeout);
+            return Some(TransferEvent::Requested(self.requested_event()));
+        }
+        if core::mem::take(&mut events.accepted) {
+            return Some(TransferEvent::Accepted);
+        }
+        if let Some(entry) = events.entry.take() {
+            return Some(TransferEvent::Entry(entry));
+        }
+        if self.is_open() {
+            if let Job::Reader(reader) = &mut self.job {
+                let entries = reader.take_entries();
+                self.advance(cx);
+                return entries.map(TransferEvent::Listing);
+            }
+        }
+        if core::mem::take(&mut self.events.progress) {
+            let (bytes, size, resent) = self.job.progress();
+            return Some(TransferEvent::Progress { bytes, size, resent });
+        }
+        let result = self.outcome?;
+        self.events.finished = true;
+        let (bytes, _, resent) = self.job.progress();
+        let elapsed = self.ended.since(self.started);
+        let stats = TransferStats { bytes, resent, elapsed };
+        Some(TransferEvent::Finished { result, stats })
+    }
+
+    fn requested_event(&self) -> Requested {
+        let put = self.asked.kind == RequestKind::Put;
+        Requested {
+            kind: self.asked.kind,
+            path: self.asked.path.clone(),
+            size: if put { self.asked.amount } else { 0 },
+            overwrite: match (self.asked.no_clobber, self.asked.compare) {
+                (true, _) => Overwrite::Never,
+                (false, true) => Overwrite::Compare,
+                (false, false) => Overwrite::Replace,
+            },
+            durability: self.asked.durability,
+        }
+    }
+
+    /// Whether the outcome is known, at the peer, too.
+    pub(super) fn is_settled(&self) -> bool {
+        let open = [self.request, self.farewell_delivery, self.stored];
+        self.outcome.is_some() && !open.iter().any(|delivery| delivery.is_open())
+    }
+
+    /// Whether there is nothing left to do, to tell or to wait for.
+    pub(super) fn is_over(&self, session_lost: bool) -> bool {
+        self.outcome.is_some()
+            && (session_lost || self.is_settled())
+            && self.events.finished
+            && self.ops_out == 0
+            && self.job.is_clean()
+    }
+}
+
+fn file_info(meta: &Meta) -> FileInfo {
+    FileInfo { kind: meta.kind, size: meta.size, mtime: meta.mtime, mode: meta.mode }
+}

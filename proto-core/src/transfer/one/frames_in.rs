@@ -1,0 +1,139 @@
+//! Acting on the peer's frames about one transfer.
+
+use super::job::Job;
+use super::{Farewell, Phase, Transfer};
+use crate::event::{Failure, FileInfo, Finished};
+use crate::transfer::Context;
+use crate::transfer::codes::{Fault, check_regular};
+use crate::transfer::sink::Announced;
+use crate::wire::{Durability, Entry, Frame, StoredAs};
+
+impl Transfer {
+    /// Acts on a frame for this transfer; false when it cannot be taken now and must come again.
+    pub(in crate::transfer) fn handle_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+        frame: &Frame<'_>,
+    ) -> Result<bool, Fault> {
+        if self.requester {
+            // Whatever the peer says of the transfer, it knows the request.
+            self.request.acked();
+        }
+        if self.phase == Phase::Ended {
+            return Ok(true);
+        }
+        match frame {
+            Frame::Accept { credit, .. } => self.handle_accept(*credit)?,
+            Frame::Refuse { code, .. } if self.requester => {
+                self.give_up(cx, Failure::Refused(*code), Farewell::None);
+            }
+            Frame::Cancel { code, .. } | Frame::Failed { file: 0, code, .. } => {
+                self.give_up(cx, Failure::Peer(*code), Farewell::None);
+            }
+            _ => return self.handle_file_frame(cx, frame),
+        }
+        Ok(true)
+    }
+
+    fn handle_accept(&mut self, credit: u64) -> Result<(), Fault> {
+        if !self.requester {
+            return Err(Fault::VIOLATION);
+        }
+        if let Job::Source(source) = &mut self.job {
+            if self.phase == Phase::Requesting {
+                source.accept(credit);
+                self.events.entry = source.meta().map(super::file_info);
+            }
+        }
+        self.accepted();
+        Ok(())
+    }
+
+    fn accepted(&mut self) {
+        if self.phase == Phase::Requesting {
+            self.phase = Phase::Running;
+            self.events.accepted = true;
+        }
+    }
+
+    /// Frames between source and sink, and between the two ends of a listing.
+    fn handle_file_frame(&mut self, cx: &mut Context<'_>, frame: &Frame<'_>) -> Result<bool, Fault> {
+        // What only an accepting responder says arrives before its ACCEPT, too. A source begins after ACCEPT only.
+        let from_responder = self.requester && !matches!(self.job, Job::Source(_));
+        if from_responder {
+            self.accepted();
+        }
+        if self.phase != Phase::Running {
+            return Err(Fault::VIOLATION);
+        }
+        match (&mut self.job, frame) {
+            (Job::Ask, Frame::Entry { file: 0, entry, .. }) => {
+                self.events.entry = Some(info(entry)?);
+                self.end(cx, Ok(Finished::Answered));
+            }
+            (Job::Sink(sink), Frame::Entry { file: 0, entry, .. }) => {
+                let info = info(entry)?;
+                check_regular(info.kind)?;
+                let (size, mtime, mode) = (info.size, info.mtime, info.mode);
+                let known = sink.is_announced();
+                sink.handle_entry(Announced { size, mtime, mode })?;
+                if !known {
+                    self.events.entry = Some(info);
+                }
+            }
+            (Job::Sink(sink), Frame::Data { file: 0, offset, data, .. }) => {
+                return sink.handle_data(cx, *offset, data);
+            }
+            (Job::Sink(sink), Frame::Piece { file: 0, index, value, .. }) => {
+                return sink.handle_piece(*index, **value);
+            }
+            (Job::Sink(sink), Frame::Seal { file: 0, size, root, .. }) => {
+                sink.handle_seal(*size, **root)?;
+            }
+            (Job::Source(source), Frame::Want { file: 0, start, end, .. }) => {
+                source.handle_want(*start, *end)?;
+            }
+            (Job::Source(source), Frame::Credit { limit, .. }) => source.handle_credit(*limit),
+            (Job::Source(_), Frame::Stored { file: 0, how, durability, .. }) => {
+                self.handle_stored(cx, *how, *durability)?;
+            }
+            (Job::Lister(lister), Frame::Credit { limit, .. }) => lister.handle_credit(*limit),
+            (Job::Reader(reader), Frame::Page { offset, last, data, .. }) => {
+                reader.handle_page(*offset, *last, data)?;
+            }
+            _ => return Err(Fault::VIOLATION),
+        }
+        Ok(true)
+    }
+
+    fn handle_stored(
+        &mut self,
+        cx: &mut Context<'_>,
+        how: StoredAs,
+        durability: Durability,
+    ) -> Result<(), Fault> {
+        let Job::Source(source) = &mut self.job else {
+            return Err(Fault::VIOLATION);
+        };
+        let root = match how {
+            StoredAs::Written if source.is_verified() => source.root(),
+            StoredAs::Unchanged if self.asked.compare => None,
+            _ => return Err(Fault::VIOLATION),
+        };
+        if how == StoredAs::Written {
+            self.events.progress |= source.all_arrived();
+        }
+        let size = source.progress().1;
+        self.end(cx, Ok(Finished::Stored { root, size, how, durability }));
+        Ok(())
+    }
+}
+
+/// What ENTRY says of the one file of a transfer: whose name is empty, since the requester chose it (C1).
+fn info(entry: &Entry<'_>) -> Result<FileInfo, Fault> {
+    if !entry.name.is_empty() {
+        return Err(Fault::VIOLATION);
+    }
+    let Entry { kind, size, mtime, mode, .. } = *entry;
+    Ok(FileInfo { kind, size, mtime, mode })
+}

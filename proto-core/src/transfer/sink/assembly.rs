@@ -1,0 +1,235 @@
+//! Received bytes on their way into whole blocks.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crate::file::{BLOCK_SIZE, Block, Pool, Use, block_count, block_len};
+use crate::range_set::RangeSet;
+use crate::transfer::codes::Fault;
+use crate::wire::CloseCode;
+
+/// Separate ranges that a block may consist of while it gathers. Packets of 1,200 bytes make at most 28; what would
+/// make more is dropped, to come again (M1, M3).
+const RANGES_MAX: usize = 64;
+
+/// Blocks of a file that gather their bytes, in whatever order these come.
+#[derive(Debug, Default)]
+pub(super) struct Assembly {
+    /// Bytes of the file, once they are known.
+    size: Option<u64>,
+    /// Incomplete blocks, by index.
+    gathering: VecDeque<Gather>,
+    /// Complete blocks to be written.
+    full: VecDeque<(u64, Block)>,
+    /// Blocks that are complete: waiting, being written, or written.
+    done: RangeSet,
+    /// Memory of range sets that are not in use.
+    spare: Vec<RangeSet>,
+    /// Times that bytes came again with another content (I4).
+    conflicts: u64,
+}
+
+#[derive(Debug)]
+struct Gather {
+    index: u64,
+    /// Bytes that are there, counted from the block's first.
+    have: RangeSet,
+    count: u32,
+    block: Block,
+}
+
+impl Assembly {
+    /// Blocks in memory, without those that are being written.
+    pub(super) fn held(&self) -> u32 {
+        (self.gathering.len() + self.full.len()) as u32
+    }
+
+    /// Whether every block was complete at some time, and none has been reopened since.
+    pub(super) fn is_complete(&self) -> bool {
+        self.size.is_some_and(|size| self.done.covers(0..block_count(size)))
+    }
+
+    /// Times that bytes came again with another content.
+    pub(super) fn conflicts(&self) -> u64 {
+        self.conflicts
+    }
+
+    /// Takes bytes of one block; false when there is no room for them. `room` says whether one more block may be held.
+    pub(super) fn add(&mut self, pool: &mut Pool, room: bool, offset: u64, data: &[u8]) -> Result<bool, Fault> {
+        let end = offset.checked_add(data.len() as u64).ok_or(Fault::VIOLATION)?;
+        let index = offset / u64::from(BLOCK_SIZE);
+        let start = offset % u64::from(BLOCK_SIZE);
+        let within = start..start + data.len() as u64;
+        if data.is_empty() || within.end > u64::from(BLOCK_SIZE) {
+            return Err(Fault::VIOLATION);
+        }
+        if self.size.is_some_and(|size| end > size) {
+            return Err(Fault::Session(CloseCode::FlowControl));
+        }
+        if self.done.contains(index) {
+            return Ok(true);
+        }
+        let at = self.gathering.partition_point(|gather| gather.index < index);
+        if self.gathering.get(at).is_none_or(|gather| gather.index != index) {
+            let Some(block) = room.then(|| pool.take(Use::Sink)).flatten() else {
+                return Ok(false);
+            };
+            let have = self.spare.pop().unwrap_or_default();
+            self.gathering.insert(at, Gather { index, have, count: 0, block });
+        }
+        let Some(gather) = self.gathering.get_mut(at) else {
+            return Ok(false);
+        };
+        if gather.have.len() >= RANGES_MAX && !gather.have.intersects(within.clone()) {
+            return Ok(false);
+        }
+        self.conflicts += u64::from(gather.fill(within, data));
+        if self.size.is_some_and(|size| gather.count == block_len(size, index)) {
+            self.complete(at);
+        }
+        Ok(true)
+    }
+
+    /// The file's size became known. Fails when bytes behind it are there already.
+    pub(super) fn set_size(&mut self, size: u64) -> Result<(), Fault> {
+        self.size = Some(size);
+        for at in (0..self.gathering.len()).rev() {
+            let gather = &self.gathering[at];
+            let len = block_len(size, gather.index);
+            if gather.have.last().is_some_and(|range| range.end > u64::from(len)) {
+                return Err(Fault::Session(CloseCode::FlowControl));
+            }
+            if gather.count == len {
+                self.complete(at);
+            }
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, at: usize) {
+        if let Some(mut gather) = self.gathering.remove(at) {
+            gather.have.clear();
+            self.spare.push(gather.have);
+            self.done.insert(gather.index..gather.index + 1);
+            self.full.push_back((gather.index, gather.block));
+        }
+    }
+
+    /// Whether a block waits to be written.
+    pub(super) fn has_full(&self) -> bool {
+        !self.full.is_empty()
+    }
+
+    /// A block to be written.
+    pub(super) fn pop_full(&mut self) -> Option<(u64, Block)> {
+        self.full.pop_front()
+    }
+
+    /// Lets blocks `start..end` gather once more.
+    pub(super) fn reopen(&mut self, start: u64, end: u64) {
+        self.done.remove(start..end);
+    }
+
+    /// Sends all blocks home.
+    pub(super) fn clear(&mut self, pool: &mut Pool) {
+        for gather in self.gathering.drain(..) {
+            pool.put(Use::Sink, gather.block);
+        }
+        for (_, block) in self.full.drain(..) {
+            pool.put(Use::Sink, block);
+        }
+    }
+}
+
+impl Gather {
+    /// Copies what is new and keeps what was there first; true when they differ.
+    fn fill(&mut self, within: core::ops::Range<u64>, data: &[u8]) -> bool {
+        let bytes = self.block.bytes_mut();
+        let part = |from: u64, to: u64| {
+            let (from, to) = (from.max(within.start), to.min(within.end));
+            let here = (from - within.start) as usize..(to - within.start) as usize;
+            (from as usize..to as usize, here)
+        };
+        let mut differs = false;
+        if self.have.intersects(within.clone()) {
+            for range in self.have.iter() {
+                if range.start < within.end && within.start < range.end {
+                    let (there, here) = part(range.start, range.end);
+                    differs |= bytes.get(there) != data.get(here);
+                }
+            }
+        }
+        for gap in self.have.missing(within.clone()) {
+            let (there, here) = part(gap.start, gap.end);
+            if let (Some(to), Some(from)) = (bytes.get_mut(there), data.get(here)) {
+                to.copy_from_slice(from);
+            }
+        }
+        self.count += self.have.insert(within) as u32;
+        differs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: u64 = BLOCK_SIZE as u64;
+
+    fn add(assembly: &mut Assembly, pool: &mut Pool, offset: u64, data: &[u8]) -> Result<bool, Fault> {
+        assembly.add(pool, true, offset, data)
+    }
+
+    #[test]
+    fn blocks_fill_in_any_order_and_wait_for_the_size() {
+        let (mut assembly, mut pool) = (Assembly::default(), Pool::new(4, 0));
+        let bytes: Vec<u8> = (0..BLOCK + 700).map(|i| (i % 251) as u8).collect();
+        for start in (0..bytes.len()).step_by(900).rev() {
+            let border = ((start as u64 / BLOCK + 1) * BLOCK) as usize;
+            let end = (start + 900).min(bytes.len());
+            for (start, end) in [(start, end.min(border)), (border, end)] {
+                if start < end {
+                    assert_eq!(add(&mut assembly, &mut pool, start as u64, &bytes[start..end]), Ok(true));
+                }
+            }
+        }
+        assert!(!assembly.has_full() && assembly.held() == 2);
+        assert_eq!(assembly.set_size(bytes.len() as u64), Ok(()));
+        assert!(assembly.is_complete() && assembly.conflicts() == 0);
+        while let Some((index, block)) = assembly.pop_full() {
+            let start = (index * BLOCK) as usize;
+            let expected = &bytes[start..(start + BLOCK as usize).min(bytes.len())];
+            assert_eq!(&block.bytes()[..expected.len()], expected);
+        }
+    }
+
+    #[test]
+    fn the_first_bytes_stay_and_others_are_counted() {
+        let (mut assembly, mut pool) = (Assembly::default(), Pool::new(1, 0));
+        assert_eq!(assembly.set_size(10), Ok(()));
+        assert_eq!(add(&mut assembly, &mut pool, 2, b"cde"), Ok(true));
+        assert_eq!(add(&mut assembly, &mut pool, 0, b"abcXe"), Ok(true));
+        assert_eq!(assembly.conflicts(), 1);
+        assert_eq!(add(&mut assembly, &mut pool, 4, b"efghij"), Ok(true));
+        assert_eq!(assembly.conflicts(), 1);
+        let block = assembly.pop_full();
+        assert_eq!(block.as_ref().map(|(_, block)| &block.bytes()[..10]), Some(&b"abcdefghij"[..]));
+    }
+
+    #[test]
+    fn limits_hold() {
+        let (mut assembly, mut pool) = (Assembly::default(), Pool::new(1, 0));
+        assert_eq!(add(&mut assembly, &mut pool, BLOCK - 1, b"ab"), Err(Fault::VIOLATION));
+        assert_eq!(add(&mut assembly, &mut pool, u64::MAX, b"ab"), Err(Fault::VIOLATION));
+        for i in 0..RANGES_MAX as u64 {
+            assert_eq!(add(&mut assembly, &mut pool, 2 * i, b"a"), Ok(true));
+        }
+        assert_eq!(add(&mut assembly, &mut pool, 1_000, b"a"), Ok(false));
+        assert_eq!(add(&mut assembly, &mut pool, BLOCK, b"a"), Ok(false), "the pool has one block");
+        let flow = Fault::Session(CloseCode::FlowControl);
+        assert_eq!(assembly.set_size(20), Err(flow));
+        assembly.clear(&mut pool);
+        assert_eq!(pool.out(Use::Sink), 0);
+        assert_eq!(add(&mut assembly, &mut pool, 20, b"a"), Err(flow));
+    }
+}

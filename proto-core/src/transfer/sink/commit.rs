@@ -1,0 +1,171 @@
+//! The steps from nothing to a file under its final name, one operation each.
+
+use alloc::vec::Vec;
+
+use crate::file::{Operation, Outcome};
+use crate::id::FileId;
+use crate::rng::Rng;
+use crate::transfer::Place;
+use crate::transfer::codes::{Fault, check_regular};
+use crate::wire::{Durability, ErrorCode, FilePath};
+
+/// Where a sink stands. `Receive` lasts as long as bytes come; every other step but the last two is one operation.
+///
+/// | step | operation | then |
+/// |---|---|---|
+/// | `AwaitEntry` | – | `StatTarget`, when ENTRY comes |
+/// | `StatTarget` | `Stat` of the final name | `FreeSpace`; `Stored` when it is unchanged |
+/// | `FreeSpace` | `FreeSpace` | `Create` |
+/// | `Create` | `Create` of the temporary file | `Receive` |
+/// | `Receive` | `Write`s | `SetMeta`, when all is written and verified |
+/// | `SetMeta` | `SetMeta` | `Sync`; `Close` without durability |
+/// | `Sync` | `Sync` | `Close` |
+/// | `Close` | `Close` | `Rename` |
+/// | `Rename` | `Rename` to the final name | `SyncDir` for full durability; `Stored` |
+/// | `SyncDir` | `SyncDir` | `Stored` |
+/// | `Stored` | – | the end |
+/// | `Gone` | – | the end of a failed sink, whose file was closed and removed |
+///
+/// The file is closed before it is renamed: a close that fails (D4) must leave nothing under the final name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Step {
+    AwaitEntry,
+    StatTarget,
+    FreeSpace,
+    Create,
+    Receive,
+    SetMeta,
+    Sync,
+    Close,
+    Rename,
+    SyncDir,
+    Stored,
+    Gone,
+}
+
+impl Step {
+    /// The step after a successful one.
+    pub(super) fn next(self, durability: Durability) -> Self {
+        match self {
+            Self::AwaitEntry => Self::StatTarget,
+            Self::StatTarget => Self::FreeSpace,
+            Self::FreeSpace => Self::Create,
+            Self::Create => Self::Receive,
+            Self::Receive => Self::SetMeta,
+            Self::SetMeta if durability == Durability::None => Self::Close,
+            Self::SetMeta => Self::Sync,
+            Self::Sync => Self::Close,
+            Self::Close => Self::Rename,
+            Self::Rename if durability == Durability::Full => Self::SyncDir,
+            Self::Rename | Self::SyncDir | Self::Stored => Self::Stored,
+            Self::Gone => Self::Gone,
+        }
+    }
+
+    /// Whether the step is one operation.
+    pub(super) fn is_operation(self) -> bool {
+        !matches!(self, Self::AwaitEntry | Self::Receive | Self::Stored | Self::Gone)
+    }
+}
+
+/// What a sink was told to do.
+#[derive(Debug)]
+pub(in crate::transfer) struct Plan {
+    /// The final name.
+    pub(in crate::transfer) to: Place,
+    /// A target of the same size and time is left as it is.
+    pub(in crate::transfer) compare: bool,
+    /// Another target may be replaced.
+    pub(in crate::transfer) may_replace: bool,
+    pub(in crate::transfer) durability: Durability,
+    /// The source's time and permission bits are kept.
+    pub(in crate::transfer) preserve: bool,
+    /// Bytes announced before ENTRY; ENTRY must not say more.
+    pub(in crate::transfer) announced: Option<u64>,
+}
+
+/// The file being made: what is open, what must be removed when it all comes to nothing.
+#[derive(Debug, Default)]
+pub(super) struct TempFile {
+    /// Open under this number.
+    pub(super) file: Option<FileId>,
+    /// Stands under this name.
+    pub(super) path: Option<FilePath>,
+}
+
+/// What the source said of the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::transfer) struct Announced {
+    pub(in crate::transfer) size: u64,
+    pub(in crate::transfer) mtime: i64,
+    pub(in crate::transfer) mode: u16,
+}
+
+/// A name that no other file has, in the directory of `path`.
+pub(super) fn temp_name(rng: &mut Rng, path: &FilePath) -> Result<FilePath, Fault> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let number = rng.next_u64();
+    let mut name = Vec::with_capacity(27);
+    name.extend_from_slice(b".dhow-");
+    name.extend((0..16).rev().map(|i| DIGITS[(number >> (4 * i)) as usize & 15]));
+    name.extend_from_slice(b".part");
+    let name = path.parent().join(&name);
+    name.map_err(|_| Fault::Transfer(ErrorCode::NameRefused))
+}
+
+/// The operation of a step; `None` when it has none, or its file is not open.
+pub(super) fn operation(
+    step: Step,
+    plan: &Plan,
+    temp: &TempFile,
+    entry: Option<Announced>,
+) -> Option<Operation> {
+    let (root, path) = (plan.to.root, plan.to.path.clone());
+    match step {
+        Step::StatTarget => Some(Operation::Stat { root, path }),
+        Step::FreeSpace => Some(Operation::FreeSpace { root }),
+        Step::Create => Some(Operation::Create {
+            root,
+            path: temp.path.clone()?,
+            file: temp.file?,
+        }),
+        Step::SetMeta => {
+            let kept = entry.filter(|_| plan.preserve);
+            Some(Operation::SetMeta {
+                file: temp.file?,
+                mtime: kept.map(|entry| entry.mtime),
+                mode: kept.map(|entry| entry.mode),
+            })
+        }
+        Step::Sync => Some(Operation::Sync { file: temp.file? }),
+        Step::Close => Some(Operation::Close { file: temp.file? }),
+        Step::Rename => Some(Operation::Rename {
+            root,
+            from: temp.path.clone()?,
+            to: path,
+            replace: plan.may_replace,
+        }),
+        Step::SyncDir => Some(Operation::SyncDir { root, path: path.parent() }),
+        Step::AwaitEntry | Step::Receive | Step::Stored | Step::Gone => None,
+    }
+}
+
+/// What a step's good outcome says: go on with the next step, or that the target is what it should be already.
+pub(super) fn judge_target(
+    plan: &Plan,
+    entry: Option<Announced>,
+    outcome: &Outcome,
+) -> Result<bool, Fault> {
+    let Outcome::Meta(target) = outcome else {
+        return Err(Fault::Transfer(ErrorCode::Io));
+    };
+    check_regular(target.kind)?;
+    let same = |entry: Announced| entry.size == target.size && entry.mtime == target.mtime;
+    if plan.compare && entry.is_some_and(same) {
+        Ok(true)
+    } else if plan.may_replace {
+        Ok(false)
+    } else {
+        Err(Fault::Transfer(ErrorCode::Exists))
+    }
+}

@@ -1,0 +1,168 @@
+//! Blocks that a source may begin: promised out of the pool, counted back as writes complete.
+
+use crate::file::{Pool, Use};
+use crate::time::{Duration, Instant};
+
+/// A window that is used up within this time grows even when the round trip is shorter: the disk's latency, too,
+/// must fit into the window.
+const GROWTH_FLOOR: Duration = Duration::from_millis(4);
+
+/// The sink's side of credit.
+///
+/// Held blocks never exceed `reserved`: first-time blocks hold at most `limit - completed`, blocks asked for once more
+/// at most `debt`, and both together fit `reserved`.
+#[derive(Debug)]
+pub(super) struct Credit {
+    /// Blocks promised by the pool.
+    reserved: u32,
+    /// Blocks that may be begun and not yet written.
+    window: u32,
+    /// What `window` may grow to.
+    max: u32,
+    /// Blocks that may ever be begun.
+    limit: u64,
+    /// The limit that the source was told last.
+    told: u64,
+    /// Blocks written for the first time.
+    completed: u64,
+    /// Blocks asked for once more and not written yet.
+    debt: u64,
+    /// When `epoch_completed` was noted.
+    epoch_at: Instant,
+    epoch_completed: u64,
+}
+
+impl Credit {
+    /// A window of up to `initial` blocks; `None` when the pool has not one left to promise.
+    pub(super) fn reserve(pool: &mut Pool, initial: u32, max: u32, now: Instant) -> Option<Self> {
+        let reserved = pool.reserve(Use::Sink, initial.clamp(1, max.max(1)));
+        (reserved > 0).then(|| Self {
+            reserved,
+            window: reserved,
+            max,
+            limit: u64::from(reserved),
+            told: u64::from(reserved),
+            completed: 0,
+            debt: 0,
+            epoch_at: now,
+            epoch_completed: 0,
+        })
+    }
+
+    /// Blocks that may be held.
+    pub(super) fn reserved(&self) -> u32 {
+        self.reserved
+    }
+
+    /// Blocks that may ever be begun.
+    pub(super) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Whether the limit has risen enough to tell the source, or the source runs short.
+    pub(super) fn is_due(&self) -> bool {
+        let window = u64::from(self.window);
+        let more = self.limit - self.told;
+        more > 0 && (more >= window / 4 || self.told <= self.completed + window / 2)
+    }
+
+    /// The source is being told the present limit.
+    pub(super) fn tell(&mut self) {
+        self.told = self.limit;
+    }
+
+    /// The source may not know the present limit.
+    pub(super) fn lost(&mut self) {
+        self.told = self.told.min(self.limit.saturating_sub(u64::from(self.window)));
+    }
+
+    /// A block was written for the first time. The limit rises up to `cap`.
+    pub(super) fn complete(&mut self, pool: &mut Pool, now: Instant, rtt: Duration, cap: u64) {
+        self.completed += 1;
+        if self.completed - self.epoch_completed >= u64::from(self.window) {
+            let fast = now.since(self.epoch_at) <= (rtt * 2).max(GROWTH_FLOOR);
+            if fast && self.window < self.max && self.completed < cap {
+                let more = pool.reserve(Use::Sink, self.window.min(self.max - self.window));
+                self.reserved += more;
+                self.window += more;
+            }
+            self.epoch_at = now;
+            self.epoch_completed = self.completed;
+        }
+        self.raise(cap);
+    }
+
+    /// Raises the limit to what window and `cap` allow.
+    pub(super) fn raise(&mut self, cap: u64) {
+        let limit = (self.completed + u64::from(self.window)).saturating_sub(self.debt);
+        self.limit = self.limit.max(limit.min(cap));
+    }
+
+    /// How many of `blocks` may be asked for once more now, in a file of `total` blocks; they count as held.
+    pub(super) fn borrow(&mut self, blocks: u64, total: u64) -> u64 {
+        let begun = self.limit.min(total).saturating_sub(self.completed) + self.debt;
+        let granted = u64::from(self.reserved).saturating_sub(begun).min(blocks);
+        self.debt += granted;
+        granted
+    }
+
+    /// A block that was asked for once more is written.
+    pub(super) fn repay(&mut self, cap: u64) {
+        self.debt = self.debt.saturating_sub(1);
+        self.raise(cap);
+    }
+
+    /// Gives the promise back; all blocks must be home.
+    pub(super) fn release(&mut self, pool: &mut Pool) {
+        pool.release(Use::Sink, core::mem::take(&mut self.reserved));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(window: u32, max: u32, per_block: Duration, blocks: u64) -> Credit {
+        let mut pool = Pool::new(64, 0);
+        let mut now = Instant::ZERO;
+        let Some(mut credit) = Credit::reserve(&mut pool, window, max, now) else {
+            unreachable!("the pool is empty")
+        };
+        for _ in 0..blocks {
+            now += per_block;
+            credit.complete(&mut pool, now, Duration::from_millis(100), u64::MAX);
+        }
+        credit
+    }
+
+    #[test]
+    fn the_window_follows_what_two_round_trips_use() {
+        // 4 blocks in 200 ms are just the window; slower sources get no more.
+        assert_eq!(run(4, 32, Duration::from_millis(60), 100).window, 4);
+        assert_eq!(run(4, 32, Duration::from_millis(1), 100).window, 32);
+        // The pool of 64 bounds it, too.
+        assert_eq!(run(4, 1_000, Duration::from_millis(1), 1_000).window, 64);
+    }
+
+    #[test]
+    fn blocks_asked_for_again_wait_for_room() {
+        let mut pool = Pool::new(4, 0);
+        let Some(mut credit) = Credit::reserve(&mut pool, 4, 4, Instant::ZERO) else {
+            unreachable!("the pool is empty")
+        };
+        assert_eq!(credit.borrow(16, 100), 0);
+        for _ in 0..98 {
+            credit.complete(&mut pool, Instant::ZERO, Duration::ZERO, 100);
+        }
+        assert_eq!((credit.limit(), credit.borrow(16, 100)), (100, 2));
+        credit.repay(100);
+        assert_eq!(credit.borrow(16, 100), 1);
+    }
+
+    #[test]
+    fn without_a_promise_there_is_no_credit() {
+        let mut pool = Pool::new(1, 0);
+        assert!(Credit::reserve(&mut pool, 4, 8, Instant::ZERO).is_some());
+        assert!(Credit::reserve(&mut pool, 4, 8, Instant::ZERO).is_none());
+    }
+}

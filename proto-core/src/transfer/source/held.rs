@@ -1,0 +1,145 @@
+//! Blocks that a source holds: read ahead, or kept for retransmission.
+
+use alloc::vec::Vec;
+
+use crate::file::{BLOCK_SIZE, Block, Pool, Use};
+use crate::range_set::RangeSet;
+
+/// Blocks that a source wants for each block of read-ahead: as many again are kept behind, for retransmission.
+const PER_READ_AHEAD: u32 = 2;
+/// Blocks that a source cannot do without: one to read on with, one to read again what was lost.
+const MIN_BLOCKS: u32 = 2;
+
+/// A source's share of the pool, and what is in it.
+#[derive(Debug)]
+pub(super) struct Held {
+    reserved: u32,
+    /// In no order; a dozen or two.
+    blocks: Vec<Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    index: u64,
+    /// `None` while it is being read.
+    block: Option<Block>,
+}
+
+impl Held {
+    /// Promised memory for one source; `None` when the pool has not enough now.
+    pub(super) fn reserve(pool: &mut Pool, read_ahead: u32) -> Option<Self> {
+        let wanted = read_ahead.saturating_mul(PER_READ_AHEAD).saturating_add(MIN_BLOCKS);
+        let reserved = pool.reserve(Use::Source, wanted);
+        if reserved < MIN_BLOCKS {
+            pool.release(Use::Source, reserved);
+            return None;
+        }
+        Some(Self { reserved, blocks: Vec::with_capacity(reserved as usize) })
+    }
+
+    /// The bytes of a block, when they are here.
+    pub(super) fn get(&self, index: u64) -> Option<&[u8]> {
+        let slot = self.blocks.iter().find(|slot| slot.index == index)?;
+        slot.block.as_ref().map(Block::bytes)
+    }
+
+    /// Whether a block is here or on its way.
+    pub(super) fn contains(&self, index: u64) -> bool {
+        self.blocks.iter().any(|slot| slot.index == index)
+    }
+
+    /// Whether one more block may be read on with: blocks from `first_unsent` on leave one place free, for what must be
+    /// read again.
+    pub(super) fn may_read_on(&self, first_unsent: u64, lost: &RangeSet) -> bool {
+        let ahead = self.blocks.iter().filter(|slot| slot.index >= first_unsent).count();
+        ahead + 1 < self.reserved as usize && self.may_take(first_unsent, lost)
+    }
+
+    /// Whether [`take`](Self::take) will give a block.
+    pub(super) fn may_take(&self, first_unsent: u64, lost: &RangeSet) -> bool {
+        self.blocks.len() < self.reserved as usize || self.spent(first_unsent, lost).is_some()
+    }
+
+    /// Memory to read the block `index` into: new, or that of a block of which all was sent and nothing is lost.
+    pub(super) fn take(
+        &mut self,
+        pool: &mut Pool,
+        index: u64,
+        first_unsent: u64,
+        lost: &RangeSet,
+    ) -> Option<Block> {
+        let block = if self.blocks.len() < self.reserved as usize {
+            pool.take(Use::Source)?
+        } else {
+            let spent = self.spent(first_unsent, lost)?;
+            self.blocks.swap_remove(spent).block?
+        };
+        self.blocks.push(Slot { index, block: None });
+        Some(block)
+    }
+
+    /// The place of the lowest block that is not needed.
+    fn spent(&self, first_unsent: u64, lost: &RangeSet) -> Option<usize> {
+        let block_size = u64::from(BLOCK_SIZE);
+        let spent = |slot: &Slot| {
+            let start = slot.index * block_size;
+            slot.block.is_some() && slot.index < first_unsent && !lost.intersects(start..start + block_size)
+        };
+        let slots = self.blocks.iter().enumerate().filter(|(_, slot)| spent(slot));
+        slots.min_by_key(|(_, slot)| slot.index).map(|(at, _)| at)
+    }
+
+    /// A read came home.
+    pub(super) fn fill(&mut self, index: u64, block: Block) {
+        if let Some(slot) = self.blocks.iter_mut().find(|slot| slot.index == index) {
+            slot.block = Some(block);
+        }
+    }
+
+    /// Sends home all blocks that are here; those on loan follow by [`put`](Self::put).
+    pub(super) fn clear(&mut self, pool: &mut Pool) {
+        for block in self.blocks.drain(..).filter_map(|slot| slot.block) {
+            pool.put(Use::Source, block);
+        }
+    }
+
+    /// Gives the promise back; all blocks must be home.
+    pub(super) fn release(&mut self, pool: &mut Pool) {
+        pool.release(Use::Source, core::mem::take(&mut self.reserved));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_on_leaves_a_place_for_what_is_lost() {
+        let mut pool = Pool::new(0, 4);
+        let lost = RangeSet::new();
+        let Some(mut held) = Held::reserve(&mut pool, 1) else {
+            unreachable!("the pool is empty")
+        };
+        assert!(Held::reserve(&mut pool, 1).is_none());
+        for index in 0..3 {
+            assert!(held.may_read_on(0, &lost));
+            assert!(held.take(&mut pool, index, 0, &lost).is_some());
+            held.fill(index, Block::new());
+        }
+        assert!(!held.may_read_on(0, &lost) && held.may_take(0, &lost));
+        // With the first two sent, the lowest of which nothing is lost makes room.
+        let mut lost = RangeSet::new();
+        lost.insert(0..10);
+        assert!(held.take(&mut pool, 7, 2, &lost).is_some());
+        assert!(held.take(&mut pool, 8, 2, &lost).is_some());
+        assert!(held.contains(0) && !held.contains(1) && held.contains(7) && held.get(7).is_none());
+        assert!(!held.may_take(2, &lost));
+    }
+
+    #[test]
+    fn one_block_is_not_enough() {
+        let mut pool = Pool::new(0, 1);
+        assert!(Held::reserve(&mut pool, 8).is_none());
+        assert_eq!(pool.unreserved(Use::Source), 1);
+    }
+}

@@ -1,0 +1,434 @@
+//! All transfers of one session.
+
+use alloc::vec::Vec;
+
+use super::codes::Fault;
+use super::delivery::NumberWindow;
+use super::one::{Asked, Transfer};
+use super::{Context, Decision, Item, OpTag, Request, TransferEvent};
+use crate::crypto::Direction;
+use crate::endpoint::{StaleId, StartError};
+use crate::file::{Block, FileError, Operation, Outcome};
+use crate::limits::Limits;
+use crate::peer::PacketWriter;
+use crate::slab::{Key, Slab};
+use crate::time::{Duration, Instant};
+use crate::wire::{CloseCode, ErrorCode, FilePath, Frame};
+
+/// After this, a transfer that waits for memory looks for some again.
+const MEMORY_RETRY: Duration = Duration::from_millis(20);
+
+/// Bytes that a requested path may have: REQUEST must fit the smallest packet.
+pub(crate) const REQUEST_PATH_MAX: usize = 1_024;
+
+/// What became of a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Taken {
+    /// It was acted on, or means nothing any more.
+    Yes,
+    /// There is no memory for it, or what it is about is not known yet: its packet must not be acknowledged.
+    No,
+}
+
+/// The transfers of one session, in the role that this end has: the client requests, the server responds.
+///
+/// An ended transfer stays until the peer knows of its end, the application was told, and all its operations are home.
+#[derive(Debug)]
+pub(crate) struct Transfers {
+    direction: Direction,
+    open_max: u32,
+    early_max: u32,
+    read_ahead: u32,
+    all: Slab<Transfer>,
+    /// Transfers that have a number, by number.
+    routes: Vec<(u64, Key)>,
+    /// Client: the number of the next request.
+    next_number: u64,
+    /// Client: requests that have arrived. Server: requests that were seen.
+    numbers: NumberWindow,
+    /// The application has admitted the peer.
+    admitted: bool,
+    lost: bool,
+    /// The number of the transfer whose data went out last.
+    served: u64,
+    retry_at: Option<Instant>,
+}
+
+impl Transfers {
+    /// None yet.
+    pub(crate) fn new(direction: Direction, limits: &Limits) -> Self {
+        Self {
+            direction,
+            open_max: limits.transfers_per_session,
+            early_max: limits.requests_before_admission,
+            read_ahead: limits.read_ahead_blocks,
+            all: Slab::default(),
+            routes: Vec::new(),
+            next_number: 0,
+            numbers: NumberWindow::default(),
+            admitted: false,
+            lost: false,
+            served: 0,
+            retry_at: None,
+        }
+    }
+
+    /// The application has admitted the peer: it is told of requests from now on.
+    pub(crate) fn admitted(&mut self) {
+        self.admitted = true;
+    }
+
+    /// Whether one more transfer finds a place, ended ones that linger included.
+    fn has_place(&self) -> bool {
+        self.all.len() < 2 * self.open_max as usize
+    }
+
+    fn open_count(&self) -> u32 {
+        self.all.iter().filter(|(_, transfer)| transfer.is_open()).count() as u32
+    }
+
+    /// Asks the peer for something.
+    pub(crate) fn start(&mut self, cx: &mut Context<'_>, request: Request) -> Result<Key, StartError> {
+        if self.direction == Direction::Server || self.lost {
+            return Err(StaleId.into());
+        }
+        let path = match &request {
+            Request::List { path } | Request::Stat { path } => path,
+            Request::Get { from, .. } => from,
+            Request::Put { to, .. } => to,
+        };
+        if path.as_bytes().len() > REQUEST_PATH_MAX {
+            return Err(StartError::PathTooLong);
+        }
+        if self.open_count() >= self.open_max || !self.has_place() {
+            return Err(StartError::TooMany);
+        }
+        let key = self.all.insert(Transfer::start(cx, request));
+        self.update(cx, key);
+        Ok(key)
+    }
+
+    /// The application's answer to a request.
+    pub(crate) fn decide(&mut self, cx: &mut Context<'_>, key: Key, decision: Decision) -> Result<(), StaleId> {
+        let transfer = self.all.get_mut(key).ok_or(StaleId)?;
+        let decided = transfer.decide(cx, decision);
+        self.update(cx, key);
+        if decided { Ok(()) } else { Err(StaleId) }
+    }
+
+    /// Gives a transfer up.
+    pub(crate) fn cancel(&mut self, cx: &mut Context<'_>, key: Key, code: ErrorCode) -> Result<(), StaleId> {
+        self.all.get_mut(key).ok_or(StaleId)?.cancel(cx, code);
+        self.update(cx, key);
+        Ok(())
+    }
+
+    /// Gives all transfers up.
+    pub(crate) fn cancel_all(&mut self, cx: &mut Context<'_>) {
+        self.for_each(cx, |transfer, cx| transfer.cancel(cx, ErrorCode::Cancelled));
+    }
+
+    /// The peer is gone: every transfer ends, but one whose file is being given its name just now.
+    pub(crate) fn session_lost(&mut self, cx: &mut Context<'_>) {
+        self.lost = true;
+        self.retry_at = None;
+        self.for_each(cx, Transfer::session_lost);
+    }
+
+    fn for_each(&mut self, cx: &mut Context<'_>, mut act: impl FnMut(&mut Transfer, &mut Context<'_>)) {
+        let keys: Vec<Key> = self.all.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            if let Some(transfer) = self.all.get_mut(key) {
+                act(transfer, cx);
+                self.update(cx, key);
+            }
+        }
+    }
+
+    /// Acts on a frame. An error closes the session.
+    pub(crate) fn handle_frame(&mut self, cx: &mut Context<'_>, frame: &Frame<'_>) -> Result<Taken, CloseCode> {
+        let number = match frame {
+            Frame::Request { .. } => return self.handle_request(cx, frame),
+            Frame::Accept { transfer, .. }
+            | Frame::Refuse { transfer, .. }
+            | Frame::Cancel { transfer, .. }
+            | Frame::Entry { transfer, .. }
+            | Frame::Want { transfer, .. }
+            | Frame::Credit { transfer, .. }
+            | Frame::Data { transfer, .. }
+            | Frame::Piece { transfer, .. }
+            | Frame::Seal { transfer, .. }
+            | Frame::Stored { transfer, .. }
+            | Frame::Failed { transfer, .. }
+            | Frame::Page { transfer, .. } => *transfer,
+            _ => return Ok(Taken::Yes),
+        };
+        let Some(key) = self.route(number) else {
+            return self.unrouted(number);
+        };
+        let taken = match self.all.get_mut(key) {
+            Some(transfer) => transfer.handle_frame(cx, frame),
+            None => return Ok(Taken::Yes),
+        };
+        if self.direction == Direction::Client {
+            self.numbers.insert(number);
+        }
+        let taken = self.faulted(cx, key, taken)?;
+        self.update(cx, key);
+        Ok(if taken.unwrap_or(true) { Taken::Yes } else { Taken::No })
+    }
+
+    fn route(&self, number: u64) -> Option<Key> {
+        let at = self.routes.binary_search_by_key(&number, |route| route.0).ok()?;
+        self.routes.get(at).map(|route| route.1)
+    }
+
+    /// A frame for a transfer that is freed, or was never heard of.
+    fn unrouted(&self, number: u64) -> Result<Taken, CloseCode> {
+        match self.direction {
+            Direction::Client if number >= self.next_number => Err(CloseCode::ProtocolViolation),
+            Direction::Server if !self.numbers.contains(number) => Ok(Taken::No),
+            _ => Ok(Taken::Yes),
+        }
+    }
+
+    fn handle_request(&mut self, cx: &mut Context<'_>, frame: &Frame<'_>) -> Result<Taken, CloseCode> {
+        let &Frame::Request { transfer, kind, compare, no_clobber, durability, amount, path } = frame else {
+            return Ok(Taken::Yes);
+        };
+        if self.direction == Direction::Client || !self.numbers.admits(transfer) {
+            return Err(CloseCode::ProtocolViolation);
+        }
+        if self.numbers.contains(transfer) {
+            return Ok(Taken::Yes);
+        }
+        let early = !self.admitted && self.all.len() >= self.early_max as usize;
+        if early || !self.has_place() {
+            return Ok(Taken::No);
+        }
+        let parsed = FilePath::parse(path).ok().filter(|path| !path.is_reserved());
+        let named = parsed.is_some();
+        let path = parsed.unwrap_or_default();
+        let asked = Asked { kind, compare, no_clobber, durability, amount, path };
+        let refusal = if !named {
+            Some(ErrorCode::NameRefused)
+        } else if self.open_count() >= self.open_max {
+            Some(ErrorCode::Busy)
+        } else {
+            None
+        };
+        let new = match refusal {
+            Some(code) => Transfer::refused(cx, transfer, asked, code),
+            None => Transfer::requested(cx, transfer, asked),
+        };
+        self.numbers.insert(transfer);
+        let key = self.all.insert(new);
+        self.add_route(transfer, key);
+        Ok(Taken::Yes)
+    }
+
+    fn add_route(&mut self, number: u64, key: Key) {
+        let at = self.routes.partition_point(|route| route.0 < number);
+        self.routes.insert(at, (number, key));
+    }
+
+    /// Ends the transfer of a failure that is its own, passes on one that is the session's.
+    fn faulted<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        key: Key,
+        result: Result<T, Fault>,
+    ) -> Result<Option<T>, CloseCode> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(Fault::Session(code)) => Err(code),
+            Err(Fault::Transfer(code)) => {
+                if let Some(transfer) = self.all.get_mut(key) {
+                    transfer.fail(cx, code);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// After any change: the transfer goes as far as it can, gets its number, and is freed when it is over.
+    fn update(&mut self, cx: &mut Context<'_>, key: Key) {
+        let Some(transfer) = self.all.get_mut(key) else {
+            return;
+        };
+        transfer.advance(cx);
+        if transfer.is_waiting() && self.retry_at.is_none() && !self.lost {
+            self.retry_at = Some(cx.now + MEMORY_RETRY);
+        }
+        if transfer.needs_number() {
+            let number = self.next_number;
+            transfer.number = Some(number);
+            self.next_number += 1;
+            self.routes.push((number, key));
+        }
+        if self.all.get(key).is_some_and(|transfer| transfer.is_over(self.lost)) {
+            self.all.remove(key);
+            self.routes.retain(|route| route.1 != key);
+        }
+    }
+
+    /// An operation came home.
+    pub(crate) fn handle_file_done(
+        &mut self,
+        cx: &mut Context<'_>,
+        key: Key,
+        tag: OpTag,
+        block: Option<Block>,
+        result: Result<Outcome, FileError>,
+    ) {
+        let Some(transfer) = self.all.get_mut(key) else {
+            return;
+        };
+        let done = transfer.handle_file_done(cx, tag, block, result);
+        self.local(cx, key, done);
+        self.update(cx, key);
+    }
+
+    /// As [`faulted`](Self::faulted), for what the peer has no part in.
+    fn local<T>(&mut self, cx: &mut Context<'_>, key: Key, result: Result<T, Fault>) -> Option<T> {
+        let result = result.map_err(|fault| match fault {
+            Fault::Session(_) => Fault::Transfer(ErrorCode::Integrity),
+            fault => fault,
+        });
+        self.faulted(cx, key, result).ok().flatten()
+    }
+
+    /// A packet with this item has arrived.
+    pub(crate) fn handle_acked(&mut self, cx: &mut Context<'_>, key: Key, item: Item) {
+        let Some(transfer) = self.all.get_mut(key) else {
+            return;
+        };
+        transfer.handle_acked(item);
+        if let (Item::Request, Some(number)) = (item, transfer.number) {
+            self.numbers.insert(number);
+        }
+        self.update(cx, key);
+    }
+
+    /// A packet with this item is lost.
+    pub(crate) fn handle_lost(&mut self, cx: &mut Context<'_>, key: Key, item: Item) {
+        if let Some(transfer) = self.all.get_mut(key) {
+            transfer.handle_lost(item);
+            self.update(cx, key);
+        }
+    }
+
+    /// Whether [`write_frames`](Self::write_frames) has something.
+    pub(crate) fn has_frames(&self) -> bool {
+        let mut known = self.routes.iter().filter_map(|route| self.all.get(route.1));
+        let due = |transfer: &Transfer| {
+            transfer.next_control(&self.numbers).is_some() || transfer.has_data()
+        };
+        !self.lost && known.any(due)
+    }
+
+    /// Fills the packet: control frames first, then bytes, a frame of each transfer in turn.
+    pub(crate) fn write_frames(&mut self, _cx: &mut Context<'_>, packet: &mut PacketWriter<'_>) {
+        if self.lost {
+            return;
+        }
+        for at in 0..self.routes.len() {
+            self.write_controls(at, packet);
+        }
+        while let Some((number, key)) = self.next_with_data() {
+            let written = self.all.get_mut(key).is_some_and(|transfer| transfer.write_data(key, packet));
+            if !written {
+                return;
+            }
+            self.served = number;
+        }
+    }
+
+    fn write_controls(&mut self, at: usize, packet: &mut PacketWriter<'_>) {
+        let Some(&(_, key)) = self.routes.get(at) else {
+            return;
+        };
+        let Some(transfer) = self.all.get_mut(key) else {
+            return;
+        };
+        while let Some(item) = transfer.next_control(&self.numbers) {
+            if !transfer.write_control(key, item, packet) {
+                return;
+            }
+        }
+    }
+
+    /// The next transfer in turn that has bytes to send.
+    fn next_with_data(&self) -> Option<(u64, Key)> {
+        let first = self.routes.partition_point(|route| route.0 <= self.served);
+        let (before, after) = self.routes.split_at(first);
+        let mut turn = after.iter().chain(before);
+        turn.find(|route| self.all.get(route.1).is_some_and(Transfer::has_data)).copied()
+    }
+
+    fn find(&self, is_it: impl Fn(&Transfer) -> bool) -> Option<Key> {
+        self.all.iter().find(|(_, transfer)| is_it(transfer)).map(|(key, _)| key)
+    }
+
+    /// Whether [`poll_op`](Self::poll_op) has something.
+    pub(crate) fn has_ops(&self) -> bool {
+        self.find(|transfer| transfer.has_op(self.read_ahead)).is_some()
+    }
+
+    /// The next operation to lend.
+    pub(crate) fn poll_op(&mut self, cx: &mut Context<'_>) -> Option<(Key, OpTag, Operation)> {
+        loop {
+            let key = self.find(|transfer| transfer.has_op(self.read_ahead))?;
+            let polled = self.all.get_mut(key)?.poll_op(cx);
+            let failed = polled.is_err();
+            let op = self.local(cx, key, polled).flatten();
+            self.update(cx, key);
+            match op {
+                Some((tag, op)) => return Some((key, tag, op)),
+                None if failed => {}
+                None => return None,
+            }
+        }
+    }
+
+    /// Whether [`poll_event`](Self::poll_event) has something.
+    pub(crate) fn has_events(&self) -> bool {
+        self.find(|transfer| transfer.has_event(self.admitted, self.lost)).is_some()
+    }
+
+    /// The next thing to tell the application.
+    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Option<(Key, TransferEvent)> {
+        let key = self.find(|transfer| transfer.has_event(self.admitted, self.lost))?;
+        let event = self.all.get_mut(key)?.poll_event(cx, self.admitted, self.lost);
+        self.update(cx, key);
+        event.map(|event| (key, event))
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has something to do.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let decisions = self.all.iter().filter_map(|(_, transfer)| transfer.decide_by());
+        decisions.chain(self.retry_at).min()
+    }
+
+    /// Refuses requests that were not decided in time; lets those go on that waited for memory.
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+        if self.retry_at.is_some_and(|at| at <= cx.now) {
+            self.retry_at = None;
+        }
+        self.for_each(cx, |transfer, cx| {
+            if transfer.decide_by().is_some_and(|at| at <= cx.now) {
+                transfer.fail(cx, ErrorCode::TimedOut);
+            }
+        });
+    }
+
+    /// Whether no transfer is open and the peer knows all outcomes.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.lost || self.all.iter().all(|(_, transfer)| transfer.is_settled())
+    }
+
+    /// Whether nothing is left: no operation on loan, no event untaken.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.all.is_empty()
+    }
+}

@@ -1,0 +1,167 @@
+//! The blocking driver: one thread that owns an [`Endpoint`](proto_core::Endpoint) and its socket.
+//!
+//! [`Engine`] does the work of a round and knows nothing of how threads wait; [`Driver`] is the loop around it that
+//! waits with `polling`. Another loop around the same engine is another driver (`transport-mio` is one).
+
+mod engine;
+mod socket;
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use polling::{Event, Events, PollMode, Poller};
+use proto_core::{Config, Endpoint, Instant};
+
+pub use engine::{Engine, Next};
+pub use socket::{Sent, Socket};
+
+use crate::Faults;
+use crate::executor::Roots;
+
+/// What a driver serves: it takes the endpoint's events and other threads' commands, and calls the endpoint.
+///
+/// All calls come on the driver's thread and hold up everything else, so none may block.
+pub trait Application {
+    /// What other threads ask, through a [`Handle`].
+    type Command: Send + 'static;
+
+    /// Another thread asks.
+    fn command(&mut self, now: Instant, endpoint: &mut Endpoint, command: Self::Command);
+
+    /// The endpoint tells.
+    fn event(&mut self, now: Instant, endpoint: &mut Endpoint, event: proto_core::Event);
+
+    /// When to call [`timeout`](Self::timeout) at the latest; `None` for never.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// The deadline has come.
+    fn timeout(&mut self, _now: Instant, _endpoint: &mut Endpoint) {}
+
+    /// The network says that nothing listens at `address`. Anybody can forge that: it is a hint and no more.
+    fn unreachable(
+        &mut self,
+        _now: Instant,
+        _endpoint: &mut Endpoint,
+        _address: std::net::SocketAddr,
+    ) {
+    }
+
+    /// Whether all is done: the driver sends what is left, finishes what the disk is doing, and returns.
+    fn is_over(&self) -> bool;
+}
+
+/// Sends commands to an application from any thread.
+pub struct Handle<C> {
+    commands: mpsc::Sender<C>,
+    wake: Wake,
+}
+
+/// Ends the driver's waiting, from any thread.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+impl<C> Handle<C> {
+    /// Sends a command; false when the driver has ended.
+    pub fn send(&self, command: C) -> bool {
+        let sent = self.commands.send(command).is_ok();
+        if sent {
+            (self.wake)();
+        }
+        sent
+    }
+}
+
+impl<C> Clone for Handle<C> {
+    fn clone(&self) -> Self {
+        Self {
+            commands: self.commands.clone(),
+            wake: self.wake.clone(),
+        }
+    }
+}
+
+/// What a driver is made of, besides its application.
+pub struct Parts {
+    /// The socket.
+    pub socket: Socket,
+    /// The endpoint's settings; the driver fills in the receive buffer.
+    pub config: Config,
+    /// Where file operations may go.
+    pub roots: Roots,
+    /// Threads for them.
+    pub disk_threads: usize,
+    /// Damage done on purpose to what is sent.
+    pub faults: Option<Faults>,
+}
+
+/// The loop that waits with `polling`.
+pub struct Driver<A: Application> {
+    engine: Engine<A>,
+    poller: Arc<Poller>,
+}
+
+impl<A: Application> Driver<A> {
+    /// A driver that does nothing before [`run`](Self::run), and what sends it commands.
+    ///
+    /// # Errors
+    /// The operating system gives no poller or no threads.
+    pub fn new(parts: Parts, application: A) -> io::Result<(Self, Handle<A::Command>)> {
+        let poller = Arc::new(Poller::new()?);
+        let waker = poller.clone();
+        let wake: Wake = Arc::new(move || {
+            // It fails only if the poller itself is broken, which `run` then reports.
+            let _ = waker.notify();
+        });
+        let (engine, handle) = Engine::new(parts, application, wake)?;
+        Ok((Self { engine, poller }, handle))
+    }
+
+    /// Serves until the application is over.
+    ///
+    /// # Errors
+    /// Waiting fails, or the socket is gone for good.
+    pub fn run(mut self) -> io::Result<()> {
+        const SOCKET: usize = 0;
+        let mode = if self.poller.supports_level() {
+            PollMode::Level
+        } else {
+            PollMode::Oneshot
+        };
+        let mut interest = Event::readable(SOCKET);
+        // SAFETY: the socket lives in the engine, which outlives its registration: it is taken out of the poller below
+        // on every way out of the loop.
+        unsafe {
+            self.poller
+                .add_with_mode(self.engine.socket().io(), interest, mode)?
+        };
+        let mut events = Events::with_capacity(NonZeroUsize::MIN);
+        let result = loop {
+            let readable = events.iter().any(|event| event.readable);
+            let (timeout, writable) = match self.engine.round(readable) {
+                Ok(Next::Again) => (Some(Duration::ZERO), false),
+                Ok(Next::Wait { timeout, writable }) => (timeout, writable),
+                Ok(Next::Over) => break Ok(()),
+                Err(error) => break Err(error),
+            };
+            let wanted = Event::new(SOCKET, true, writable);
+            if interest != wanted || mode == PollMode::Oneshot {
+                interest = wanted;
+                if let Err(error) =
+                    self.poller
+                        .modify_with_mode(self.engine.socket().io(), wanted, mode)
+                {
+                    break Err(error);
+                }
+            }
+            events.clear();
+            if let Err(error) = self.poller.wait(&mut events, timeout) {
+                break Err(error);
+            }
+        };
+        let removed = self.poller.delete(self.engine.socket().io());
+        result.and(removed)
+    }
+}

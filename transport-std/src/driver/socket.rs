@@ -1,0 +1,293 @@
+//! A UDP socket in batches: segmentation offload out, receive offload in, where the system has them.
+
+use std::array;
+use std::io::{self, ErrorKind, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use proto_core::{DatagramMeta, Transmit};
+use quinn_udp::{RecvMeta, TransportErrorPayload, UdpSocketState};
+use socket2::{Domain, Protocol, SockRef, Type};
+
+/// Bytes that one batch may have: what fits a UDP datagram over IPv4.
+pub(super) const BATCH_MAX: usize = 65_507;
+
+/// Bytes of one receive buffer; with receive offload, one holds many datagrams.
+const BUFFER: usize = 65_536;
+
+/// Receive buffers filled by one system call.
+const BUFFERS: usize = 16;
+
+/// Datagrams that one [`Socket::receive`] delivers at most, and the time it takes at most (T9).
+const DATAGRAMS_MAX: usize = 64;
+const RECEIVE_MAX: Duration = Duration::from_millis(1);
+
+/// Socket buffers asked for; the system may give less.
+const SOCKET_BUFFER: usize = 4 << 20;
+
+/// Failed receive calls in a row after which the socket counts as gone.
+const ERRORS_MAX: u32 = 1_000;
+
+/// A UDP socket, and the datagrams that came but were not delivered yet.
+pub struct Socket {
+    io: UdpSocket,
+    state: UdpSocketState,
+    /// It is an IPv6 socket: IPv4 addresses are given to it in their mapped form.
+    six: bool,
+    /// Port-unreachable messages are asked for.
+    hears_errors: bool,
+    buffers: Vec<u8>,
+    metas: [RecvMeta; BUFFERS],
+    /// Buffers that were filled; of those, the one in work and the place in it.
+    filled: usize,
+    current: usize,
+    offset: usize,
+    errors: u32,
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sent {
+    /// The system has it, or dropped it as a network would.
+    Taken,
+    /// The system's buffer is full: try again when the socket can be written.
+    Refused,
+}
+
+impl Socket {
+    /// Binds a socket and asks for large buffers. For `[::]`, IPv4 comes in, too, where the system can; where there is
+    /// no IPv6 at all, `0.0.0.0` takes its place.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        match Self::bind_exactly(address) {
+            Err(_) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+                Self::bind_exactly((Ipv4Addr::UNSPECIFIED, address.port()).into())
+            }
+            other => other,
+        }
+    }
+
+    fn bind_exactly(address: SocketAddr) -> io::Result<Self> {
+        let six = address.is_ipv6();
+        let socket = socket2::Socket::new(
+            Domain::for_address(address),
+            Type::DGRAM,
+            Some(Protocol::UDP),
+        )?;
+        if six {
+            // A system that cannot do both serves IPv6 alone.
+            let _ = socket.set_only_v6(address.ip() != IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        }
+        // Smaller buffers than asked for are no error: the peer is told what there is.
+        let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
+        let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
+        socket.bind(&address.into())?;
+        let io = UdpSocket::from(socket);
+        let state = UdpSocketState::new((&io).into())?;
+        Ok(Self {
+            io,
+            state,
+            six,
+            hears_errors: false,
+            buffers: vec![0; BUFFERS * BUFFER],
+            metas: [RecvMeta::default(); BUFFERS],
+            filled: 0,
+            current: 0,
+            offset: 0,
+            errors: 0,
+        })
+    }
+
+    /// Asks the system to tell when nothing listens where datagrams go; see [`take_unreachable`](Self::take_unreachable).
+    pub fn hear_errors(&mut self) {
+        self.hears_errors = self
+            .state
+            .enable_transport_errors((&self.io).into())
+            .is_ok();
+    }
+
+    /// The socket itself, to wait for.
+    #[must_use]
+    pub fn io(&self) -> &UdpSocket {
+        &self.io
+    }
+
+    /// The address that it is bound to, with the real port.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.local_addr()
+    }
+
+    /// Bytes of payload that the system holds for us. Linux counts twice what was asked for, because it counts its own
+    /// overhead as well.
+    #[must_use]
+    pub fn receive_buffer(&self) -> u64 {
+        let told = SockRef::from(&self.io).recv_buffer_size().unwrap_or(0) as u64;
+        if cfg!(target_os = "linux") {
+            told / 2
+        } else {
+            told
+        }
+    }
+
+    /// Datagrams that one batch may have.
+    #[must_use]
+    pub fn segments_max(&self) -> usize {
+        self.state.max_gso_segments()
+    }
+
+    /// Whether datagrams are here that [`receive`](Self::receive) has not delivered.
+    #[must_use]
+    pub fn holds_datagrams(&self) -> bool {
+        self.current < self.filled
+    }
+
+    /// Delivers datagrams: at most 64, or as many as come in 1 ms; empty ones count, too. Whether more may wait.
+    ///
+    /// # Errors
+    /// The socket is gone for good.
+    pub fn receive(&mut self, mut each: impl FnMut(DatagramMeta, &mut [u8])) -> io::Result<bool> {
+        let begin = Instant::now();
+        let mut count = 0;
+        loop {
+            while self.holds_datagrams() {
+                if count == DATAGRAMS_MAX {
+                    return Ok(true);
+                }
+                count += 1;
+                self.deliver(&mut each);
+            }
+            if count > 0 && begin.elapsed() >= RECEIVE_MAX {
+                return Ok(true);
+            }
+            if !self.fill()? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Delivers one datagram of those that are held.
+    fn deliver(&mut self, each: &mut impl FnMut(DatagramMeta, &mut [u8])) {
+        let meta = &self.metas[self.current];
+        let end = meta.len.min(self.offset.saturating_add(meta.stride));
+        let source = canonical(meta.addr);
+        let local = meta.dst_ip.map(|ip| ip.to_canonical());
+        let begin = self.current * BUFFER;
+        each(
+            DatagramMeta { source, local },
+            &mut self.buffers[begin + self.offset..begin + end],
+        );
+        // A stride of 0 belongs to an empty datagram, which ends its buffer.
+        if end >= meta.len || meta.stride == 0 {
+            self.current += 1;
+            self.offset = 0;
+        } else {
+            self.offset = end;
+        }
+    }
+
+    /// Takes datagrams from the system. Whether there were any.
+    fn fill(&mut self) -> io::Result<bool> {
+        let mut chunks = self.buffers.chunks_exact_mut(BUFFER);
+        let mut slices: [_; BUFFERS] = array::from_fn(|_| {
+            IoSliceMut::new(chunks.next().expect("the buffers were made for this many"))
+        });
+        let received = self
+            .state
+            .recv((&self.io).into(), &mut slices, &mut self.metas);
+        (self.filled, self.current, self.offset) = (0, 0, 0);
+        match received {
+            Ok(count) => {
+                self.filled = count;
+                self.errors = 0;
+                Ok(count > 0)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            // What the network reports about datagrams that we sent is no reason to stop.
+            Err(error) => {
+                self.errors += 1;
+                tracing::debug!(%error, "receiving failed");
+                if self.errors < ERRORS_MAX {
+                    Ok(false)
+                } else {
+                    Err(error)
+                }
+            }
+        }
+    }
+
+    /// The next address at which nothing listens, as the network says; only after [`hear_errors`](Self::hear_errors).
+    pub fn take_unreachable(&mut self) -> Option<SocketAddr> {
+        while self.hears_errors {
+            let error = self.state.recv_transport_error((&self.io).into()).ok()??;
+            self.errors = 0;
+            if let (Some(address), TransportErrorPayload::Unreachable) = (error.addr, error.payload)
+            {
+                return Some(canonical(address));
+            }
+        }
+        None
+    }
+
+    /// Sends a batch. What the system cannot send (no route, too large) is lost, as the network would lose it.
+    pub fn send(&self, transmit: &Transmit, bytes: &[u8]) -> Sent {
+        match self.try_send(transmit, bytes, transmit.segment_size) {
+            Ok(()) => Sent::Taken,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Sent::Refused,
+            // A device that cannot cut batches: send the datagrams one by one, now and from now on.
+            Err(_) if bytes.len() > transmit.segment_size => {
+                for datagram in bytes.chunks(transmit.segment_size.max(1)) {
+                    self.note(self.try_send(transmit, datagram, datagram.len()));
+                }
+                Sent::Taken
+            }
+            failed => {
+                self.note(failed);
+                Sent::Taken
+            }
+        }
+    }
+
+    fn note(&self, result: io::Result<()>) {
+        if let Err(error) = result {
+            tracing::debug!(%error, "a datagram was not sent");
+        }
+    }
+
+    fn try_send(
+        &self,
+        transmit: &Transmit,
+        contents: &[u8],
+        segment_size: usize,
+    ) -> io::Result<()> {
+        let to_socket = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) if self.six => IpAddr::V6(ip.to_ipv6_mapped()),
+            other => other,
+        };
+        let destination = match transmit.destination {
+            four @ SocketAddr::V4(_) => SocketAddr::new(to_socket(four.ip()), four.port()),
+            // Keeps the scope of a link-local address.
+            six => six,
+        };
+        let packet = quinn_udp::Transmit {
+            destination,
+            ecn: None,
+            contents,
+            segment_size: (segment_size < contents.len()).then_some(segment_size),
+            src_ip: transmit.source.map(to_socket),
+        };
+        self.state.try_send((&self.io).into(), &packet)
+    }
+}
+
+/// IPv4 addresses in their own form, whatever socket they came by.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.into(), address.port()),
+        IpAddr::V6(_) => address,
+    }
+}

@@ -1,0 +1,354 @@
+//! Paths beneath a directory, on Linux: the kernel's `openat2` resolves them, and nothing else ever sees more than one
+//! component (F1, F2).
+//!
+//! Reading follows symbolic links that stay beneath the root; whatever writes takes none. Where `openat2` is missing
+//! (Linux before 5.6) or forbidden (some sandboxes), the path is walked component by component and no link is followed.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use proto_core::wire::{EntryKind, FilePath};
+use proto_core::{FileError, Meta};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags, SeekFrom, Stat};
+use rustix::io::Errno;
+
+use super::error::file_error;
+use super::listing::Found;
+use super::meta::{Version, nanos};
+
+type Result<T> = std::result::Result<T, FileError>;
+
+/// How often a resolution is tried that the kernel could not finish because of renames at the same time.
+const RACES_MAX: u32 = 128;
+
+/// A directory that is held open; paths are resolved beneath it.
+#[derive(Debug)]
+pub(super) struct Directory {
+    fd: OwnedFd,
+    by: By,
+}
+
+/// Who resolves paths.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum By {
+    Kernel,
+    Walk,
+}
+
+/// What becomes of symbolic links on the way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Links {
+    Follow,
+    Refuse,
+}
+
+/// The directory that holds a name.
+enum Parent<'a> {
+    Root(BorrowedFd<'a>),
+    Below(OwnedFd),
+}
+
+impl AsFd for Parent<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Root(fd) => fd.as_fd(),
+            Self::Below(fd) => fd.as_fd(),
+        }
+    }
+}
+
+fn refused(errno: Errno) -> FileError {
+    file_error(&errno.into())
+}
+
+impl Directory {
+    /// Opens the directory that `path` names now.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(path, flags, Mode::empty())?;
+        let probe = rustix::fs::openat2(&fd, ".", flags, Mode::empty(), ResolveFlags::BENEATH);
+        Ok(Self {
+            fd,
+            by: if probe.is_ok() { By::Kernel } else { By::Walk },
+        })
+    }
+
+    /// As [`open`](Self::open), without `openat2`.
+    #[cfg(test)]
+    pub(super) fn open_walking(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            by: By::Walk,
+            ..Self::open(path)?
+        })
+    }
+
+    /// Opens what the path names.
+    fn resolve(&self, path: &FilePath, flags: OFlags, links: Links) -> rustix::io::Result<OwnedFd> {
+        let flags = flags | OFlags::CLOEXEC;
+        if self.by == By::Walk {
+            return self.walk(path, flags);
+        }
+        let name = if path.is_root() {
+            b"."
+        } else {
+            path.as_bytes()
+        };
+        let mut rules = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        if links == Links::Refuse {
+            rules |= ResolveFlags::NO_SYMLINKS;
+        }
+        for _ in 0..RACES_MAX {
+            match rustix::fs::openat2(&self.fd, name, flags, Mode::empty(), rules) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                other => return other,
+            }
+        }
+        Err(Errno::AGAIN)
+    }
+
+    /// The same without `openat2`: one component after the other, no links.
+    fn walk(&self, path: &FilePath, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        let Some(last) = path.name() else {
+            return rustix::fs::openat(&self.fd, ".", flags, Mode::empty());
+        };
+        let mut at: Option<OwnedFd> = None;
+        let parent = path.parent();
+        for name in parent.components() {
+            let from = at.as_ref().unwrap_or(&self.fd).as_fd();
+            at = Some(step(
+                from,
+                name,
+                OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            )?);
+        }
+        step(at.as_ref().unwrap_or(&self.fd).as_fd(), last, flags)
+    }
+
+    /// The directory that holds the path's last component, and that component.
+    fn parent<'a>(&'a self, path: &'a FilePath) -> Result<(Parent<'a>, &'a [u8])> {
+        let name = path.name().ok_or(FileError::IsDirectory)?;
+        let parent = path.parent();
+        if parent.is_root() {
+            return Ok((Parent::Root(self.fd.as_fd()), name));
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let fd = self
+            .resolve(&parent, flags, Links::Refuse)
+            .map_err(refused)?;
+        Ok((Parent::Below(fd), name))
+    }
+
+    /// Opens a regular file for reading.
+    pub(super) fn open_file(&self, path: &FilePath) -> Result<(File, Meta)> {
+        // Not to wait for a FIFO's writer, nor to make a terminal ours, before it is known what this is (F4).
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        regular(self.resolve(path, flags, Links::Follow).map_err(refused)?)
+    }
+
+    /// Creates a file that was not there, for reading and writing.
+    pub(super) fn create_file(&self, path: &FilePath) -> Result<(File, Meta)> {
+        let (parent, name) = self.parent(path)?;
+        let flags =
+            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        regular(rustix::fs::openat(parent, name, flags, mode).map_err(bad_name)?)
+    }
+
+    /// Renames a file; only a regular file is ever replaced.
+    pub(super) fn rename(&self, from: &FilePath, to: &FilePath, replace: bool) -> Result<()> {
+        let (from_parent, from) = self.parent(from)?;
+        let (to_parent, to) = self.parent(to)?;
+        if replace {
+            return match statat(to_parent.as_fd(), to) {
+                Ok(stat) if kind(&stat) == EntryKind::Directory => Err(FileError::IsDirectory),
+                Ok(stat) if kind(&stat) != EntryKind::File => Err(FileError::NotRegular),
+                Ok(_) | Err(Errno::NOENT) => {
+                    rustix::fs::renameat(from_parent, from, to_parent, to).map_err(bad_name)
+                }
+                Err(errno) => Err(refused(errno)),
+            };
+        }
+        let flags = RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(&from_parent, from, &to_parent, to, flags) {
+            // File systems that cannot: a second name fails in the same way when the first exists.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                rustix::fs::linkat(&from_parent, from, &to_parent, to, AtFlags::empty())
+                    .map_err(bad_name)?;
+                rustix::fs::unlinkat(&from_parent, from, AtFlags::empty()).map_err(refused)
+            }
+            other => other.map_err(refused),
+        }
+    }
+
+    /// Unlinks a file.
+    pub(super) fn remove(&self, path: &FilePath) -> Result<()> {
+        let (parent, name) = self.parent(path)?;
+        rustix::fs::unlinkat(parent, name, AtFlags::empty()).map_err(refused)
+    }
+
+    /// Makes the names in a directory durable.
+    pub(super) fn sync_directory(&self, path: &FilePath) -> Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let fd = self.resolve(path, flags, Links::Refuse).map_err(refused)?;
+        rustix::fs::fsync(fd).map_err(refused)
+    }
+
+    /// What a path is; links beneath the root are followed.
+    pub(super) fn stat(&self, path: &FilePath) -> Result<Meta> {
+        let fd = self
+            .resolve(path, OFlags::PATH, Links::Follow)
+            .map_err(refused)?;
+        rustix::fs::fstat(fd)
+            .map(|stat| meta(&stat))
+            .map_err(refused)
+    }
+
+    /// The entries of a directory behind `position`; 0 is the beginning.
+    pub(super) fn entries(&self, path: &FilePath, position: u64) -> Result<Entries> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let fd = match self.resolve(path, flags, Links::Follow) {
+            // Is it the last component that is no directory, or one before?
+            Err(Errno::NOTDIR) if self.stat(path).is_ok() => return Err(FileError::NotDirectory),
+            other => other.map_err(refused)?,
+        };
+        if position != 0 {
+            rustix::fs::seek(&fd, SeekFrom::Start(position)).map_err(refused)?;
+        }
+        Ok(Entries(Dir::new(fd).map_err(refused)?))
+    }
+
+    /// Bytes that may still be written beneath the root, by this user.
+    pub(super) fn free_space(&self) -> Result<u64> {
+        let stat = rustix::fs::fstatvfs(&self.fd).map_err(refused)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+/// Opens one component and never a symbolic link.
+fn step(from: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let is_link = |stat: Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink;
+    match rustix::fs::openat(from, name, flags | OFlags::NOFOLLOW, Mode::empty()) {
+        // A link is no directory either; say what it really is.
+        Err(Errno::NOTDIR) if statat(from, name).is_ok_and(is_link) => Err(Errno::LOOP),
+        // With PATH, a link is opened itself.
+        Ok(fd) if flags.contains(OFlags::PATH) && is_link(rustix::fs::fstat(&fd)?) => {
+            Err(Errno::LOOP)
+        }
+        other => other,
+    }
+}
+
+fn statat(from: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<Stat> {
+    rustix::fs::statat(from, name, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// Of a call that makes a name: INVAL means that the file system cannot hold it.
+fn bad_name(errno: Errno) -> FileError {
+    if errno == Errno::INVAL {
+        FileError::BadName
+    } else {
+        refused(errno)
+    }
+}
+
+/// The file, if it is a regular one.
+fn regular(fd: OwnedFd) -> Result<(File, Meta)> {
+    let meta = meta(&rustix::fs::fstat(&fd).map_err(refused)?);
+    match meta.kind {
+        EntryKind::File => Ok((fd.into(), meta)),
+        EntryKind::Directory => Err(FileError::IsDirectory),
+        EntryKind::Symlink | EntryKind::Other => Err(FileError::NotRegular),
+    }
+}
+
+fn kind(stat: &Stat) -> EntryKind {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => EntryKind::File,
+        FileType::Directory => EntryKind::Directory,
+        FileType::Symlink => EntryKind::Symlink,
+        _ => EntryKind::Other,
+    }
+}
+
+fn meta(stat: &Stat) -> Meta {
+    let kind = kind(stat);
+    let size = if kind == EntryKind::File {
+        stat.st_size as u64
+    } else {
+        0
+    };
+    let mtime = nanos(stat.st_mtime as i64, stat.st_mtime_nsec as i64);
+    let ctime = nanos(stat.st_ctime as i64, stat.st_ctime_nsec as i64);
+    let version = Version {
+        size,
+        mtime,
+        ctime,
+        inode: stat.st_ino,
+        device: stat.st_dev,
+    };
+    Meta {
+        kind,
+        size,
+        mtime,
+        mode: (stat.st_mode & 0o777) as u16,
+        version: version.mix(),
+    }
+}
+
+/// What an open file is.
+pub(super) fn file_meta(file: &File) -> Result<Meta> {
+    rustix::fs::fstat(file)
+        .map(|stat| meta(&stat))
+        .map_err(refused)
+}
+
+/// Sets permission bits; nothing above `0o777`.
+pub(super) fn set_mode(file: &File, mode: u16) -> io::Result<()> {
+    Ok(rustix::fs::fchmod(
+        file,
+        Mode::from_raw_mode(u32::from(mode & 0o777)),
+    )?)
+}
+
+/// The process's file creation mask. It is read without being changed where the kernel shows it (Linux 4.7), because
+/// it belongs to all threads at once.
+pub(super) fn umask() -> u16 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let shown = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    if let Some(mask) = shown.and_then(|text| u16::from_str_radix(text.trim(), 8).ok()) {
+        return mask & 0o777;
+    }
+    let mask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    rustix::process::umask(mask);
+    (mask.as_raw_mode() & 0o777) as u16
+}
+
+/// A directory that is being read.
+#[derive(Debug)]
+pub(super) struct Entries(Dir);
+
+impl Entries {
+    /// The next entry, as it is itself: links are not followed.
+    pub(super) fn next(&mut self) -> Result<Option<Found>> {
+        while let Some(entry) = self.0.read() {
+            let entry = entry.map_err(refused)?;
+            let name = entry.file_name().to_bytes();
+            match statat(self.0.fd().map_err(refused)?, name) {
+                Ok(stat) => {
+                    let position = entry.offset() as u64;
+                    return Ok(Some(Found {
+                        name: name.to_vec(),
+                        meta: meta(&stat),
+                        position,
+                    }));
+                }
+                // It went away since.
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(refused(errno)),
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,86 @@
+//! The directories that operations may reach.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use proto_core::{FileError, RootId};
+
+use super::rooted::Directory;
+
+/// The directories that operations may reach, by number. Clones are the same table; roots may come and go while
+/// executors run.
+#[derive(Clone, Debug, Default)]
+pub struct Roots(Arc<RwLock<Table>>);
+
+#[derive(Debug, Default)]
+struct Table {
+    roots: HashMap<RootId, Root>,
+    last: u32,
+}
+
+/// Where a path can begin.
+#[derive(Clone, Debug)]
+pub(super) enum Root {
+    /// A directory of the file system, held open.
+    Directory(Arc<Directory>),
+    /// A directory that exists here only: the names of shares.
+    Shares(Arc<BTreeMap<Vec<u8>, RootId>>),
+}
+
+impl Roots {
+    /// A table without roots.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens the directory `path` as a root. It stays that directory, whatever later happens to its name.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is no directory.
+    pub fn add_dir(&self, path: &Path) -> io::Result<RootId> {
+        Ok(self.add(Root::Directory(Arc::new(Directory::open(path)?))))
+    }
+
+    /// A root that exists here only: it can be listed and looked at, and shows each name as a directory. Everything
+    /// else beneath it is refused.
+    pub fn add_shares(&self, shares: impl IntoIterator<Item = (Vec<u8>, RootId)>) -> RootId {
+        self.add(Root::Shares(Arc::new(shares.into_iter().collect())))
+    }
+
+    /// Forgets a root. Operations that are on their way are not disturbed.
+    pub fn remove(&self, root: RootId) {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .roots
+            .remove(&root);
+    }
+
+    pub(super) fn add(&self, root: Root) -> RootId {
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            table.last = table.last.wrapping_add(1);
+            let id = RootId(table.last);
+            if let std::collections::hash_map::Entry::Vacant(free) = table.roots.entry(id) {
+                free.insert(root);
+                return id;
+            }
+        }
+    }
+
+    pub(super) fn get(&self, root: RootId) -> Result<Root, FileError> {
+        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        table.roots.get(&root).cloned().ok_or(FileError::NotFound)
+    }
+
+    /// The root, which must be a real directory.
+    pub(super) fn directory(&self, root: RootId) -> Result<Arc<Directory>, FileError> {
+        match self.get(root)? {
+            Root::Directory(directory) => Ok(directory),
+            Root::Shares(_) => Err(FileError::Denied),
+        }
+    }
+}

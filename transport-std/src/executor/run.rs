@@ -1,0 +1,228 @@
+//! One operation, carried out.
+
+use std::collections::HashMap;
+use std::fs::{File, FileTimes};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use proto_core::{
+    Block, FileDone, FileError, FileId, FileOp, HashAs, Meta, Operation, Outcome, RootId,
+    block_value,
+};
+
+use proto_core::wire::FilePath;
+
+use super::error::file_error;
+use super::io::{read_full_at, write_all_at};
+use super::listing::{Listings, share_meta, shares_page};
+use super::roots::{Root, Roots};
+use super::{meta, rooted};
+
+type Result<T> = std::result::Result<T, FileError>;
+
+/// What all threads of an executor share.
+#[derive(Debug)]
+pub(super) struct Disk {
+    roots: Roots,
+    files: Mutex<HashMap<FileId, Arc<File>>>,
+    listings: Listings,
+    umask: u16,
+}
+
+impl Disk {
+    pub(super) fn new(roots: Roots) -> Self {
+        Self {
+            roots,
+            files: Mutex::default(),
+            listings: Listings::default(),
+            umask: rooted::umask(),
+        }
+    }
+
+    /// Carries the operation out, waiting for the disk.
+    pub(super) fn run(&self, operation: FileOp) -> FileDone {
+        let (block, result) = self.perform(operation.what);
+        FileDone {
+            id: operation.id,
+            block,
+            result,
+        }
+    }
+
+    /// What came of the operation, and its block.
+    pub(super) fn perform(&self, what: Operation) -> (Option<Block>, Result<Outcome>) {
+        match what {
+            Operation::Read {
+                file,
+                offset,
+                len,
+                mut block,
+                hash,
+            } => {
+                let result = self.read(file, offset, len, &mut block, hash);
+                (Some(block), result)
+            }
+            Operation::Write {
+                file,
+                offset,
+                len,
+                block,
+                hash,
+            } => {
+                let result = self.write(file, offset, len, &block, hash);
+                (Some(block), result)
+            }
+            other => (None, self.run_without_block(other)),
+        }
+    }
+
+    fn run_without_block(&self, what: Operation) -> Result<Outcome> {
+        match what {
+            Operation::Open { root, path, file } => {
+                let (opened, meta) = self.roots.directory(root)?.open_file(&path)?;
+                self.files().insert(file, Arc::new(opened));
+                Ok(Outcome::Meta(meta))
+            }
+            Operation::Create { root, path, file } => {
+                let (created, meta) = self.roots.directory(root)?.create_file(&path)?;
+                self.files().insert(file, Arc::new(created));
+                Ok(Outcome::Meta(meta))
+            }
+            Operation::Truncate { file, size } => self.on_file(file, |file| file.set_len(size)),
+            Operation::Sync { file } => self.on_file(file, File::sync_all),
+            Operation::SyncDir { root, path } => {
+                self.roots.directory(root)?.sync_directory(&path)?;
+                Ok(Outcome::Done)
+            }
+            Operation::Rename {
+                root,
+                from,
+                to,
+                replace,
+            } => {
+                self.roots.directory(root)?.rename(&from, &to, replace)?;
+                Ok(Outcome::Done)
+            }
+            Operation::Remove { root, path } => {
+                self.roots.directory(root)?.remove(&path)?;
+                Ok(Outcome::Done)
+            }
+            Operation::List {
+                root,
+                path,
+                cursor,
+                max,
+            } => self.list(root, path, cursor, max),
+            Operation::Stat { root, path } => self.stat(root, &path).map(Outcome::Meta),
+            Operation::StatOpen { file } => {
+                rooted::file_meta(&*self.file(file)?).map(Outcome::Meta)
+            }
+            Operation::SetMeta { file, mtime, mode } => self.set_meta(file, mtime, mode),
+            Operation::FreeSpace { root } => {
+                self.roots.directory(root)?.free_space().map(Outcome::Free)
+            }
+            Operation::Close { file } => {
+                self.files().remove(&file);
+                Ok(Outcome::Done)
+            }
+            // `perform` takes these two.
+            Operation::Read { .. } | Operation::Write { .. } => Err(FileError::Io),
+        }
+    }
+
+    fn files(&self) -> MutexGuard<'_, HashMap<FileId, Arc<File>>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An open file. The core never names one that is not open; if it did, that is an `Io` error.
+    fn file(&self, file: FileId) -> Result<Arc<File>> {
+        self.files().get(&file).cloned().ok_or(FileError::Io)
+    }
+
+    fn on_file(
+        &self,
+        file: FileId,
+        what: impl FnOnce(&File) -> std::io::Result<()>,
+    ) -> Result<Outcome> {
+        what(&*self.file(file)?).map_err(|error| file_error(&error))?;
+        Ok(Outcome::Done)
+    }
+
+    fn read(
+        &self,
+        file: FileId,
+        offset: u64,
+        len: u32,
+        block: &mut Block,
+        hash: HashAs,
+    ) -> Result<Outcome> {
+        let file = self.file(file)?;
+        let bytes = block
+            .bytes_mut()
+            .get_mut(..len as usize)
+            .ok_or(FileError::Io)?;
+        let count = read_full_at(&file, bytes, offset).map_err(|error| file_error(&error))?;
+        Ok(Outcome::Moved {
+            len: count as u32,
+            value: block_value(&bytes[..count], offset, hash),
+        })
+    }
+
+    fn write(
+        &self,
+        file: FileId,
+        offset: u64,
+        len: u32,
+        block: &Block,
+        hash: HashAs,
+    ) -> Result<Outcome> {
+        let file = self.file(file)?;
+        let bytes = block.bytes().get(..len as usize).ok_or(FileError::Io)?;
+        write_all_at(&file, bytes, offset).map_err(|error| file_error(&error))?;
+        Ok(Outcome::Moved {
+            len,
+            value: block_value(bytes, offset, hash),
+        })
+    }
+
+    fn list(&self, root: RootId, path: FilePath, cursor: u64, max: u32) -> Result<Outcome> {
+        match self.roots.get(root)? {
+            Root::Directory(directory) => self.listings.page(&directory, root, path, cursor, max),
+            Root::Shares(shares) if path.is_root() => {
+                shares_page(&self.roots, &shares, cursor, max)
+            }
+            Root::Shares(_) => Err(FileError::Denied),
+        }
+    }
+
+    fn stat(&self, root: RootId, path: &FilePath) -> Result<Meta> {
+        match self.roots.get(root)? {
+            Root::Directory(directory) => directory.stat(path),
+            Root::Shares(_) if path.is_root() => Ok(meta::directory(0, 0o555)),
+            Root::Shares(shares) => {
+                let share = shares.get(path.as_bytes()).ok_or(FileError::NotFound)?;
+                Ok(share_meta(&self.roots, *share))
+            }
+        }
+    }
+
+    fn set_meta(&self, file: FileId, mtime: Option<i64>, mode: Option<u16>) -> Result<Outcome> {
+        self.on_file(file, |file| {
+            rooted::set_mode(file, mode.unwrap_or(0o666) & 0o777 & !self.umask)?;
+            match mtime.and_then(system_time) {
+                Some(time) => file.set_times(FileTimes::new().set_modified(time)),
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+/// Nanoseconds since 1970 as the standard library counts them; `None` when the system cannot.
+fn system_time(nanos: i64) -> Option<SystemTime> {
+    let distance = Duration::from_nanos(nanos.unsigned_abs());
+    if nanos < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(distance)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(distance)
+    }
+}
