@@ -75,6 +75,13 @@ impl Directory {
         })
     }
 
+    /// Device and inode: what tells two directories apart while both are open.
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        rustix::fs::fstat(&self.fd)
+            .ok()
+            .map(|stat| (stat.st_dev, stat.st_ino))
+    }
+
     /// As [`open`](Self::open), without `openat2`.
     #[cfg(test)]
     pub(super) fn open_walking(path: &Path) -> io::Result<Self> {
