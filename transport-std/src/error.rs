@@ -50,7 +50,7 @@ pub enum ClientError {
     /// The transfer was refused or failed; nothing under the target's name was touched.
     #[error("{path}: {}", failure_text(failure))]
     Transfer {
-        /// The remote path, escaped.
+        /// The remote path, or the local one when this end failed; escaped.
         path: String,
         /// What happened.
         failure: Failure,
@@ -79,9 +79,6 @@ pub enum ClientError {
         #[source]
         source: PathError,
     },
-    /// Too many transfers at once in this session.
-    #[error("too many transfers at once in one session: wait for one to end")]
-    TooMany,
 }
 
 fn list(addresses: &[SocketAddr]) -> String {
@@ -165,4 +162,39 @@ fn code_text(code: proto_core::wire::ErrorCode) -> String {
         E::Other(number) => return format!("failed with code {number}"),
     };
     text.into()
+}
+
+/// A peer's or a disk's bytes as text that is safe to show: what is neither text nor harmless is escaped (C4).
+pub(crate) fn shown(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            let turns_text = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            if character.is_control() || turns_text {
+                text.extend(character.escape_unicode());
+            } else {
+                text.push(character);
+            }
+        }
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c4_what_could_harm_a_terminal_is_escaped() {
+        assert_eq!(shown("plain ü 漢".as_bytes()), "plain ü 漢");
+        assert_eq!(
+            shown(b"a\x1b[31m\n\xff\xc3"),
+            "a\\u{1b}[31m\\u{a}\\xff\\xc3"
+        );
+        assert_eq!(shown("\u{202e}\u{9b}".as_bytes()), "\\u{202e}\\u{9b}");
+        assert_eq!(shown(b""), "");
+    }
 }

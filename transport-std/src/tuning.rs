@@ -1,10 +1,13 @@
 //! What server and client have in common to set.
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use proto_core::CongestionControl;
+use proto_core::crypto::TlsProvider;
+use proto_core::{Config, CongestionControl};
 
-use crate::Faults;
+use crate::{Faults, Identity};
 
 /// Settings below the protocol's surface. The defaults suit nearly everyone.
 #[derive(Clone, Debug)]
@@ -30,5 +33,18 @@ impl Default for Tuning {
             congestion: CongestionControl::default(),
             faults: None,
         }
+    }
+}
+
+impl Tuning {
+    /// A client's endpoint settings.
+    pub(crate) fn config(&self, identity: &Identity) -> io::Result<Config> {
+        let provider = TlsProvider::new(identity.seed()).map_err(io::Error::other)?;
+        Ok(Config {
+            idle_timeout: self.idle_timeout,
+            datagram_size: self.datagram_size,
+            congestion: self.congestion,
+            ..Config::new(Arc::new(provider))
+        })
     }
 }

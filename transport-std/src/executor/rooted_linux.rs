@@ -75,6 +75,13 @@ impl Directory {
         })
     }
 
+    /// Device and inode: what tells two directories apart while both are open.
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        rustix::fs::fstat(&self.fd)
+            .ok()
+            .map(|stat| (stat.st_dev, stat.st_ino))
+    }
+
     /// As [`open`](Self::open), without `openat2`.
     #[cfg(test)]
     pub(super) fn open_walking(path: &Path) -> io::Result<Self> {
@@ -279,8 +286,8 @@ fn meta(stat: &Stat) -> Meta {
     } else {
         0
     };
-    let mtime = nanos(stat.st_mtime as i64, stat.st_mtime_nsec as i64);
-    let ctime = nanos(stat.st_ctime as i64, stat.st_ctime_nsec as i64);
+    let mtime = nanos(stat.st_mtime, stat.st_mtime_nsec as i64);
+    let ctime = nanos(stat.st_ctime, stat.st_ctime_nsec as i64);
     let version = Version {
         size,
         mtime,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use proto_core::{FileError, RootId};
 
@@ -17,6 +17,8 @@ pub struct Roots(Arc<RwLock<Table>>);
 #[derive(Debug, Default)]
 struct Table {
     roots: HashMap<RootId, Root>,
+    /// Device and inode of the directories: while they are held open, no others get these numbers.
+    known: HashMap<(u64, u64), RootId>,
     last: u32,
 }
 
@@ -36,12 +38,23 @@ impl Roots {
         Self::default()
     }
 
-    /// Opens the directory `path` as a root. It stays that directory, whatever later happens to its name.
+    /// Opens the directory `path` as a root. It stays that directory, whatever later happens to its name. A directory
+    /// that is a root already keeps its number.
     ///
     /// # Errors
     /// It cannot be opened, or is no directory.
     pub fn add_dir(&self, path: &Path) -> io::Result<RootId> {
-        Ok(self.add(Root::Directory(Arc::new(Directory::open(path)?))))
+        let directory = Directory::open(path)?;
+        let identity = directory.identity();
+        let known = identity.and_then(|identity| self.read().known.get(&identity).copied());
+        if let Some(root) = known {
+            return Ok(root);
+        }
+        let root = self.add(Root::Directory(Arc::new(directory)));
+        if let Some(identity) = identity {
+            self.write().known.insert(identity, root);
+        }
+        Ok(root)
     }
 
     /// A root that exists here only: it can be listed and looked at, and shows each name as a directory. Everything
@@ -60,7 +73,7 @@ impl Roots {
     }
 
     pub(super) fn add(&self, root: Root) -> RootId {
-        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.write();
         loop {
             table.last = table.last.wrapping_add(1);
             let id = RootId(table.last);
@@ -71,9 +84,20 @@ impl Roots {
         }
     }
 
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn get(&self, root: RootId) -> Result<Root, FileError> {
-        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        table.roots.get(&root).cloned().ok_or(FileError::NotFound)
+        self.read()
+            .roots
+            .get(&root)
+            .cloned()
+            .ok_or(FileError::NotFound)
     }
 
     /// The root, which must be a real directory.

@@ -1,137 +1,33 @@
 //! A server: shares directories, decides who may do what, tells what happens.
 
+mod application;
+mod event;
+mod layout;
+
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::thread::{self, JoinHandle};
 
+use proto_core::Config;
 use proto_core::crypto::PublicKey;
-use proto_core::wire::{ErrorCode, FilePath, RequestKind};
-use proto_core::{CloseCause, Failure, FileInfo, Finished, PeerStats, TransferStats};
 
+pub use event::{Job, Rights, ServerEvent, SessionInfo};
+
+use application::{Command, ServerApplication};
+use layout::{Layout, Share};
+
+use crate::driver::{Driver, Handle, Parts, Socket};
+use crate::executor::Roots;
 use crate::{Identity, Tuning};
 
-/// What a user may do in a share. The lesser of the share's and the user's rights counts.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Rights {
-    /// Nothing: the share looks empty.
-    None,
-    /// List, look at and download.
-    Read,
-    /// Upload, too.
-    ReadWrite,
-}
-
-/// One user's session, as events show it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SessionInfo {
-    /// Counts the server's sessions from 1.
-    pub number: u64,
-    /// Where the user is.
-    pub address: SocketAddr,
-    /// The key that the user proved to hold.
-    pub key: PublicKey,
-    /// What the user may do.
-    pub rights: Rights,
-}
-
-/// One request of a user, as events show it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Job {
-    /// Counts the server's requests from 1.
-    pub number: u64,
-    /// List, look, download (`Get`) or upload (`Put`).
-    pub kind: RequestKind,
-    /// What is asked for. Bytes from a stranger: escape them before they reach a terminal or a log.
-    pub path: FilePath,
-}
-
-/// One thing that happened at a server.
-#[derive(Clone, PartialEq, Debug)]
-#[non_exhaustive]
-pub enum ServerEvent {
-    /// A user was let in.
-    Opened {
-        /// The session.
-        session: Arc<SessionInfo>,
-    },
-    /// A stranger was turned away.
-    Refused {
-        /// Where the stranger is.
-        address: SocketAddr,
-        /// The stranger's key.
-        key: PublicKey,
-    },
-    /// A session ended. Its jobs were finished before.
-    Closed {
-        /// The session.
-        session: Arc<SessionInfo>,
-        /// Why.
-        cause: CloseCause,
-        /// The last figures that are known.
-        stats: Option<PeerStats>,
-    },
-    /// A user asks for something.
-    Requested {
-        /// The session.
-        session: Arc<SessionInfo>,
-        /// The request.
-        job: Arc<Job>,
-        /// `Put`: bytes announced.
-        size: u64,
-    },
-    /// The request is refused; its last event.
-    RequestRefused {
-        /// The session.
-        session: Arc<SessionInfo>,
-        /// The request.
-        job: Arc<Job>,
-        /// Why.
-        code: ErrorCode,
-    },
-    /// What the file is; its bytes begin to travel.
-    Started {
-        /// The session.
-        session: Arc<SessionInfo>,
-        /// The request.
-        job: Arc<Job>,
-        /// The file.
-        file: FileInfo,
-    },
-    /// Bytes went on.
-    Progress {
-        /// The session.
-        session: Arc<SessionInfo>,
-        /// The request.
-        job: Arc<Job>,
-        /// Bytes that are at the receiver for sure.
-        bytes: u64,
-        /// Bytes of the whole.
-        size: u64,
-        /// Bytes sent again so far (`Get`).
-        resent: u64,
-    },
-    /// The job is over.
-    Finished {
-        /// The session.
-        session: Arc<SessionInfo>,
-        /// The request.
-        job: Arc<Job>,
-        /// What came of it.
-        result: Result<Finished, Failure>,
-        /// Figures.
-        stats: TransferStats,
-    },
-}
-
-pub(crate) type AdmissionPolicy = Box<dyn Fn(&PublicKey, SocketAddr) -> Option<Rights> + Send>;
-pub(crate) type OnServerEvent = Box<dyn FnMut(&ServerEvent) + Send>;
-
+type AdmissionPolicy = Box<dyn Fn(&PublicKey, SocketAddr) -> Option<Rights> + Send>;
+type OnServerEvent = Box<dyn FnMut(&ServerEvent) + Send>;
 /// Gathers a server's settings.
 #[must_use = "a server exists after `bind`"]
 pub struct ServerBuilder {
     identity: Identity,
-    shares: Vec<(Option<Vec<u8>>, PathBuf, Rights)>,
+    shares: Vec<Share>,
     admission: AdmissionPolicy,
     on_event: OnServerEvent,
     tuning: Tuning,
@@ -188,22 +84,54 @@ impl ServerBuilder {
     /// # Errors
     /// A share that is no directory or has a bad or repeated name, no share at all, or a socket that cannot be had.
     pub fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
-        let _ = (
-            self.identity,
-            self.shares,
-            self.admission,
-            self.on_event,
-            self.tuning,
+        let roots = Roots::new();
+        let layout = Layout::open(self.shares, &roots)?;
+        let socket = bind(address)?;
+        let address = socket.local_addr()?;
+        let config = Config {
+            accept: true,
+            ..self.tuning.config(&self.identity)?
+        };
+        let (disk_threads, faults) = (self.tuning.disk_threads, self.tuning.faults);
+        let parts = Parts {
+            socket,
+            config,
+            roots,
+            disk_threads,
+            faults,
+        };
+        let application = ServerApplication::new(layout, self.admission, self.on_event);
+        let (driver, handle) = Driver::new(parts, application)?;
+        Ok(Server {
             address,
-        );
-        unimplemented!()
+            key: self.identity.public_key(),
+            driver,
+            stopper: Stopper(handle),
+        })
     }
+}
+
+/// Binds the first of the addresses that can be had.
+fn bind(address: impl ToSocketAddrs) -> io::Result<Socket> {
+    let mut failed = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
+    for address in address.to_socket_addrs()? {
+        match Socket::bind(address) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => {
+                failed =
+                    io::Error::new(error.kind(), format!("{address} cannot be bound: {error}"));
+            }
+        }
+    }
+    Err(failed)
 }
 
 /// A bound server. It answers nobody before [`run`](Self::run) or [`spawn`](Self::spawn).
 pub struct Server {
     address: SocketAddr,
     key: PublicKey,
+    driver: Driver<ServerApplication>,
+    stopper: Stopper,
 }
 
 impl Server {
@@ -233,7 +161,7 @@ impl Server {
     /// What stops the server from another thread.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        unimplemented!()
+        self.stopper.clone()
     }
 
     /// Serves on this thread until a [`Stopper`] says stop.
@@ -241,7 +169,7 @@ impl Server {
     /// # Errors
     /// The socket is gone for good. What single clients or datagrams do is never an error here.
     pub fn run(self) -> io::Result<()> {
-        unimplemented!()
+        self.driver.run()
     }
 
     /// Serves on a thread of its own.
@@ -249,19 +177,33 @@ impl Server {
     /// # Errors
     /// No thread can be had.
     pub fn spawn(self) -> io::Result<ServerHandle> {
-        unimplemented!()
+        let Self {
+            address,
+            key,
+            driver,
+            stopper,
+        } = self;
+        let thread = thread::Builder::new()
+            .name("dhow-server".into())
+            .spawn(|| driver.run())?;
+        Ok(ServerHandle {
+            address,
+            key,
+            stopper,
+            thread: Some(thread),
+        })
     }
 }
 
 /// Stops a server from any thread.
 #[derive(Clone)]
-pub struct Stopper {}
+pub struct Stopper(Handle<Command>);
 
 impl Stopper {
     /// Asks the server to close its sessions ([`CloseCode::ShuttingDown`](crate::CloseCode::ShuttingDown)) and return.
-    /// Returns at once.
+    /// Returns at once; a server that has returned already is not disturbed.
     pub fn stop(&self) {
-        unimplemented!()
+        self.0.send(Command::Stop);
     }
 }
 
@@ -269,6 +211,8 @@ impl Stopper {
 pub struct ServerHandle {
     address: SocketAddr,
     key: PublicKey,
+    stopper: Stopper,
+    thread: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl ServerHandle {
@@ -288,7 +232,25 @@ impl ServerHandle {
     ///
     /// # Errors
     /// What [`Server::run`] ended with.
-    pub fn stop(self) -> io::Result<()> {
-        unimplemented!()
+    pub fn stop(mut self) -> io::Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.stopper.stop();
+        match self.thread.take().map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(io::Error::other(
+                "the server's thread panicked: this is a bug in dhow",
+            )),
+        }
+    }
+}
+
+impl Drop for ServerHandle {
+    fn drop(&mut self) {
+        // Who wants to know calls `stop`.
+        let _ = self.end();
     }
 }

@@ -1,0 +1,437 @@
+//! A client: one session with a server, any number of jobs at once.
+
+mod application;
+mod attempts;
+mod cancel;
+mod local;
+mod mailbox;
+mod options;
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use proto_core::crypto::PublicKey;
+use proto_core::wire::{CloseCode, Entry, ErrorCode, FilePath};
+use proto_core::{CloseCause, Failure, FileInfo, Finished, PeerStats, Request};
+
+pub use cancel::Cancel;
+pub use options::{ClientOptions, DirEntry, GetOptions, Progress, PutOptions, Stored, Trust};
+
+use application::{Board, ClientApplication, Command, Connected};
+use attempts::Attempts;
+use mailbox::{End, Mailbox, Ticket, Update};
+
+use crate::driver::{Driver, Handle, Parts, Socket};
+use crate::error::shown;
+use crate::executor::Roots;
+use crate::{ClientError, Identity};
+
+/// How long the user may think about the server's key.
+const PROMPT_MAX: Duration = Duration::from_secs(600);
+
+/// A session with a server. Clones share it; calls from several threads run at once.
+#[derive(Clone)]
+pub struct Client(Arc<Session>);
+
+struct Session {
+    handle: Handle<Command>,
+    thread: Mutex<Option<JoinHandle<io::Result<()>>>>,
+    board: Arc<Board>,
+    roots: Roots,
+    address: SocketAddr,
+    server: PublicKey,
+    own: PublicKey,
+    jobs: AtomicU64,
+}
+
+impl Client {
+    /// Opens a session with the first of `addresses` that answers. Several are tried side by side: each gets a head
+    /// start of 250 ms over the next, IPv6 and IPv4 in turns (RFC 8305).
+    ///
+    /// # Errors
+    /// [`ClientError::Resolve`], [`NotReached`](ClientError::NotReached), [`Untrusted`](ClientError::Untrusted),
+    /// [`Socket`](ClientError::Socket), [`SessionLost`](ClientError::SessionLost). Whether the server admits this
+    /// client shows with the first job: [`LoginRefused`](ClientError::LoginRefused).
+    pub fn connect(
+        addresses: impl ToSocketAddrs,
+        identity: &Identity,
+        mut options: ClientOptions,
+    ) -> Result<Self, ClientError> {
+        let addresses: Vec<_> = addresses
+            .to_socket_addrs()
+            .map_err(ClientError::Resolve)?
+            .collect();
+        loop {
+            let session = Session::open(&addresses, identity, &options)?;
+            let key = session.server;
+            let (trusted, expected) = match &mut options.trust {
+                Trust::Key(expected) => (*expected == key, Some(*expected)),
+                Trust::Ask(ask) => (ask(&key), None),
+            };
+            session.handle.send(Command::Trust(trusted));
+            if !trusted {
+                return Err(ClientError::Untrusted { key, expected });
+            }
+            if expected.is_none() && session.board.cause.get().is_some() {
+                // The answer took its time and the session is gone: the next one gets the same answer.
+                options.trust = Trust::Key(key);
+                continue;
+            }
+            return Ok(Self(Arc::new(session)));
+        }
+    }
+
+    /// The server's address that answered.
+    #[must_use]
+    pub fn server_addr(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    /// The server's key.
+    #[must_use]
+    pub fn server_key(&self) -> PublicKey {
+        self.0.server
+    }
+
+    /// Round trip, loss and other figures of the session; the last ones when it has ended.
+    #[must_use]
+    pub fn stats(&self) -> Option<PeerStats> {
+        let (reply, answered) = mpsc::channel();
+        if self.0.handle.send(Command::Stats(reply)) {
+            // An error means that the driver has ended meanwhile.
+            let _ = answered.recv();
+        }
+        self.0.board.stats()
+    }
+
+    /// The entries of a directory, in the server's order; the empty path is the server's root.
+    ///
+    /// # Errors
+    /// [`ClientError::Name`], [`Transfer`](ClientError::Transfer), [`SessionLost`](ClientError::SessionLost),
+    /// [`LoginRefused`](ClientError::LoginRefused).
+    pub fn list(&self, path: impl AsRef<[u8]>) -> Result<Vec<DirEntry>, ClientError> {
+        let mut entries = Vec::new();
+        self.list_each(path, |entry| entries.push(entry))?;
+        Ok(entries)
+    }
+
+    /// As [`list`](Self::list), entry by entry as they come: for directories of any size.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub fn list_each(
+        &self,
+        path: impl AsRef<[u8]>,
+        mut each: impl FnMut(DirEntry),
+    ) -> Result<(), ClientError> {
+        let path = remote(path.as_ref())?;
+        let mut refused = false;
+        let end = self
+            .0
+            .run(Request::List { path: path.clone() }, None, |update| {
+                if let Update::Page(page) = update {
+                    refused |= read_page(&page, &mut each).is_none();
+                }
+            });
+        if refused {
+            return Err(self
+                .0
+                .failed(&path, None, Failure::Here(ErrorCode::NameRefused)));
+        }
+        end.0
+            .map(|_| ())
+            .map_err(|failure| self.0.failed(&path, None, failure))
+    }
+
+    /// What a path is.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub fn stat(&self, path: impl AsRef<[u8]>) -> Result<FileInfo, ClientError> {
+        let path = remote(path.as_ref())?;
+        let mut found = None;
+        let end = self
+            .0
+            .run(Request::Stat { path: path.clone() }, None, |update| {
+                if let Update::Entry(file) = update {
+                    found = Some(file);
+                }
+            });
+        // An answer without an entry breaks the protocol.
+        let entry = end
+            .0
+            .and_then(|_| found.ok_or(Failure::Peer(ErrorCode::Io)));
+        entry.map_err(|failure| self.0.failed(&path, None, failure))
+    }
+
+    /// Downloads the file `remote` to the file `local`, whose directory must exist.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`ClientError::Local`].
+    pub fn get(
+        &self,
+        remote: impl AsRef<[u8]>,
+        local: impl AsRef<Path>,
+        options: &GetOptions,
+        progress: impl FnMut(Progress),
+    ) -> Result<Stored, ClientError> {
+        let from = self::remote(remote.as_ref())?;
+        let request = Request::Get {
+            from: from.clone(),
+            to: local::target(&self.0.roots, local.as_ref())?,
+            overwrite: options.overwrite,
+            durability: options.durability,
+            preserve: options.preserve,
+        };
+        self.0.haul(
+            request,
+            &from,
+            local.as_ref(),
+            options.cancel.as_ref(),
+            progress,
+        )
+    }
+
+    /// Uploads the file `local` (symbolic links are followed) to the file `remote`, whose directory must exist.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn put(
+        &self,
+        local: impl AsRef<Path>,
+        remote: impl AsRef<[u8]>,
+        options: &PutOptions,
+        progress: impl FnMut(Progress),
+    ) -> Result<Stored, ClientError> {
+        let to = self::remote(remote.as_ref())?;
+        let request = Request::Put {
+            from: local::source(&self.0.roots, local.as_ref())?,
+            to: to.clone(),
+            overwrite: options.overwrite,
+            durability: options.durability,
+        };
+        self.0.haul(
+            request,
+            &to,
+            local.as_ref(),
+            options.cancel.as_ref(),
+            progress,
+        )
+    }
+
+    /// Ends the session: what is owed to the server is sent first. Waits for that, at most a few seconds. The session
+    /// also ends, in the same way, when the last clone is dropped.
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
+
+impl Session {
+    /// Reaches a server; whether it is the right one is still open.
+    fn open(
+        addresses: &[SocketAddr],
+        identity: &Identity,
+        options: &ClientOptions,
+    ) -> Result<Self, ClientError> {
+        let not_reached = |port_closed| ClientError::NotReached {
+            addresses: addresses.into(),
+            port_closed,
+        };
+        let mut socket = bind(addresses).map_err(ClientError::Socket)?;
+        socket.hear_errors();
+        let mut config = options
+            .tuning
+            .config(identity)
+            .map_err(ClientError::Socket)?;
+        config.limits.handshake_timeout = options.connect_timeout;
+        config.limits.admission_timeout = PROMPT_MAX;
+        let roots = Roots::new();
+        let attempts = Attempts::new(
+            attempts::in_turns(addresses.into()),
+            options.connect_timeout,
+        );
+        let (report, connected) = mpsc::channel::<Connected>();
+        let board = Arc::new(Board::default());
+        let application = ClientApplication::new(attempts, report, board.clone());
+        let (disk_threads, faults) = (options.tuning.disk_threads, options.tuning.faults);
+        let parts = Parts {
+            socket,
+            config,
+            roots: roots.clone(),
+            disk_threads,
+            faults,
+        };
+        let (driver, handle) = Driver::new(parts, application).map_err(ClientError::Socket)?;
+        let thread = thread::Builder::new()
+            .name("dhow-client".into())
+            .spawn(|| driver.run());
+        let thread = Mutex::new(Some(thread.map_err(ClientError::Socket)?));
+        let (address, server) = match connected.recv() {
+            Ok(Ok(reached)) => reached,
+            Ok(Err(none)) => {
+                return Err(none.cause.map_or_else(
+                    || not_reached(none.port_closed),
+                    |cause| ClientError::SessionLost { cause },
+                ));
+            }
+            Err(_) => return Err(not_reached(false)),
+        };
+        let (own, jobs) = (identity.public_key(), AtomicU64::new(0));
+        Ok(Self {
+            handle,
+            thread,
+            board,
+            roots,
+            address,
+            server,
+            own,
+            jobs,
+        })
+    }
+
+    /// Runs a job to its end.
+    fn run(&self, request: Request, cancel: Option<&Cancel>, each: impl FnMut(Update)) -> End {
+        let number = self.jobs.fetch_add(1, Ordering::Relaxed);
+        let mailbox = Arc::new(Mailbox::default());
+        // When the driver has ended, the ticket is dropped with the command, which ends the job.
+        self.handle.send(Command::Start(
+            Ticket {
+                number,
+                mailbox: mailbox.clone(),
+            },
+            request,
+        ));
+        let _watch = cancel.map(|cancel| {
+            let handle = self.handle.clone();
+            cancel.watch(move || {
+                handle.send(Command::Cancel(number));
+            })
+        });
+        mailbox.wait(each)
+    }
+
+    /// Runs a job that moves a file.
+    fn haul(
+        &self,
+        request: Request,
+        remote: &FilePath,
+        local: &Path,
+        cancel: Option<&Cancel>,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Stored, ClientError> {
+        let (result, stats) = self.run(request, cancel, |update| match update {
+            Update::Progress(made) => progress(made),
+            Update::Entry(file) => progress(Progress::Started(file)),
+            Update::Page(_) => {}
+        });
+        match result {
+            Ok(Finished::Stored {
+                root,
+                size,
+                how,
+                durability,
+            }) => Ok(Stored {
+                hash: root,
+                size,
+                how,
+                durability,
+                stats,
+            }),
+            // The core does not end a file's transfer in this way.
+            Ok(Finished::Answered) => {
+                Err(self.failed(remote, Some(local), Failure::Here(ErrorCode::Io)))
+            }
+            Err(failure) => Err(self.failed(remote, Some(local), failure)),
+        }
+    }
+
+    /// The error of a failed job.
+    fn failed(&self, remote: &FilePath, local: Option<&Path>, failure: Failure) -> ClientError {
+        match (failure, local) {
+            (Failure::SessionLost, _) => match self.board.cause.get() {
+                Some(CloseCause::Peer(CloseCode::Refused)) => ClientError::LoginRefused {
+                    address: self.address,
+                    key: self.own,
+                },
+                Some(cause) => ClientError::SessionLost { cause: *cause },
+                None => ClientError::SessionLost {
+                    cause: CloseCause::Here(CloseCode::Internal),
+                },
+            },
+            (Failure::Here(_), Some(local)) => ClientError::Transfer {
+                path: shown(local.as_os_str().as_encoded_bytes()),
+                failure,
+            },
+            _ => ClientError::Transfer {
+                path: shown(remote.as_bytes()),
+                failure,
+            },
+        }
+    }
+
+    fn close(&self) {
+        self.handle.send(Command::Close);
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // What went wrong at the very end changes nothing for anybody.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// A socket that reaches the addresses, as far as the system can.
+fn bind(addresses: &[SocketAddr]) -> io::Result<Socket> {
+    let any = match addresses.iter().any(SocketAddr::is_ipv6) {
+        true => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        false => (Ipv4Addr::UNSPECIFIED, 0).into(),
+    };
+    Socket::bind(any)
+}
+
+fn remote(path: &[u8]) -> Result<FilePath, ClientError> {
+    FilePath::parse(path).map_err(|source| ClientError::Name {
+        path: shown(path),
+        source,
+    })
+}
+
+/// Hands the entries of a page to `each`; `None` for a page that no honest server sends.
+fn read_page(mut page: &[u8], each: &mut impl FnMut(DirEntry)) -> Option<()> {
+    while !page.is_empty() {
+        let entry = Entry::decode(&mut page).ok()?;
+        let name = FilePath::parse(entry.name).ok()?;
+        if name.components().count() != 1 {
+            return None;
+        }
+        let Entry {
+            kind,
+            size,
+            mtime,
+            mode,
+            name,
+        } = entry;
+        each(DirEntry {
+            name: name.to_vec(),
+            kind,
+            size,
+            mtime,
+            mode,
+        });
+    }
+    Some(())
+}

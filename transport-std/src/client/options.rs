@@ -1,0 +1,135 @@
+//! What a client's calls take and give.
+
+use std::time::Duration;
+
+use proto_core::crypto::PublicKey;
+use proto_core::wire::{Durability, EntryKind, StoredAs};
+use proto_core::{FileInfo, Overwrite, TransferStats};
+
+use super::Cancel;
+use crate::Tuning;
+
+/// How a client knows its server.
+pub enum Trust {
+    /// By this key; any other ends the attempt.
+    Key(PublicKey),
+    /// By asking: the function sees the server's key and says whether it is right. It may take its time, a prompt for
+    /// instance, and is called at most once, on the thread that connects.
+    Ask(Box<dyn FnMut(&PublicKey) -> bool + Send>),
+}
+
+/// Settings of a client.
+pub struct ClientOptions {
+    /// How the server is known.
+    pub trust: Trust,
+    /// How long to wait for the server's answer. Default 10 s.
+    pub connect_timeout: Duration,
+    /// Settings below the protocol's surface.
+    pub tuning: Tuning,
+}
+
+impl ClientOptions {
+    /// Defaults around a way to know the server.
+    #[must_use]
+    pub fn new(trust: Trust) -> Self {
+        Self {
+            trust,
+            connect_timeout: Duration::from_secs(10),
+            tuning: Tuning::default(),
+        }
+    }
+}
+
+/// One entry of a remote directory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DirEntry {
+    /// Its name in the directory. Bytes from a stranger: escape them before they reach a terminal.
+    pub name: Vec<u8>,
+    /// File, directory, ….
+    pub kind: EntryKind,
+    /// Bytes; 0 for what is no regular file.
+    pub size: u64,
+    /// Modification time, nanoseconds since 1970.
+    pub mtime: i64,
+    /// Permission bits.
+    pub mode: u16,
+}
+
+/// How to download.
+#[derive(Clone, Debug)]
+pub struct GetOptions {
+    /// If something stands at the target already.
+    pub overwrite: Overwrite,
+    /// What must survive a power loss before the call returns.
+    pub durability: Durability,
+    /// Keep modification time and permission bits.
+    pub preserve: bool,
+    /// Ends the job early.
+    pub cancel: Option<Cancel>,
+}
+
+impl Default for GetOptions {
+    fn default() -> Self {
+        Self {
+            overwrite: Overwrite::Compare,
+            durability: Durability::Full,
+            preserve: true,
+            cancel: None,
+        }
+    }
+}
+
+/// How to upload.
+#[derive(Clone, Debug)]
+pub struct PutOptions {
+    /// If something stands at the target already.
+    pub overwrite: Overwrite,
+    /// What must survive a power loss at the server before the call returns.
+    pub durability: Durability,
+    /// Ends the job early.
+    pub cancel: Option<Cancel>,
+}
+
+impl Default for PutOptions {
+    fn default() -> Self {
+        Self {
+            overwrite: Overwrite::Compare,
+            durability: Durability::Full,
+            cancel: None,
+        }
+    }
+}
+
+/// How a job goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Progress {
+    /// The server agreed.
+    Accepted,
+    /// What the file is; its bytes begin to travel.
+    Started(FileInfo),
+    /// Bytes went on.
+    Moved {
+        /// Bytes that are at the receiver for sure.
+        bytes: u64,
+        /// Bytes of the whole.
+        size: u64,
+        /// Bytes sent again so far (uploads).
+        resent: u64,
+    },
+}
+
+/// How a file was stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stored {
+    /// BLAKE3 hash of the whole, the same on both sides; `None` when it was unchanged and nothing was read.
+    pub hash: Option<[u8; 32]>,
+    /// Bytes.
+    pub size: u64,
+    /// Written, or there already.
+    pub how: StoredAs,
+    /// What survives a power loss.
+    pub durability: Durability,
+    /// Figures.
+    pub stats: TransferStats,
+}

@@ -1,0 +1,267 @@
+//! The server's side of the driver: admits, decides, tells.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto_core::crypto::{Direction, PublicKey};
+use proto_core::wire::CloseCode;
+use proto_core::{
+    Admission, CloseCause, Decision, Endpoint, Event, Instant, PeerId, PeerStats, Requested,
+    TransferId,
+};
+
+use super::layout::Layout;
+use super::{AdmissionPolicy, Job, OnServerEvent, ServerEvent, SessionInfo};
+use crate::driver::Application;
+
+/// How long sessions may take to say goodbye when the server stops.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Between two progress events of a job.
+const PROGRESS: Duration = Duration::from_millis(100);
+
+/// What other threads ask of a server.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Close all sessions and return.
+    Stop,
+}
+
+pub(super) struct ServerApplication {
+    layout: Layout,
+    admission: AdmissionPolicy,
+    on_event: OnServerEvent,
+    sessions: HashMap<PeerId, Session>,
+    jobs: HashMap<TransferId, OpenJob>,
+    session_count: u64,
+    job_count: u64,
+    /// Since when the server is stopping.
+    stopping: Option<Instant>,
+    over: bool,
+}
+
+struct Session {
+    info: Arc<SessionInfo>,
+    stats: Option<PeerStats>,
+}
+
+struct OpenJob {
+    session: Arc<SessionInfo>,
+    job: Arc<Job>,
+    told: Option<Instant>,
+}
+
+impl ServerApplication {
+    pub(super) fn new(layout: Layout, admission: AdmissionPolicy, on_event: OnServerEvent) -> Self {
+        Self {
+            layout,
+            admission,
+            on_event,
+            sessions: HashMap::new(),
+            jobs: HashMap::new(),
+            session_count: 0,
+            job_count: 0,
+            stopping: None,
+            over: false,
+        }
+    }
+
+    fn tell(&mut self, event: &ServerEvent) {
+        (self.on_event)(event);
+    }
+
+    fn admit(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        peer: PeerId,
+        address: SocketAddr,
+        key: PublicKey,
+    ) {
+        if self.stopping.is_some() {
+            // Stale only if it has gone by itself.
+            let _ = endpoint.close(now, peer, CloseCode::ShuttingDown);
+            return;
+        }
+        let Some(rights) = (self.admission)(&key, address) else {
+            let _ = endpoint.admit(now, peer, Admission::Refuse);
+            return self.tell(&ServerEvent::Refused { address, key });
+        };
+        if endpoint.admit(now, peer, Admission::Admit).is_ok() {
+            self.session_count += 1;
+            let number = self.session_count;
+            let session = Arc::new(SessionInfo {
+                number,
+                address,
+                key,
+                rights,
+            });
+            self.sessions.insert(
+                peer,
+                Session {
+                    info: session.clone(),
+                    stats: None,
+                },
+            );
+            self.tell(&ServerEvent::Opened { session });
+        }
+    }
+
+    fn requested(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        transfer: TransferId,
+        request: Requested,
+    ) {
+        let Some(session) = self
+            .sessions
+            .get(&transfer.peer())
+            .map(|session| session.info.clone())
+        else {
+            let code = proto_core::wire::ErrorCode::Cancelled;
+            // Of a session that was not admitted: it is being closed.
+            let _ = endpoint.decide(now, transfer, Decision::Refuse(code));
+            return;
+        };
+        self.job_count += 1;
+        let decision = self.layout.decide(session.rights, &request);
+        let (kind, path, size) = (request.kind, request.path, request.size);
+        let job = Arc::new(Job {
+            number: self.job_count,
+            kind,
+            path,
+        });
+        self.tell(&ServerEvent::Requested {
+            session: session.clone(),
+            job: job.clone(),
+            size,
+        });
+        if let Decision::Refuse(code) = decision {
+            self.tell(&ServerEvent::RequestRefused { session, job, code });
+        } else {
+            self.jobs.insert(
+                transfer,
+                OpenJob {
+                    session,
+                    job,
+                    told: None,
+                },
+            );
+        }
+        if endpoint.decide(now, transfer, decision).is_err() {
+            self.jobs.remove(&transfer);
+        }
+    }
+
+    /// An event of a granted job.
+    fn job_event(&mut self, now: Instant, endpoint: &Endpoint, transfer: TransferId, event: Event) {
+        let Some(open) = self.jobs.get_mut(&transfer) else {
+            return;
+        };
+        let (session, job) = (open.session.clone(), open.job.clone());
+        let told = match event {
+            Event::Entry { file, .. } => ServerEvent::Started { session, job, file },
+            Event::Progress {
+                bytes,
+                size,
+                resent,
+                ..
+            } => {
+                if open.told.is_some_and(|told| now.since(told) < PROGRESS) {
+                    return;
+                }
+                open.told = Some(now);
+                ServerEvent::Progress {
+                    session,
+                    job,
+                    bytes,
+                    size,
+                    resent,
+                }
+            }
+            Event::Finished { result, stats, .. } => {
+                self.jobs.remove(&transfer);
+                if let Some(session) = self.sessions.get_mut(&transfer.peer()) {
+                    session.stats = endpoint.stats(transfer.peer()).or(session.stats);
+                }
+                ServerEvent::Finished {
+                    session,
+                    job,
+                    result,
+                    stats,
+                }
+            }
+            _ => return,
+        };
+        self.tell(&told);
+    }
+
+    fn closed(&mut self, endpoint: &Endpoint, peer: PeerId, cause: CloseCause) {
+        if let Some(Session {
+            info: session,
+            stats,
+        }) = self.sessions.remove(&peer)
+        {
+            let stats = endpoint.stats(peer).or(stats);
+            self.tell(&ServerEvent::Closed {
+                session,
+                cause,
+                stats,
+            });
+        }
+    }
+}
+
+impl Application for ServerApplication {
+    type Command = Command;
+
+    fn command(&mut self, now: Instant, endpoint: &mut Endpoint, command: Command) {
+        let Command::Stop = command;
+        if self.stopping.is_none() {
+            self.stopping = Some(now);
+            for peer in self.sessions.keys() {
+                // Stale only if it has gone by itself.
+                let _ = endpoint.close(now, *peer, CloseCode::ShuttingDown);
+            }
+        }
+    }
+
+    fn event(&mut self, now: Instant, endpoint: &mut Endpoint, event: Event) {
+        match event {
+            Event::PeerReady {
+                peer,
+                direction: Direction::Server,
+                address,
+                key,
+            } => {
+                self.admit(now, endpoint, peer, address, key);
+            }
+            Event::Requested { transfer, request } => {
+                self.requested(now, endpoint, transfer, request)
+            }
+            Event::Entry { transfer, .. }
+            | Event::Progress { transfer, .. }
+            | Event::Finished { transfer, .. } => self.job_event(now, endpoint, transfer, event),
+            Event::PeerClosed { peer, cause } => self.closed(endpoint, peer, cause),
+            // Those are told to the one who asked, which a server never is.
+            Event::PeerReady { .. } | Event::Accepted { .. } | Event::Listing { .. } => {}
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.stopping
+            .filter(|_| !self.over)
+            .map(|since| since + FAREWELL)
+    }
+
+    fn timeout(&mut self, _now: Instant, _endpoint: &mut Endpoint) {
+        self.over = true;
+    }
+
+    fn is_over(&self) -> bool {
+        self.over || (self.stopping.is_some() && self.sessions.is_empty())
+    }
+}

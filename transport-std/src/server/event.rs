@@ -1,0 +1,121 @@
+//! What a server tells about itself.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use proto_core::crypto::PublicKey;
+use proto_core::wire::{ErrorCode, FilePath, RequestKind};
+use proto_core::{CloseCause, Failure, FileInfo, Finished, PeerStats, TransferStats};
+
+/// What a user may do in a share. The lesser of the share's and the user's rights counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Rights {
+    /// Nothing: every request ends as if nothing were there.
+    None,
+    /// List, look at and download.
+    Read,
+    /// Upload, too.
+    ReadWrite,
+}
+
+/// One user's session, as events show it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SessionInfo {
+    /// Counts the server's sessions from 1.
+    pub number: u64,
+    /// Where the user is.
+    pub address: SocketAddr,
+    /// The key that the user proved to hold.
+    pub key: PublicKey,
+    /// What the user may do.
+    pub rights: Rights,
+}
+
+/// One request of a user, as events show it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Job {
+    /// Counts the server's requests from 1.
+    pub number: u64,
+    /// List, look, download (`Get`) or upload (`Put`).
+    pub kind: RequestKind,
+    /// What is asked for. Bytes from a stranger: escape them before they reach a terminal or a log.
+    pub path: FilePath,
+}
+
+/// One thing that happened at a server.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum ServerEvent {
+    /// A user was let in.
+    Opened {
+        /// The session.
+        session: Arc<SessionInfo>,
+    },
+    /// A stranger was turned away.
+    Refused {
+        /// Where the stranger is.
+        address: SocketAddr,
+        /// The stranger's key.
+        key: PublicKey,
+    },
+    /// A session ended. Its jobs were finished before.
+    Closed {
+        /// The session.
+        session: Arc<SessionInfo>,
+        /// Why.
+        cause: CloseCause,
+        /// The last figures that are known.
+        stats: Option<PeerStats>,
+    },
+    /// A user asks for something.
+    Requested {
+        /// The session.
+        session: Arc<SessionInfo>,
+        /// The request.
+        job: Arc<Job>,
+        /// `Put`: bytes announced.
+        size: u64,
+    },
+    /// The request is refused; its last event.
+    RequestRefused {
+        /// The session.
+        session: Arc<SessionInfo>,
+        /// The request.
+        job: Arc<Job>,
+        /// Why.
+        code: ErrorCode,
+    },
+    /// What the file is; its bytes begin to travel.
+    Started {
+        /// The session.
+        session: Arc<SessionInfo>,
+        /// The request.
+        job: Arc<Job>,
+        /// The file.
+        file: FileInfo,
+    },
+    /// Bytes went on; told at most ten times a second for each job.
+    Progress {
+        /// The session.
+        session: Arc<SessionInfo>,
+        /// The request.
+        job: Arc<Job>,
+        /// Bytes that are at the receiver for sure.
+        bytes: u64,
+        /// Bytes of the whole.
+        size: u64,
+        /// Bytes sent again so far (`Get`).
+        resent: u64,
+    },
+    /// The job is over.
+    Finished {
+        /// The session.
+        session: Arc<SessionInfo>,
+        /// The request.
+        job: Arc<Job>,
+        /// What came of it.
+        result: Result<Finished, Failure>,
+        /// Figures.
+        stats: TransferStats,
+    },
+}
