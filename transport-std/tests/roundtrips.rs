@@ -2,8 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -499,7 +501,7 @@ fn h15_another_key_than_expected_ends_the_attempt() {
 
 #[test]
 fn a_closed_port_is_told_from_silence() {
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let connect = || {
         let options = ClientOptions {
@@ -538,7 +540,7 @@ fn a_closed_port_is_told_from_silence() {
 #[test]
 fn the_first_address_that_answers_is_taken() {
     let world = World::new();
-    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let addresses = [silent.local_addr().unwrap(), world.server.local_addr()];
     let client =
         Client::connect(addresses.as_slice(), &Identity::generate(), world.options()).unwrap();
@@ -553,7 +555,7 @@ fn a_dual_stack_server_answers_both_families() {
     let server = server.bind("[::]:0").unwrap().spawn().unwrap();
     let port = server.local_addr().port();
     let mut hosts = vec!["127.0.0.1"];
-    if std::net::UdpSocket::bind("[::1]:0").is_ok() {
+    if UdpSocket::bind("[::1]:0").is_ok() {
         hosts.push("::1");
     }
     for host in hosts {
@@ -643,11 +645,99 @@ fn a_server_that_stops_says_so() {
 #[test]
 fn empty_and_foreign_datagrams_disturb_nobody() {
     let world = World::new();
-    let noise = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let noise = UdpSocket::bind("127.0.0.1:0").unwrap();
     noise.connect(world.server.local_addr()).unwrap();
     for size in [0, 1, 20, 1_200, 2_020].repeat(200) {
         noise.send(&vec![0xc0; size]).unwrap();
     }
     fs::write(world.shared("f"), b"x").unwrap();
     assert_eq!(world.client().stat("f").unwrap().size, 1);
+}
+
+/// Carries datagrams between one client and a server until it is cut.
+struct Relay {
+    address: SocketAddr,
+    cut: Arc<AtomicBool>,
+}
+
+impl Relay {
+    fn to(server: SocketAddr) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (address, cut) = (
+            socket.local_addr().unwrap(),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let off = cut.clone();
+        thread::spawn(move || {
+            let (mut client, mut buffer) = (None, vec![0; 65_536]);
+            while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                let to = if from == server {
+                    client
+                } else {
+                    client = Some(from);
+                    Some(server)
+                };
+                if let Some(to) = to.filter(|_| !off.load(Ordering::Relaxed)) {
+                    socket.send_to(&buffer[..length], to).unwrap();
+                }
+            }
+        });
+        Self { address, cut }
+    }
+}
+
+#[test]
+fn a_peer_that_vanishes_is_missed_on_both_sides() {
+    let short = Tuning {
+        idle_timeout: Duration::from_secs(1),
+        ..Tuning::default()
+    };
+    let tuning = short.clone();
+    let world = World::with(|server| server.tuning(tuning));
+    World::make(&world.local("f"), 30 << 20, 1);
+    let relay = Relay::to(world.server.local_addr());
+    let options = ClientOptions {
+        tuning: short,
+        ..world.options()
+    };
+    let client = Client::connect(relay.address, &Identity::generate(), options).unwrap();
+    let result = client.put(world.local("f"), "f", &PutOptions::default(), |progress| {
+        if matches!(progress, Progress::Moved { .. }) {
+            relay.cut.store(true, Ordering::Relaxed);
+        }
+    });
+    assert!(
+        matches!(
+            result,
+            Err(ClientError::SessionLost {
+                cause: CloseCause::TimedOut
+            })
+        ),
+        "{result:?}"
+    );
+    assert!(!world.shared("f").exists());
+    let missed = |event: &ServerEvent| {
+        matches!(
+            event,
+            ServerEvent::Closed {
+                cause: CloseCause::TimedOut,
+                ..
+            }
+        )
+    };
+    let begin = std::time::Instant::now();
+    while !world.events.lock().unwrap().iter().any(missed) {
+        assert!(
+            begin.elapsed() < Duration::from_secs(5),
+            "the server never noticed"
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(
+        world.client().list("").unwrap(),
+        [],
+        "and it serves others; its temporary file is gone"
+    );
+    let stats = client.stats().unwrap();
+    assert!(stats.bytes_sent > 0);
 }
