@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use transport_std::{
-    Cancel, Client, ClientError, Durability, FilePath, GetOptions, Overwrite, Progress as Step, PutOptions, Stored,
-    StoredAs,
+    Cancel, Client, ClientError, Durability, FilePath, GetOptions, Overwrite, Progress as Step,
+    PutOptions, Stored, StoredAs,
 };
 
 use crate::args::{Copying, DurabilityArg};
@@ -84,7 +84,8 @@ impl Copy<'_> {
         // Log lines would tear a bar apart.
         let quiet = global.quiet || global.verbose;
         let files = tasks.len() + self.errors.len();
-        let mut progress = Progress::new(global.progress, quiet, global.json, files, self.bytes_total);
+        let mut progress =
+            Progress::new(global.progress, quiet, global.json, files, self.bytes_total);
         let mut done = 0;
         for task in tasks {
             match self.one(task, &cancel, &mut progress) {
@@ -140,7 +141,13 @@ impl Copy<'_> {
         Ok(())
     }
 
-    fn call(&self, client: &Client, task: &Task, cancel: &Cancel, each: impl FnMut(Step)) -> Result<Stored, ClientError> {
+    fn call(
+        &self,
+        client: &Client,
+        task: &Task,
+        cancel: &Cancel,
+        each: impl FnMut(Step),
+    ) -> Result<Stored, ClientError> {
         let overwrite = match (self.flags.force, self.flags.no_clobber) {
             (true, _) => Overwrite::Replace,
             (_, true) => Overwrite::Never,
@@ -154,11 +161,20 @@ impl Copy<'_> {
         let cancel = Some(cancel.clone());
         match self.way {
             Way::Download => {
-                let options = GetOptions { overwrite, durability, preserve: true, cancel };
+                let options = GetOptions {
+                    overwrite,
+                    durability,
+                    preserve: true,
+                    cancel,
+                };
                 client.get(task.remote.as_bytes(), &task.local, &options, each)
             }
             Way::Upload => {
-                let options = PutOptions { overwrite, durability, cancel };
+                let options = PutOptions {
+                    overwrite,
+                    durability,
+                    cancel,
+                };
                 client.put(&task.local, task.remote.as_bytes(), &options, each)
             }
         }
@@ -167,7 +183,10 @@ impl Copy<'_> {
     /// The error in terms of the command: what is missing is the source of a download, the target's directory of an upload.
     fn explain(&self, task: &Task, error: &ClientError) -> Error {
         let mut found = failure::from_client(error);
-        if self.way == Way::Upload && found.code == "not-found" && matches!(error, ClientError::Transfer { .. }) {
+        if self.way == Way::Upload
+            && found.code == "not-found"
+            && matches!(error, ClientError::Transfer { .. })
+        {
             let parent = task.remote.parent();
             found.text = format!(
                 "{}: the directory '{}' does not exist on the server",
@@ -195,7 +214,11 @@ impl Copy<'_> {
             }
             json::emit("file", fields);
         } else if !global.quiet && !global.verbose {
-            progress.print(&format!("{}  {}", task.source(self.way), exchange::outcome(stored)));
+            progress.print(&format!(
+                "{}  {}",
+                task.source(self.way),
+                exchange::outcome(stored)
+            ));
         }
     }
 
@@ -218,7 +241,10 @@ impl Copy<'_> {
                 0 => String::new(),
                 failed => format!(", {failed} failed"),
             };
-            self.app.note(&format!("{done} of {} files done{failed}", count.files_total));
+            self.app.note(&format!(
+                "{done} of {} files done{failed}",
+                count.files_total
+            ));
         }
     }
 }

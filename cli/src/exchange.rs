@@ -32,10 +32,21 @@ impl Exchange {
     pub(crate) fn line(&mut self, progress: Progress) -> Option<String> {
         match progress {
             Progress::Accepted => Some(format!("agreed: {}", self.what)),
-            Progress::Started(file) => Some(format!("begins: {}, {}", self.what, units::size(file.size))),
-            Progress::Moved { bytes, size, resent } => {
+            Progress::Started(file) => {
+                Some(format!("begins: {}, {}", self.what, units::size(file.size)))
+            }
+            Progress::Moved {
+                bytes,
+                size,
+                resent,
+            } => {
                 let percent = self.quarters.passed(bytes, size)?;
-                Some(format!("{percent} %: {}, {}{}", self.what, units::size(bytes), resent_text(resent)))
+                Some(format!(
+                    "{percent} %: {}, {}{}",
+                    self.what,
+                    units::size(bytes),
+                    resent_text(resent)
+                ))
             }
             _ => None,
         }
@@ -76,7 +87,8 @@ pub(crate) fn outcome(stored: &Stored) -> String {
 
 /// `, blake3 0123456789abcdef…`, or nothing.
 pub(crate) fn hash_text(hash: Option<[u8; 32]>) -> String {
-    hash.map(|hash| format!(", blake3 {}…", json::hex(&hash[..8]))).unwrap_or_default()
+    hash.map(|hash| format!(", blake3 {}…", json::hex(&hash[..8])))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -88,19 +100,32 @@ mod tests {
     #[test]
     fn a_download_in_lines() {
         let mut exchange = Exchange::new("download a as b".to_owned());
-        let file = FileInfo { kind: EntryKind::File, size: 4 << 20, mtime: 0, mode: 0o644 };
+        let file = FileInfo {
+            kind: EntryKind::File,
+            size: 4 << 20,
+            mtime: 0,
+            mode: 0o644,
+        };
         let mut lines = vec![exchange.asked()];
         lines.extend(exchange.line(Progress::Accepted));
         lines.extend(exchange.line(Progress::Started(file)));
         for (bytes, resent) in [(1 << 19, 0), (1 << 20, 0), (3 << 20, 2048), (4 << 20, 2048)] {
-            lines.extend(exchange.line(Progress::Moved { bytes, size: 4 << 20, resent }));
+            lines.extend(exchange.line(Progress::Moved {
+                bytes,
+                size: 4 << 20,
+                resent,
+            }));
         }
         let stored = Stored {
             hash: Some([0xab; 32]),
             size: 4 << 20,
             how: StoredAs::Written,
             durability: Durability::Full,
-            stats: TransferStats { bytes: 4 << 20, resent: 2048, elapsed: Duration::from_secs(2) },
+            stats: TransferStats {
+                bytes: 4 << 20,
+                resent: 2048,
+                elapsed: Duration::from_secs(2),
+            },
         };
         lines.push(exchange.ended(&Ok(stored)));
         assert_eq!(

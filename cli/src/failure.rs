@@ -17,11 +17,16 @@ pub(crate) fn is_directory(shown: impl std::fmt::Display) -> Error {
 /// An error of a client's call.
 pub(crate) fn from_client(error: &ClientError) -> Error {
     match error {
-        ClientError::Resolve(source) => {
-            Error::new(Exit::Unreachable, "resolve", format!("the server's name has no address: {source}"))
-                .hint("check the name and the network")
-        }
-        ClientError::NotReached { addresses, port_closed } => {
+        ClientError::Resolve(source) => Error::new(
+            Exit::Unreachable,
+            "resolve",
+            format!("the server's name has no address: {source}"),
+        )
+        .hint("check the name and the network"),
+        ClientError::NotReached {
+            addresses,
+            port_closed,
+        } => {
             let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
             not_reached(&addresses.join(", "), *port_closed)
         }
@@ -33,13 +38,20 @@ pub(crate) fn from_client(error: &ClientError) -> Error {
         ClientError::LoginRefused { address, key } => Error::new(
             Exit::Untrusted,
             "login-refused",
-            format!("the server {address} does not let your key {} in", fingerprint(key)),
+            format!(
+                "the server {address} does not let your key {} in",
+                fingerprint(key)
+            ),
         )
-        .hint("give its owner the line that 'dhow key show' prints, for the server's authorized_keys"),
+        .hint(
+            "give its owner the line that 'dhow key show' prints, for the server's authorized_keys",
+        ),
         ClientError::Transfer { path, failure } => from_failure(*failure).about(path),
         ClientError::Local { path, source } => Error::io(crate::escape::path(path), source),
         ClientError::SessionLost { cause } => from_close(*cause),
-        ClientError::Name { path, source } => Error::new(Exit::Refused, "name-refused", source.to_string()).about(path),
+        ClientError::Name { path, source } => {
+            Error::new(Exit::Refused, "name-refused", source.to_string()).about(path)
+        }
         other => Error::new(Exit::Other, "other", other.to_string()),
     }
 }
@@ -47,8 +59,10 @@ pub(crate) fn from_client(error: &ClientError) -> Error {
 fn not_reached(addresses: &str, port_closed: bool) -> Error {
     let error = |text| Error::new(Exit::Unreachable, "not-reached", text);
     if port_closed {
-        error(format!("nothing listens at {addresses}: the UDP port is closed"))
-            .hint("is 'dhow serve' running there, and is the port right (-P PORT)?")
+        error(format!(
+            "nothing listens at {addresses}: the UDP port is closed"
+        ))
+        .hint("is 'dhow serve' running there, and is the port right (-P PORT)?")
     } else {
         error(format!("no answer from {addresses}")).hint(
             "is the host right, is 'dhow serve' running there, and does every firewall on the way let UDP to this port through?",
@@ -65,26 +79,39 @@ pub(crate) fn from_close(cause: CloseCause) -> Error {
         CloseCause::TimedOut => interrupted("the other side went silent"),
         CloseCause::Peer(CloseCode::ShuttingDown) => interrupted("the server is shutting down"),
         CloseCause::Here(CloseCode::NoError) => interrupted("the session was closed here"),
-        CloseCause::HandshakeTimedOut => {
-            Error::new(Exit::Unreachable, "not-reached", "the handshake was not finished in time")
-                .hint("does every firewall on the way let UDP through?")
-        }
-        CloseCause::Peer(CloseCode::Refused) => {
-            Error::new(Exit::Untrusted, "login-refused", "the server does not let your key in")
-        }
+        CloseCause::HandshakeTimedOut => Error::new(
+            Exit::Unreachable,
+            "not-reached",
+            "the handshake was not finished in time",
+        )
+        .hint("does every firewall on the way let UDP through?"),
+        CloseCause::Peer(CloseCode::Refused) => Error::new(
+            Exit::Untrusted,
+            "login-refused",
+            "the server does not let your key in",
+        ),
         CloseCause::Peer(CloseCode::Busy) => {
-            Error::new(Exit::Other, "busy", "the server has too many sessions").hint("try again later")
+            Error::new(Exit::Other, "busy", "the server has too many sessions")
+                .hint("try again later")
         }
         CloseCause::Here(CloseCode::Crypto(alert)) | CloseCause::Peer(CloseCode::Crypto(alert)) => {
-            Error::new(Exit::Untrusted, "handshake", format!("the handshake failed (TLS alert {alert})"))
-                .hint("do both sides run the same version of dhow?")
+            Error::new(
+                Exit::Untrusted,
+                "handshake",
+                format!("the handshake failed (TLS alert {alert})"),
+            )
+            .hint("do both sides run the same version of dhow?")
         }
-        CloseCause::Here(code) => {
-            Error::new(Exit::Other, "protocol", format!("the session was closed here: {code:?}"))
-        }
-        CloseCause::Peer(code) => {
-            Error::new(Exit::Other, "protocol", format!("the other side closed the session: {code:?}"))
-        }
+        CloseCause::Here(code) => Error::new(
+            Exit::Other,
+            "protocol",
+            format!("the session was closed here: {code:?}"),
+        ),
+        CloseCause::Peer(code) => Error::new(
+            Exit::Other,
+            "protocol",
+            format!("the other side closed the session: {code:?}"),
+        ),
     }
 }
 
@@ -92,17 +119,21 @@ pub(crate) fn from_close(cause: CloseCause) -> Error {
 pub(crate) fn from_failure(failure: Failure) -> Error {
     match failure {
         Failure::Refused(code) | Failure::Peer(code) => from_code(code),
-        Failure::Here(ErrorCode::Cancelled) => Error::new(Exit::Interrupted, "interrupted", "interrupted")
-            .hint("nothing was left under the target's name; run the same command again"),
+        Failure::Here(ErrorCode::Cancelled) => {
+            Error::new(Exit::Interrupted, "interrupted", "interrupted")
+                .hint("nothing was left under the target's name; run the same command again")
+        }
         Failure::Here(code) => {
             let mut error = from_code(code);
             error.text.push_str(" (on this side)");
             error
         }
-        Failure::SessionLost => {
-            Error::new(Exit::Interrupted, "session-lost", "the session ended in mid-transfer")
-                .hint("nothing was left under the target's name; run the same command again")
-        }
+        Failure::SessionLost => Error::new(
+            Exit::Interrupted,
+            "session-lost",
+            "the session ended in mid-transfer",
+        )
+        .hint("nothing was left under the target's name; run the same command again"),
     }
 }
 
@@ -111,7 +142,12 @@ pub(crate) fn from_code(code: ErrorCode) -> Error {
     use ErrorCode as E;
     use Exit::{Integrity, Interrupted, NotFound, Other, Refused};
     let (exit, name, text, hint) = match code {
-        E::NotFound => (NotFound, "not-found", "no such file or directory", "'dhow ls' shows what is there"),
+        E::NotFound => (
+            NotFound,
+            "not-found",
+            "no such file or directory",
+            "'dhow ls' shows what is there",
+        ),
         E::Denied => (Refused, "denied", "the operating system denies access", ""),
         E::IsDirectory => (
             Refused,
@@ -132,33 +168,84 @@ pub(crate) fn from_code(code: ErrorCode) -> Error {
             "exists already and is not replaced",
             "leave out --no-clobber to replace it",
         ),
-        E::NoSpace => (Other, "no-space", "no space left at the receiver", "free some and try again"),
-        E::ReadOnly => (Refused, "read-only", "you may only read there", "ask the server's owner for the right to write"),
+        E::NoSpace => (
+            Other,
+            "no-space",
+            "no space left at the receiver",
+            "free some and try again",
+        ),
+        E::ReadOnly => (
+            Refused,
+            "read-only",
+            "you may only read there",
+            "ask the server's owner for the right to write",
+        ),
         E::NameRefused => (
             Refused,
             "name-refused",
             "this name is not allowed: control characters, or one that dhow keeps for itself",
             "choose another name",
         ),
-        E::TooLarge => (Other, "too-large", "larger than the receiver's file system can hold", ""),
-        E::Quota => (Refused, "quota", "your quota is used up", "delete files there, or ask the server's owner"),
-        E::SourceChanged => (Other, "source-changed", "the file changed while it was sent", "try again when it is at rest"),
+        E::TooLarge => (
+            Other,
+            "too-large",
+            "larger than the receiver's file system can hold",
+            "",
+        ),
+        E::Quota => (
+            Refused,
+            "quota",
+            "your quota is used up",
+            "delete files there, or ask the server's owner",
+        ),
+        E::SourceChanged => (
+            Other,
+            "source-changed",
+            "the file changed while it was sent",
+            "try again when it is at rest",
+        ),
         E::Integrity => (
             Integrity,
             "integrity",
             "the data's hash is wrong; nothing was stored",
             "try again; if it stays, check the disks and memory of both machines",
         ),
-        E::Io => (Other, "io", "input/output error", "the disk may be at fault: see the system's log there"),
+        E::Io => (
+            Other,
+            "io",
+            "input/output error",
+            "the disk may be at fault: see the system's log there",
+        ),
         E::Busy => (Other, "busy", "out of files or memory", "try again later"),
-        E::Cancelled => (Interrupted, "interrupted", "cancelled by the other side", "run the same command again"),
+        E::Cancelled => (
+            Interrupted,
+            "interrupted",
+            "cancelled by the other side",
+            "run the same command again",
+        ),
         E::TimedOut => (Other, "timed-out", "no decision in time", "try again"),
-        E::Unsupported => (Other, "unsupported", "the other side does not know this request", "do both sides run the same version of dhow?"),
-        E::TargetChanged => (Refused, "target-changed", "the target was changed by someone else meanwhile", "look at it, then try again"),
-        E::Other(number) => return Error::new(Other, "other", format!("failed with code {number}")),
+        E::Unsupported => (
+            Other,
+            "unsupported",
+            "the other side does not know this request",
+            "do both sides run the same version of dhow?",
+        ),
+        E::TargetChanged => (
+            Refused,
+            "target-changed",
+            "the target was changed by someone else meanwhile",
+            "look at it, then try again",
+        ),
+        E::Other(number) => {
+            return Error::new(Other, "other", format!("failed with code {number}"));
+        }
     };
     let error = Error::new(exit, name, text);
-    if hint.is_empty() { error } else { error.hint(hint) }
+    if hint.is_empty() {
+        error
+    } else {
+        error.hint(hint)
+    }
 }
 
 #[cfg(test)]
@@ -173,7 +260,14 @@ mod tests {
     fn exit_codes_of_transfers() {
         use ErrorCode as E;
         assert_eq!(exit_of(E::NotFound), 5);
-        for code in [E::Denied, E::IsDirectory, E::Exists, E::ReadOnly, E::NameRefused, E::Quota] {
+        for code in [
+            E::Denied,
+            E::IsDirectory,
+            E::Exists,
+            E::ReadOnly,
+            E::NameRefused,
+            E::Quota,
+        ] {
             assert_eq!(exit_of(code), 6, "{code:?}");
         }
         assert_eq!(exit_of(E::Integrity), 7);
@@ -182,7 +276,11 @@ mod tests {
         }
         assert_eq!(from_failure(Failure::SessionLost).exit as u8, 75);
         assert_eq!(from_failure(Failure::Here(E::Cancelled)).exit as u8, 75);
-        assert!(from_failure(Failure::Here(E::NoSpace)).text.ends_with("(on this side)"));
+        assert!(
+            from_failure(Failure::Here(E::NoSpace))
+                .text
+                .ends_with("(on this side)")
+        );
     }
 
     #[test]
@@ -199,7 +297,10 @@ mod tests {
     fn a_closed_port_and_silence_have_different_advice() {
         let closed = not_reached("127.0.0.1:1", true);
         let silent = not_reached("127.0.0.1:1", false);
-        assert_eq!((closed.exit, silent.exit), (Exit::Unreachable, Exit::Unreachable));
+        assert_eq!(
+            (closed.exit, silent.exit),
+            (Exit::Unreachable, Exit::Unreachable)
+        );
         assert!(closed.hint.unwrap().contains("running"));
         assert!(silent.hint.unwrap().contains("UDP"));
     }

@@ -41,7 +41,11 @@ pub(crate) fn run(app: &App, args: &Get) -> Result<u8, Error> {
             }
         };
         match session {
-            Ok(session) => tasks.push(Task { remote: source.path.clone(), local, session }),
+            Ok(session) => tasks.push(Task {
+                remote: source.path.clone(),
+                local,
+                session,
+            }),
             Err(error) => {
                 app.report(&error, Some(source.path.as_bytes()));
                 errors.push(error);
@@ -52,7 +56,15 @@ pub(crate) fn run(app: &App, args: &Get) -> Result<u8, Error> {
         return Ok(exit::combined(0, &errors));
     }
     let flags = &args.copying;
-    Copy { app, way: Way::Download, flags, sessions: &sessions, errors, bytes_total: 0 }.run(&tasks)
+    Copy {
+        app,
+        way: Way::Download,
+        flags,
+        sessions: &sessions,
+        errors,
+        bytes_total: 0,
+    }
+    .run(&tasks)
 }
 
 fn read_operands(operands: &[OsString]) -> Result<(Vec<Remote>, &Path), Error> {
@@ -63,8 +75,10 @@ fn read_operands(operands: &[OsString]) -> Result<(Vec<Remote>, &Path), Error> {
         Operand::Local(_) if target == "-" => return Err(no_stdio("stdout")),
         Operand::Local(_) => Path::new(target),
         Operand::Remote(remote) => {
-            return Err(Error::usage(format!("get downloads: its last operand must be local, not {remote}"))
-                .hint("to upload, use put; ./a:b is a local file of that name"));
+            return Err(Error::usage(format!(
+                "get downloads: its last operand must be local, not {remote}"
+            ))
+            .hint("to upload, use put; ./a:b is a local file of that name"));
         }
     };
     let read = |operand: &OsString| match Operand::parse(operand)? {
@@ -74,10 +88,11 @@ fn read_operands(operands: &[OsString]) -> Result<(Vec<Remote>, &Path), Error> {
             Err(error)
         }
         Operand::Remote(remote) => Ok(remote),
-        Operand::Local(path) => {
-            Err(Error::usage(format!("get downloads: {} is no remote file", escape::path(&path)))
-                .hint("write host:path; to upload, use put"))
-        }
+        Operand::Local(path) => Err(Error::usage(format!(
+            "get downloads: {} is no remote file",
+            escape::path(&path)
+        ))
+        .hint("write host:path; to upload, use put")),
     };
     let sources: Result<Vec<Remote>, Error> = sources.iter().map(read).collect();
     Ok((sources?, target))
@@ -125,7 +140,10 @@ mod tests {
         let operands: Vec<OsString> = operands.iter().map(OsString::from).collect();
         let (sources, target) = read_operands(&operands)?;
         let targets = local_targets(&sources, target)?;
-        Ok(targets.into_iter().map(|path| path.to_str().unwrap().to_owned()).collect())
+        Ok(targets
+            .into_iter()
+            .map(|path| path.to_str().unwrap().to_owned())
+            .collect())
     }
 
     #[test]
@@ -133,19 +151,54 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let d = directory.path().to_str().unwrap();
         assert_eq!(targets(&["h:a/b", d]), Ok(vec![format!("{d}/b")]));
-        assert_eq!(targets(&["h:a/b", &format!("{d}/c")]), Ok(vec![format!("{d}/c")]));
-        assert_eq!(targets(&["h:a", "h:x/b", d]), Ok(vec![format!("{d}/a"), format!("{d}/b")]));
-        assert_eq!(targets(&["h:a", &format!("{d}/")]), Ok(vec![format!("{d}/a")]));
-        assert_eq!(targets(&["h:a", &format!("{d}/new/")]).unwrap_err().code, "not-directory");
-        assert_eq!(targets(&["h:a", "h:b", &format!("{d}/new")]).unwrap_err().code, "not-directory");
-        assert_eq!(targets(&["h:a/x", "h:b/x", d]).unwrap_err().exit, Exit::Usage);
+        assert_eq!(
+            targets(&["h:a/b", &format!("{d}/c")]),
+            Ok(vec![format!("{d}/c")])
+        );
+        assert_eq!(
+            targets(&["h:a", "h:x/b", d]),
+            Ok(vec![format!("{d}/a"), format!("{d}/b")])
+        );
+        assert_eq!(
+            targets(&["h:a", &format!("{d}/")]),
+            Ok(vec![format!("{d}/a")])
+        );
+        assert_eq!(
+            targets(&["h:a", &format!("{d}/new/")]).unwrap_err().code,
+            "not-directory"
+        );
+        assert_eq!(
+            targets(&["h:a", "h:b", &format!("{d}/new")])
+                .unwrap_err()
+                .code,
+            "not-directory"
+        );
+        assert_eq!(
+            targets(&["h:a/x", "h:b/x", d]).unwrap_err().exit,
+            Exit::Usage
+        );
     }
 
     #[test]
     fn operands_that_make_no_sense() {
-        for operands in [["a", "b"], ["h:a", "h:b"], ["h:a", "-"], ["h:", "x"], ["h:d/", "x"]] {
-            assert_eq!(targets(&operands).unwrap_err().exit, Exit::Usage, "{operands:?}");
+        for operands in [
+            ["a", "b"],
+            ["h:a", "h:b"],
+            ["h:a", "-"],
+            ["h:", "x"],
+            ["h:d/", "x"],
+        ] {
+            assert_eq!(
+                targets(&operands).unwrap_err().exit,
+                Exit::Usage,
+                "{operands:?}"
+            );
         }
-        assert!(targets(&["h:d/", "x"]).unwrap_err().text.contains("recursion"));
+        assert!(
+            targets(&["h:d/", "x"])
+                .unwrap_err()
+                .text
+                .contains("recursion")
+        );
     }
 }

@@ -18,7 +18,13 @@ fn install(first: impl Fn() + Send + 'static) -> Result<(), Error> {
         }
         first();
     })
-    .map_err(|error| Error::new(Exit::Other, "signals", format!("signals cannot be handled: {error}")))
+    .map_err(|error| {
+        Error::new(
+            Exit::Other,
+            "signals",
+            format!("signals cannot be handled: {error}"),
+        )
+    })
 }
 
 /// For commands that copy: cancels what is under way.

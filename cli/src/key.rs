@@ -26,13 +26,23 @@ pub(crate) fn run(app: &App, command: &Key) -> Result<u8, Error> {
         Key::Show { file } => {
             let (key, comment) = load(app, file.as_ref())?;
             let line = keys::public_line(&key, &comment);
-            print(app, &line, "key", json!({ "public_key": line, "fingerprint": fingerprint(&key) }));
+            print(
+                app,
+                &line,
+                "key",
+                json!({ "public_key": line, "fingerprint": fingerprint(&key) }),
+            );
         }
         Key::Fingerprint { file } => {
             let (key, comment) = load(app, file.as_ref())?;
             let shown = fingerprint(&key);
             let line = format!("{shown} {} (ED25519)", Escaped(comment.as_bytes()));
-            print(app, &line, "key", json!({ "fingerprint": shown, "comment": comment }));
+            print(
+                app,
+                &line,
+                "key",
+                json!({ "fingerprint": shown, "comment": comment }),
+            );
         }
     }
     Ok(0)
@@ -49,20 +59,32 @@ fn generate(app: &App, file: Option<&PathBuf>, comment: Option<&str>) -> Result<
     key.save(&path).map_err(|error| match error.code {
         "exists" => {
             let text = format!("{} exists already and is not replaced", escape::path(&path));
-            Error::new(Exit::Refused, "exists", text).hint("name another file, or move the old key away")
+            Error::new(Exit::Refused, "exists", text)
+                .hint("name another file, or move the old key away")
         }
         _ => error,
     })?;
     let shown = fingerprint(&key.public());
-    app.note(&format!("{} and {}", escape::path(&path), escape::path(&keys::public_path(&path))));
+    app.note(&format!(
+        "{} and {}",
+        escape::path(&path),
+        escape::path(&keys::public_path(&path))
+    ));
     let line = format!("{shown} {} (ED25519)", Escaped(comment.as_bytes()));
-    print(app, &line, "key", json!({ "fingerprint": shown, "comment": comment, "public_key": key.public_line() }));
+    print(
+        app,
+        &line,
+        "key",
+        json!({ "fingerprint": shown, "comment": comment, "public_key": key.public_line() }),
+    );
     Ok(())
 }
 
 /// The file that a key command is about.
 fn place(app: &App, file: Option<&PathBuf>) -> PathBuf {
-    file.or(app.global.identity.as_ref()).cloned().unwrap_or_else(|| app.home.identity())
+    file.or(app.global.identity.as_ref())
+        .cloned()
+        .unwrap_or_else(|| app.home.identity())
 }
 
 /// The public key of the file; without one, the user's, which is made at first use.
@@ -85,14 +107,23 @@ pub(crate) fn hosts(app: &App, command: &Hosts) -> Result<u8, Error> {
             for host in hosts.list()? {
                 let shown = fingerprint(&host.key);
                 let name = Escaped(host.name.as_bytes());
-                print(app, &format!("{name}  {shown}"), "host", json!({ "host": host.name, "host_key": shown }));
+                print(
+                    app,
+                    &format!("{name}  {shown}"),
+                    "host",
+                    json!({ "host": host.name, "host_key": shown }),
+                );
             }
         }
         Hosts::Remove { host } => {
             let name = full_name(host, app.global.port);
             if hosts.remove(&name)? == 0 {
-                let text = format!("{} is not among the known servers", Escaped(name.as_bytes()));
-                return Err(Error::new(Exit::NotFound, "not-found", text).hint("'dhow hosts list' shows them"));
+                let text = format!(
+                    "{} is not among the known servers",
+                    Escaped(name.as_bytes())
+                );
+                return Err(Error::new(Exit::NotFound, "not-found", text)
+                    .hint("'dhow hosts list' shows them"));
             }
             app.note(&format!("forgot the key of {}", Escaped(name.as_bytes())));
         }
@@ -106,7 +137,10 @@ fn full_name(host: &str, port: Option<u16>) -> String {
     if let Ok(address) = host.parse::<std::net::Ipv6Addr>() {
         return known_hosts::host_name(&address.to_string(), port);
     }
-    if let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+    if let Some(inner) = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
         return known_hosts::host_name(inner, port);
     }
     match host.rsplit_once(':') {

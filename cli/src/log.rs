@@ -78,8 +78,9 @@ impl RateLimit {
     pub(crate) fn allow(&mut self, now: Instant, source: IpAddr) -> Option<u64> {
         const SECOND: Duration = Duration::from_secs(1);
         if self.sources.len() >= SOURCES_MAX {
-            self.sources
-                .retain(|_, window| window.left_out > 0 || now.duration_since(window.began) < SECOND);
+            self.sources.retain(|_, window| {
+                window.left_out > 0 || now.duration_since(window.began) < SECOND
+            });
         }
         let source = if self.sources.len() < SOURCES_MAX || self.sources.contains_key(&source) {
             source
@@ -138,7 +139,9 @@ mod tests {
         let mut limit = RateLimit::default();
         let begin = Instant::now();
         let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let told = (0..100).filter(|_| limit.allow(begin, one).is_some()).count();
+        let told = (0..100)
+            .filter(|_| limit.allow(begin, one).is_some())
+            .count();
         assert_eq!(told, 10);
         assert_eq!(limit.allow(begin, other), Some(0));
         let later = begin + Duration::from_secs(1);
@@ -160,7 +163,9 @@ mod tests {
     fn quarters_come_once() {
         let mut quarters = Quarters::default();
         let size = 4 << 20;
-        let told: Vec<u64> = (0..=64).filter_map(|n| quarters.passed(n << 16, size)).collect();
+        let told: Vec<u64> = (0..=64)
+            .filter_map(|n| quarters.passed(n << 16, size))
+            .collect();
         assert_eq!(told, [25, 50, 75]);
         assert_eq!(Quarters::default().passed(3 << 20, size), Some(75));
         assert_eq!(Quarters::default().passed(500, 1000), None);

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use serde_json::json;
-use transport_std::{Client, ClientError, DirEntry, EntryKind, ErrorCode, Failure, FileInfo, FilePath};
+use transport_std::{
+    Client, ClientError, DirEntry, EntryKind, ErrorCode, Failure, FileInfo, FilePath,
+};
 
 use crate::args::{Ls, Stat};
 use crate::escape::Escaped;
@@ -24,13 +26,16 @@ pub(crate) fn list(app: &App, args: &Ls) -> Result<u8, Error> {
     app.log.line(&format!("asks: list {remote}"));
     let (directory, mut entries) = entries(&client, &remote.path)?;
     entries.sort_by(|a, b| a.name.cmp(&b.name));
-    app.log.line(&format!("done: list {remote}, {} entries", entries.len()));
+    app.log
+        .line(&format!("done: list {remote}, {} entries", entries.len()));
     let mut out = io::BufWriter::new(io::stdout().lock());
     for entry in &entries {
         let written = if app.global.json {
             // A name that is no legal component is shown alone.
             let path = directory.join(&entry.name);
-            let path = path.as_ref().map_or(&entry.name[..], |path| path.as_bytes());
+            let path = path
+                .as_ref()
+                .map_or(&entry.name[..], |path| path.as_bytes());
             out.write_all(json::line("entry", entry_json(path, &info_of(entry))).as_bytes())
         } else if args.names {
             writeln!(out, "{}", Escaped(&entry.name))
@@ -53,10 +58,13 @@ fn entries(client: &Client, path: &FilePath) -> Result<(FilePath, Vec<DirEntry>)
     match client.list(path.as_bytes()) {
         Ok(entries) => Ok((path.clone(), entries)),
         Err(ClientError::Transfer {
-            failure: Failure::Refused(ErrorCode::NotDirectory) | Failure::Peer(ErrorCode::NotDirectory),
+            failure:
+                Failure::Refused(ErrorCode::NotDirectory) | Failure::Peer(ErrorCode::NotDirectory),
             ..
         }) => {
-            let info = client.stat(path.as_bytes()).map_err(|error| failure::from_client(&error))?;
+            let info = client
+                .stat(path.as_bytes())
+                .map_err(|error| failure::from_client(&error))?;
             let entry = DirEntry {
                 name: path.name().unwrap_or_default().to_vec(),
                 kind: info.kind,
@@ -75,7 +83,11 @@ fn entries(client: &Client, path: &FilePath) -> Result<(FilePath, Vec<DirEntry>)
 /// # Errors
 /// A usage error, or a server that cannot be used.
 pub(crate) fn stat(app: &App, args: &Stat) -> Result<u8, Error> {
-    let remotes: Result<Vec<Remote>, Error> = args.remotes.iter().map(|operand| read_remote(operand, "stat")).collect();
+    let remotes: Result<Vec<Remote>, Error> = args
+        .remotes
+        .iter()
+        .map(|operand| read_remote(operand, "stat"))
+        .collect();
     let mut errors = Vec::new();
     let mut done = 0;
     for remote in remotes? {
@@ -93,7 +105,9 @@ pub(crate) fn stat(app: &App, args: &Stat) -> Result<u8, Error> {
 fn stat_one(app: &App, remote: &Remote) -> Result<(), Error> {
     let client = app.connect(remote)?;
     app.log.line(&format!("asks: look at {remote}"));
-    let info = client.stat(remote.path.as_bytes()).map_err(|error| failure::from_client(&error))?;
+    let info = client
+        .stat(remote.path.as_bytes())
+        .map_err(|error| failure::from_client(&error))?;
     app.log.line(&format!("done: look at {remote}"));
     app.close(&client);
     if app.global.json {
@@ -118,14 +132,22 @@ fn read_remote(operand: &std::ffi::OsStr, command: &str) -> Result<Remote, Error
     match Operand::parse(operand)? {
         Operand::Remote(remote) => Ok(remote),
         Operand::Local(path) => {
-            let text = format!("{command} looks at servers: {} is local", crate::escape::path(&path));
+            let text = format!(
+                "{command} looks at servers: {} is local",
+                crate::escape::path(&path)
+            );
             Err(Error::usage(text).hint("write host:path; 'host:' is all that the server shares"))
         }
     }
 }
 
 fn info_of(entry: &DirEntry) -> FileInfo {
-    FileInfo { kind: entry.kind, size: entry.size, mtime: entry.mtime, mode: entry.mode }
+    FileInfo {
+        kind: entry.kind,
+        size: entry.size,
+        mtime: entry.mtime,
+        mode: entry.mode,
+    }
 }
 
 fn entry_json(path: &[u8], info: &FileInfo) -> serde_json::Value {
@@ -144,11 +166,19 @@ fn entry_json(path: &[u8], info: &FileInfo) -> serde_json::Value {
 /// One line of a listing: permissions, size, time, name.
 fn row(entry: &DirEntry) -> String {
     let is_directory = entry.kind == EntryKind::Directory;
-    let size = if entry.kind == EntryKind::File { units::size(entry.size) } else { "-".to_owned() };
+    let size = if entry.kind == EntryKind::File {
+        units::size(entry.size)
+    } else {
+        "-".to_owned()
+    };
     let time = units::time(entry.mtime);
     let minutes = time.get(..16).unwrap_or(&time);
     let slash = if is_directory { "/" } else { "" };
-    format!("{}  {size:>10}  {minutes}  {}{slash}", permissions(entry.kind, entry.mode), Escaped(&entry.name))
+    format!(
+        "{}  {size:>10}  {minutes}  {}{slash}",
+        permissions(entry.kind, entry.mode),
+        Escaped(&entry.name)
+    )
 }
 
 /// `-rw-r--r--`
@@ -161,7 +191,11 @@ fn permissions(kind: EntryKind, mode: u16) -> String {
     };
     let bits = (0..9).map(|bit| {
         let is_set = mode & (0o400 >> bit) != 0;
-        if is_set { ['r', 'w', 'x'][bit % 3] } else { '-' }
+        if is_set {
+            ['r', 'w', 'x'][bit % 3]
+        } else {
+            '-'
+        }
     });
     std::iter::once(letter).chain(bits).collect()
 }
@@ -181,13 +215,25 @@ mod tests {
     use super::*;
 
     fn entry(name: &[u8], kind: EntryKind) -> DirEntry {
-        DirEntry { name: name.to_vec(), kind, size: 1536, mtime: 951_782_400_000_000_000, mode: 0o754 }
+        DirEntry {
+            name: name.to_vec(),
+            kind,
+            size: 1536,
+            mtime: 951_782_400_000_000_000,
+            mode: 0o754,
+        }
     }
 
     #[test]
     fn rows() {
-        assert_eq!(row(&entry(b"a\nb", EntryKind::File)), "-rwxr-xr--    1.50 KiB  2000-02-29 00:00  a\\x0ab");
-        assert_eq!(row(&entry(b"d", EntryKind::Directory)), "drwxr-xr--           -  2000-02-29 00:00  d/");
+        assert_eq!(
+            row(&entry(b"a\nb", EntryKind::File)),
+            "-rwxr-xr--    1.50 KiB  2000-02-29 00:00  a\\x0ab"
+        );
+        assert_eq!(
+            row(&entry(b"d", EntryKind::Directory)),
+            "drwxr-xr--           -  2000-02-29 00:00  d/"
+        );
     }
 
     #[test]

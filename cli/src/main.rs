@@ -50,19 +50,22 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<u8, Error> {
-    let app = App {
-        log: Log::new(args.global.verbose),
-        home: Home::from_environment()?,
-        global: args.global,
+    let global = args.global;
+    let app = || {
+        Ok::<_, Error>(App {
+            log: Log::new(global.verbose),
+            home: Home::from_environment()?,
+            global,
+        })
     };
-    match &args.command {
-        Command::Serve(serve) => serve::run(app, serve),
-        Command::Ls(ls) => ls::list(&app, ls),
-        Command::Stat(stat) => ls::stat(&app, stat),
-        Command::Get(get) => get::run(&app, get),
-        Command::Put(put) => put::run(&app, put),
-        Command::Key(key) => key::run(&app, key),
-        Command::Hosts(hosts) => key::hosts(&app, hosts),
-        Command::Demo(demo) => demo::run(demo),
+    match args.command {
+        Command::Serve(serve) => serve::run(app()?, &serve),
+        Command::Ls(ls) => ls::list(&app()?, &ls),
+        Command::Stat(stat) => ls::stat(&app()?, &stat),
+        Command::Get(get) => get::run(&app()?, &get),
+        Command::Put(put) => put::run(&app()?, &put),
+        Command::Key(key) => key::run(&app()?, &key),
+        Command::Hosts(hosts) => key::hosts(&app()?, &hosts),
+        Command::Demo(demo) => demo::run(&demo),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
+#[cfg(not(unix))]
 use crate::escape::{self, Escaped};
 use crate::exit::{Error, Exit};
 
@@ -17,7 +18,9 @@ pub(crate) fn to_wire(name: &OsStr) -> Result<Vec<u8>, Error> {
     }
     #[cfg(not(unix))]
     {
-        let text = name.to_str().ok_or_else(|| unrepresentable(&escape::os(name)))?;
+        let text = name
+            .to_str()
+            .ok_or_else(|| unrepresentable(&escape::os(name)))?;
         Ok(text.as_bytes().to_vec())
     }
 }
@@ -36,7 +39,11 @@ pub(crate) fn from_wire(name: &[u8]) -> Result<OsString, Error> {
     {
         let shown = || Escaped(name).to_string();
         let text = std::str::from_utf8(name).map_err(|_| unrepresentable(&shown()))?;
-        if is_windows_name(text) { Ok(OsString::from(text)) } else { Err(unrepresentable(&shown())) }
+        if is_windows_name(text) {
+            Ok(OsString::from(text))
+        } else {
+            Err(unrepresentable(&shown()))
+        }
     }
 }
 
@@ -45,7 +52,12 @@ pub(crate) fn from_wire(name: &[u8]) -> Result<OsString, Error> {
 fn is_windows_name(name: &str) -> bool {
     const DEVICES: [&str; 4] = ["CON", "PRN", "AUX", "NUL"];
     let has_bad = name.chars().any(|c| c < ' ' || "<>:\"|?*\\/".contains(c));
-    let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_uppercase();
+    let stem = name
+        .split('.')
+        .next()
+        .unwrap_or(name)
+        .trim_end()
+        .to_ascii_uppercase();
     let is_port = ["COM", "LPT"].iter().any(|port| {
         stem.strip_prefix(port)
             .is_some_and(|n| n.chars().count() == 1 && "123456789¹²³".contains(n))
@@ -55,8 +67,12 @@ fn is_windows_name(name: &str) -> bool {
 
 #[cfg_attr(unix, allow(dead_code))]
 fn unrepresentable(shown: &str) -> Error {
-    Error::new(Exit::Refused, "name-refused", format!("{shown}: this system cannot hold such a name"))
-        .hint("give the target a name of its own")
+    Error::new(
+        Exit::Refused,
+        "name-refused",
+        format!("{shown}: this system cannot hold such a name"),
+    )
+    .hint("give the target a name of its own")
 }
 
 #[cfg(test)]
@@ -76,7 +92,10 @@ mod tests {
         for name in ["a", "com", "com10", "console.txt", "a.b", "nul_", "ü"] {
             assert!(is_windows_name(name), "{name}");
         }
-        for name in ["con", "NUL.txt", "com1", "LPT9.x", "com¹", "a.", "a ", "a:b", "a\\b", "a?", "a\n", "aux .c"] {
+        for name in [
+            "con", "NUL.txt", "com1", "LPT9.x", "com¹", "a.", "a ", "a:b", "a\\b", "a?", "a\n",
+            "aux .c",
+        ] {
             assert!(!is_windows_name(name), "{name}");
         }
         assert!(unrepresentable("x").text.contains("cannot hold"));

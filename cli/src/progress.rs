@@ -34,7 +34,9 @@ pub(crate) struct Count {
 impl Count {
     /// A further file begins.
     pub(crate) fn start(&mut self, size: u64) {
-        self.bytes_total = self.bytes_total.max(self.finished_bytes.saturating_add(size));
+        self.bytes_total = self
+            .bytes_total
+            .max(self.finished_bytes.saturating_add(size));
     }
 
     /// The present file went on.
@@ -66,7 +68,13 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// For `files` files. `bytes_total` is what is known of their sizes.
-    pub(crate) fn new(mode: ProgressMode, quiet: bool, json: bool, files: usize, bytes_total: u64) -> Self {
+    pub(crate) fn new(
+        mode: ProgressMode,
+        quiet: bool,
+        json: bool,
+        files: usize,
+        bytes_total: u64,
+    ) -> Self {
         let mode = match mode {
             ProgressMode::Auto if quiet || !has_capable_terminal() => ProgressMode::None,
             ProgressMode::Auto => ProgressMode::Bar,
@@ -118,7 +126,11 @@ impl Progress {
             bar.set_length(self.count.bytes_total);
             bar.set_position(self.count.bytes);
             if let Some((rtt, loss)) = path {
-                bar.set_prefix(format!("rtt {} loss {:.1} %", units::duration(rtt), loss * 100.0));
+                bar.set_prefix(format!(
+                    "rtt {} loss {:.1} %",
+                    units::duration(rtt),
+                    loss * 100.0
+                ));
             }
         }
         let every = if self.json { JSON_EVERY } else { PLAIN_EVERY };
@@ -198,7 +210,8 @@ fn has_capable_terminal() -> bool {
 }
 
 fn new_bar(bytes_total: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(bytes_total), ProgressDrawTarget::stderr_with_hz(10));
+    let bar =
+        ProgressBar::with_draw_target(Some(bytes_total), ProgressDrawTarget::stderr_with_hz(10));
     // Only the template is checked here, and it is a constant.
     let style = ProgressStyle::with_template(
         "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} eta {eta} {prefix}",

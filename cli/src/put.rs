@@ -52,7 +52,15 @@ pub(crate) fn run(app: &App, args: &Put) -> Result<u8, Error> {
     let tasks = plan(sources, &target, into)?;
     let flags = &args.copying;
     let sessions = std::slice::from_ref(&client);
-    Copy { app, way: Way::Upload, flags, sessions, errors, bytes_total }.run(&tasks)
+    Copy {
+        app,
+        way: Way::Upload,
+        flags,
+        sessions,
+        errors,
+        bytes_total,
+    }
+    .run(&tasks)
 }
 
 fn read_operands(operands: &[OsString]) -> Result<(Vec<PathBuf>, Remote), Error> {
@@ -62,15 +70,20 @@ fn read_operands(operands: &[OsString]) -> Result<(Vec<PathBuf>, Remote), Error>
     let target = match Operand::parse(target)? {
         Operand::Remote(remote) => remote,
         Operand::Local(path) => {
-            let text = format!("put uploads: its last operand must be remote, not {}", escape::path(&path));
+            let text = format!(
+                "put uploads: its last operand must be remote, not {}",
+                escape::path(&path)
+            );
             return Err(Error::usage(text).hint("write host:path; to download, use get"));
         }
     };
     let read = |operand: &OsString| match Operand::parse(operand)? {
         Operand::Local(_) if operand == "-" => Err(no_stdio("stdin")),
         Operand::Local(path) => Ok(path),
-        Operand::Remote(remote) => Err(Error::usage(format!("put uploads: {remote} is no local file"))
-            .hint("to download, use get; ./a:b is a local file of that name")),
+        Operand::Remote(remote) => Err(Error::usage(format!(
+            "put uploads: {remote} is no local file"
+        ))
+        .hint("to download, use get; ./a:b is a local file of that name")),
     };
     let sources: Result<Vec<PathBuf>, Error> = sources.iter().map(read).collect();
     Ok((sources?, target))
@@ -96,12 +109,22 @@ fn is_directory(client: &Client, target: &Remote, several: bool) -> Result<bool,
     }
     match client.stat(target.path.as_bytes()) {
         Ok(info) if info.kind == EntryKind::Directory => Ok(true),
-        Ok(_) | Err(ClientError::Transfer { failure: Failure::Refused(ErrorCode::NotFound), .. }) if several => {
-            let text = format!("{target} is not a directory, and several files cannot have one name");
-            Err(Error::new(Exit::NotFound, "not-directory", text).hint("name a directory that exists"))
+        Ok(_)
+        | Err(ClientError::Transfer {
+            failure: Failure::Refused(ErrorCode::NotFound),
+            ..
+        }) if several => {
+            let text =
+                format!("{target} is not a directory, and several files cannot have one name");
+            Err(Error::new(Exit::NotFound, "not-directory", text)
+                .hint("name a directory that exists"))
         }
         // A file, nothing yet, or something that the upload itself will tell about.
-        Ok(_) | Err(ClientError::Transfer { failure: Failure::Refused(_) | Failure::Peer(_), .. }) => Ok(false),
+        Ok(_)
+        | Err(ClientError::Transfer {
+            failure: Failure::Refused(_) | Failure::Peer(_),
+            ..
+        }) => Ok(false),
         Err(error) => Err(failure::from_client(&error)),
     }
 }
@@ -121,7 +144,11 @@ fn plan(sources: Vec<Source>, target: &Remote, into_directory: bool) -> Result<V
             let text = format!("two files would become {}", target.with_path(remote));
             return Err(Error::usage(text).hint("put one of them under another name"));
         }
-        tasks.push(Task { remote, local: source.path, session: 0 });
+        tasks.push(Task {
+            remote,
+            local: source.path,
+            session: 0,
+        });
     }
     Ok(tasks)
 }
@@ -135,24 +162,45 @@ mod tests {
     }
 
     fn planned(names: &[&str], target: &str, into_directory: bool) -> Result<Vec<String>, Error> {
-        let Ok(Operand::Remote(target)) = Operand::parse(OsStr::new(target)) else { panic!() };
-        let source = |name: &&str| Source { path: PathBuf::from(name), name: name.rsplit('/').next().unwrap().into() };
+        let Ok(Operand::Remote(target)) = Operand::parse(OsStr::new(target)) else {
+            panic!()
+        };
+        let source = |name: &&str| Source {
+            path: PathBuf::from(name),
+            name: name.rsplit('/').next().unwrap().into(),
+        };
         let tasks = plan(names.iter().map(source).collect(), &target, into_directory)?;
-        Ok(tasks.iter().map(|task| String::from_utf8(task.remote.as_bytes().to_vec()).unwrap()).collect())
+        Ok(tasks
+            .iter()
+            .map(|task| String::from_utf8(task.remote.as_bytes().to_vec()).unwrap())
+            .collect())
     }
 
     #[test]
     fn targets_follow_cp() {
         assert_eq!(planned(&["x/a"], "h:", true), Ok(vec!["a".to_owned()]));
-        assert_eq!(planned(&["a", "b"], "h:d/e", true), Ok(vec!["d/e/a".to_owned(), "d/e/b".to_owned()]));
-        assert_eq!(planned(&["a"], "h:d/new", false), Ok(vec!["d/new".to_owned()]));
-        assert_eq!(planned(&["x/a", "y/a"], "h:d", true).unwrap_err().exit, Exit::Usage);
+        assert_eq!(
+            planned(&["a", "b"], "h:d/e", true),
+            Ok(vec!["d/e/a".to_owned(), "d/e/b".to_owned()])
+        );
+        assert_eq!(
+            planned(&["a"], "h:d/new", false),
+            Ok(vec!["d/new".to_owned()])
+        );
+        assert_eq!(
+            planned(&["x/a", "y/a"], "h:d", true).unwrap_err().exit,
+            Exit::Usage
+        );
     }
 
     #[test]
     fn operands_that_make_no_sense() {
         for texts in [["a", "b"], ["h:a", "h:b"], ["-", "h:b"]] {
-            assert_eq!(read_operands(&operands(&texts)).unwrap_err().exit, Exit::Usage, "{texts:?}");
+            assert_eq!(
+                read_operands(&operands(&texts)).unwrap_err().exit,
+                Exit::Usage,
+                "{texts:?}"
+            );
         }
     }
 

@@ -45,7 +45,11 @@ pub(crate) fn run(mut app: App, args: &Serve) -> Result<u8, Error> {
     for warning in &users.warnings {
         log.line(warning);
     }
-    let most = if args.read_only { Rights::Read } else { Rights::ReadWrite };
+    let most = if args.read_only {
+        Rights::Read
+    } else {
+        Rights::ReadWrite
+    };
     let mut builder = Server::builder(key.identity().clone());
     for share in &shares {
         builder = match &share.name {
@@ -60,7 +64,10 @@ pub(crate) fn run(mut app: App, args: &Serve) -> Result<u8, Error> {
     };
     let public = public_rights(args.public);
     let policy_users = Arc::clone(&users);
-    let tuning = Tuning { idle_timeout: app.global.timeout, ..Tuning::default() };
+    let tuning = Tuning {
+        idle_timeout: app.global.timeout,
+        ..Tuning::default()
+    };
     let builder = builder
         .admission(move |key, _| rights_of(&policy_users, public, key))
         .on_event(move |event| watcher.see(event))
@@ -96,7 +103,13 @@ impl Watcher {
 
 /// What a user with this key may do; `None`: not come in.
 fn rights_of(users: &AuthorizedKeys, public: Option<Rights>, key: &PublicKey) -> Option<Rights> {
-    let own = users.find(key).map(|user| if user.read_only { Rights::Read } else { Rights::ReadWrite });
+    let own = users.find(key).map(|user| {
+        if user.read_only {
+            Rights::Read
+        } else {
+            Rights::ReadWrite
+        }
+    });
     // A line that limits a key is not undone by what everyone may do.
     own.or(public)
 }
@@ -109,9 +122,14 @@ fn public_rights(public: Option<Public>) -> Option<Rights> {
 }
 
 fn load_users(app: &App, args: &Serve) -> Result<AuthorizedKeys, Error> {
-    let path = args.authorized_keys.clone().unwrap_or_else(|| app.home.authorized_keys());
+    let path = args
+        .authorized_keys
+        .clone()
+        .unwrap_or_else(|| app.home.authorized_keys());
     let users = match AuthorizedKeys::load(&path) {
-        Err(error) if error.exit == Exit::NotFound && args.authorized_keys.is_none() => AuthorizedKeys::default(),
+        Err(error) if error.exit == Exit::NotFound && args.authorized_keys.is_none() => {
+            AuthorizedKeys::default()
+        }
         other => other?,
     };
     if users.len() == 0 && args.public.is_none() {
@@ -131,7 +149,10 @@ fn host_key(app: &App) -> Result<KeyPair, Error> {
             let path = app.home.host_key();
             let (key, is_new) = KeyPair::load_or_make(&path, "dhow-server")?;
             if is_new {
-                app.note(&format!("made this server's key in {}", escape::path(&path)));
+                app.note(&format!(
+                    "made this server's key in {}",
+                    escape::path(&path)
+                ));
             }
             Ok(key)
         }
@@ -150,17 +171,28 @@ fn read_shares(operands: &[OsString]) -> Result<Vec<Share>, Error> {
         shares.push(Share { name, directory });
     }
     if shares.is_empty() {
-        shares.push(Share { name: None, directory: PathBuf::from(".") });
+        shares.push(Share {
+            name: None,
+            directory: PathBuf::from("."),
+        });
     }
     for (index, share) in shares.iter().enumerate() {
         let shown = escape::path(&share.directory);
-        let metadata = share.directory.metadata().map_err(|error| Error::io(&shown, &error))?;
+        let metadata = share
+            .directory
+            .metadata()
+            .map_err(|error| Error::io(&shown, &error))?;
         if !metadata.is_dir() {
-            return Err(Error::new(Exit::NotFound, "not-directory", format!("{shown} is not a directory")));
+            return Err(Error::new(
+                Exit::NotFound,
+                "not-directory",
+                format!("{shown} is not a directory"),
+            ));
         }
         if shares[..index].iter().any(|other| other.name == share.name) {
             let name = Escaped(share.name.as_deref().unwrap_or_default()).to_string();
-            return Err(Error::usage(format!("two directories are named {name}")).hint("name them: NAME=DIR"));
+            return Err(Error::usage(format!("two directories are named {name}"))
+                .hint("name them: NAME=DIR"));
         }
     }
     Ok(shares)
@@ -169,29 +201,50 @@ fn read_shares(operands: &[OsString]) -> Result<Vec<Share>, Error> {
 /// `NAME=DIR`, where NAME holds no slash: `./a=b` is a directory.
 fn split_name(operand: &OsString) -> Result<(Option<Vec<u8>>, PathBuf), Error> {
     let bytes = names::to_wire(operand)?;
-    let Some(at) = bytes.iter().position(|&b| b == b'=' || b == b'/').filter(|&at| bytes[at] == b'=') else {
+    let Some(at) = bytes
+        .iter()
+        .position(|&b| b == b'=' || b == b'/')
+        .filter(|&at| bytes[at] == b'=')
+    else {
         return Ok((None, PathBuf::from(operand)));
     };
     let (name, directory) = (&bytes[..at], &bytes[at + 1..]);
-    let is_name = transport_std::FilePath::parse(name).is_ok_and(|path| !path.is_root() && !path.is_reserved());
+    let is_name = transport_std::FilePath::parse(name)
+        .is_ok_and(|path| !path.is_root() && !path.is_reserved());
     if !is_name || directory.is_empty() {
-        return Err(Error::usage(format!("{}: expected NAME=DIR", escape::os(operand)))
-            .hint("write ./NAME for a directory whose name holds an ="));
+        return Err(
+            Error::usage(format!("{}: expected NAME=DIR", escape::os(operand)))
+                .hint("write ./NAME for a directory whose name holds an ="),
+        );
     }
-    Ok((Some(name.to_vec()), PathBuf::from(names::from_wire(directory)?)))
+    Ok((
+        Some(name.to_vec()),
+        PathBuf::from(names::from_wire(directory)?),
+    ))
 }
 
 fn own_name(directory: &Path) -> Result<Vec<u8>, Error> {
-    let absolute = directory.canonicalize().map_err(|error| Error::io(escape::path(directory), &error))?;
+    let absolute = directory
+        .canonicalize()
+        .map_err(|error| Error::io(escape::path(directory), &error))?;
     match absolute.file_name() {
         Some(name) => names::to_wire(name),
-        None => Err(Error::usage(format!("{} needs a name: NAME=DIR", escape::path(directory)))),
+        None => Err(Error::usage(format!(
+            "{} needs a name: NAME=DIR",
+            escape::path(directory)
+        ))),
     }
 }
 
-fn bind(builder: transport_std::ServerBuilder, listen: SocketAddr, ipv4: bool) -> Result<Server, Error> {
+fn bind(
+    builder: transport_std::ServerBuilder,
+    listen: SocketAddr,
+    ipv4: bool,
+) -> Result<Server, Error> {
     let address = match listen.ip() {
-        IpAddr::V6(ip) if ipv4 && ip.is_unspecified() => SocketAddr::from(([0, 0, 0, 0], listen.port())),
+        IpAddr::V6(ip) if ipv4 && ip.is_unspecified() => {
+            SocketAddr::from(([0, 0, 0, 0], listen.port()))
+        }
         _ => listen,
     };
     builder.bind(address).map_err(|error| match error.kind() {
@@ -204,14 +257,30 @@ fn bind(builder: transport_std::ServerBuilder, listen: SocketAddr, ipv4: bool) -
 }
 
 /// Says what is shared, where, and how to come in.
-fn announce(log: &Log, json: bool, server: &Server, shares: &[Share], users: &AuthorizedKeys, args: &Serve) {
+fn announce(
+    log: &Log,
+    json: bool,
+    server: &Server,
+    shares: &[Share],
+    users: &AuthorizedKeys,
+    args: &Serve,
+) {
     let (address, key) = (server.local_addr(), fingerprint(&server.public_key()));
     if json {
-        json::emit("listening", json!({ "addr": address.to_string(), "host_key": key }));
+        json::emit(
+            "listening",
+            json!({ "addr": address.to_string(), "host_key": key }),
+        );
     }
     for share in shares {
-        let directory = share.directory.canonicalize().unwrap_or_else(|_| share.directory.clone());
-        let place = share.name.as_ref().map_or_else(|| "/".to_owned(), |name| Escaped(name).to_string());
+        let directory = share
+            .directory
+            .canonicalize()
+            .unwrap_or_else(|_| share.directory.clone());
+        let place = share
+            .name
+            .as_ref()
+            .map_or_else(|| "/".to_owned(), |name| Escaped(name).to_string());
         log.line(&format!("shares {} as {place}", escape::path(&directory)));
     }
     let everyone = match args.public {
@@ -222,7 +291,10 @@ fn announce(log: &Log, json: bool, server: &Server, shares: &[Share], users: &Au
     };
     log.line(&format!("lets in {} users by key; {everyone}", users.len()));
     log.line(&format!("listens on {address} (UDP), host key {key}"));
-    log.line(&format!("try: dhow ls --host-key {key} {}", example(address)));
+    log.line(&format!(
+        "try: dhow ls --host-key {key} {}",
+        example(address)
+    ));
 }
 
 /// An operand that reaches this server.
@@ -232,7 +304,11 @@ fn example(address: SocketAddr) -> String {
         IpAddr::V6(ip) => format!("[{ip}]"),
         IpAddr::V4(ip) => ip.to_string(),
     };
-    if address.port() == DEFAULT_PORT { format!("{host}:") } else { format!("dhow://{host}:{}/", address.port()) }
+    if address.port() == DEFAULT_PORT {
+        format!("{host}:")
+    } else {
+        format!("dhow://{host}:{}/", address.port())
+    }
 }
 
 #[cfg(test)]
@@ -259,27 +335,52 @@ mod tests {
         assert_eq!(names(&[]), [None]);
         assert_eq!(names(&[one]), [None]);
         assert_eq!(names(&[&format!("x={one}")]), [Some("x".to_owned())]);
-        assert_eq!(names(&[one, two]), [Some("one".to_owned()), Some("a=b".to_owned())]);
-        assert_eq!(names(&[one, &format!("y={two}")]), [Some("one".to_owned()), Some("y".to_owned())]);
+        assert_eq!(
+            names(&[one, two]),
+            [Some("one".to_owned()), Some("a=b".to_owned())]
+        );
+        assert_eq!(
+            names(&[one, &format!("y={two}")]),
+            [Some("one".to_owned()), Some("y".to_owned())]
+        );
         assert_eq!(shares(&[one, one]).unwrap_err().exit, Exit::Usage);
         assert_eq!(shares(&[&format!("={one}")]).unwrap_err().exit, Exit::Usage);
         assert_eq!(shares(&["..=x"]).unwrap_err().exit, Exit::Usage);
         assert_eq!(shares(&[".dhow-x=."]).unwrap_err().exit, Exit::Usage);
         assert_eq!(shares(&["x="]).unwrap_err().exit, Exit::Usage);
-        assert_eq!(shares(&["no-such-directory"]).unwrap_err().exit, Exit::NotFound);
+        assert_eq!(
+            shares(&["no-such-directory"]).unwrap_err().exit,
+            Exit::NotFound
+        );
     }
 
     #[test]
     fn rights_of_users() {
         let (reader, writer) = (KeyPair::generate("r"), KeyPair::generate("w"));
-        let text = format!("read-only {}\n{}\n", reader.public_line(), writer.public_line());
+        let text = format!(
+            "read-only {}\n{}\n",
+            reader.public_line(),
+            writer.public_line()
+        );
         let users = AuthorizedKeys::parse(&text);
         let stranger = KeyPair::generate("s").public();
-        assert_eq!(rights_of(&users, None, &reader.public()), Some(Rights::Read));
-        assert_eq!(rights_of(&users, Some(Rights::ReadWrite), &reader.public()), Some(Rights::Read));
-        assert_eq!(rights_of(&users, Some(Rights::Read), &writer.public()), Some(Rights::ReadWrite));
+        assert_eq!(
+            rights_of(&users, None, &reader.public()),
+            Some(Rights::Read)
+        );
+        assert_eq!(
+            rights_of(&users, Some(Rights::ReadWrite), &reader.public()),
+            Some(Rights::Read)
+        );
+        assert_eq!(
+            rights_of(&users, Some(Rights::Read), &writer.public()),
+            Some(Rights::ReadWrite)
+        );
         assert_eq!(rights_of(&users, None, &stranger), None);
-        assert_eq!(rights_of(&users, public_rights(Some(Public::R)), &stranger), Some(Rights::Read));
+        assert_eq!(
+            rights_of(&users, public_rights(Some(Public::R)), &stranger),
+            Some(Rights::Read)
+        );
     }
 
     #[test]

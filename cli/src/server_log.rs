@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use transport_std::{
-    CloseCause, Failure, Finished, Job, PeerStats, PublicKey, RequestKind, Rights, ServerEvent, SessionInfo,
-    StoredAs, TransferStats, fingerprint,
+    CloseCause, Failure, Finished, Job, PeerStats, PublicKey, RequestKind, Rights, ServerEvent,
+    SessionInfo, StoredAs, TransferStats, fingerprint,
 };
 
 use crate::escape::Escaped;
@@ -44,7 +44,9 @@ impl ServerLog {
         let line = self.text(event)?;
         match self.limit.allow(Instant::now(), source(event)?)? {
             0 => Some(line),
-            left_out => Some(format!("{line} ({left_out} lines before this were left out)")),
+            left_out => Some(format!(
+                "{line} ({left_out} lines before this were left out)"
+            )),
         }
     }
 
@@ -61,13 +63,21 @@ impl ServerLog {
                 "stranger at {address} turned away: {} is not in authorized_keys",
                 fingerprint(key)
             )),
-            ServerEvent::Closed { session, cause, stats } => Some(self.closed(session, *cause, stats.as_ref())),
+            ServerEvent::Closed {
+                session,
+                cause,
+                stats,
+            } => Some(self.closed(session, *cause, stats.as_ref())),
             ServerEvent::Requested { session, job, size } => {
                 let size = match job.kind {
                     RequestKind::Put => format!(", {}", units::size(*size)),
                     _ => String::new(),
                 };
-                Some(format!("{} asks: {}{size}", self.who(session), in_words(job)))
+                Some(format!(
+                    "{} asks: {}{size}",
+                    self.who(session),
+                    in_words(job)
+                ))
             }
             ServerEvent::RequestRefused { session, job, code } => Some(format!(
                 "{} refused: {}: {}",
@@ -81,8 +91,18 @@ impl ServerLog {
                 in_words(job),
                 units::size(file.size)
             )),
-            ServerEvent::Progress { session, job, bytes, size, resent } => {
-                let percent = self.quarters.entry(job.number).or_default().passed(*bytes, *size)?;
+            ServerEvent::Progress {
+                session,
+                job,
+                bytes,
+                size,
+                resent,
+            } => {
+                let percent = self
+                    .quarters
+                    .entry(job.number)
+                    .or_default()
+                    .passed(*bytes, *size)?;
                 Some(format!(
                     "{} {percent} %: {}, {}{}",
                     self.who(session),
@@ -91,7 +111,12 @@ impl ServerLog {
                     resent_text(*resent)
                 ))
             }
-            ServerEvent::Finished { session, job, result, stats } => Some(self.finished(session, job, result, stats)),
+            ServerEvent::Finished {
+                session,
+                job,
+                result,
+                stats,
+            } => Some(self.finished(session, job, result, stats)),
             _ => None,
         }
     }
@@ -107,7 +132,11 @@ impl ServerLog {
         let (who, what) = (self.who(session), in_words(job));
         match result {
             Ok(Finished::Answered) => format!("{who} done: {what}"),
-            Ok(Finished::Stored { size, how: StoredAs::Unchanged, .. }) => {
+            Ok(Finished::Stored {
+                size,
+                how: StoredAs::Unchanged,
+                ..
+            }) => {
                 format!("{who} done: {what}, {}, unchanged", units::size(*size))
             }
             Ok(Finished::Stored { root, size, .. }) => format!(
@@ -122,20 +151,33 @@ impl ServerLog {
         }
     }
 
-    fn closed(&self, session: &SessionInfo, cause: CloseCause, stats: Option<&PeerStats>) -> String {
+    fn closed(
+        &self,
+        session: &SessionInfo,
+        cause: CloseCause,
+        stats: Option<&PeerStats>,
+    ) -> String {
         let why = match cause {
             CloseCause::Peer(transport_std::CloseCode::NoError) => "left".to_owned(),
             CloseCause::Here(_) => "was disconnected".to_owned(),
             other => format!("was lost: {}", failure::from_close(other)),
         };
-        let figures = stats.map(|stats| format!(": {}", figures(stats))).unwrap_or_default();
+        let figures = stats
+            .map(|stats| format!(": {}", figures(stats)))
+            .unwrap_or_default();
         format!("{} {why}{figures}", self.who(session))
     }
 
     /// `#1 anna`, by the name in authorized_keys, else by the key's fingerprint.
     fn who(&self, session: &SessionInfo) -> String {
         let name = self.name(&session.key);
-        let name = name.unwrap_or_else(|| fingerprint(&session.key).chars().take(15).chain("…".chars()).collect());
+        let name = name.unwrap_or_else(|| {
+            fingerprint(&session.key)
+                .chars()
+                .take(15)
+                .chain("…".chars())
+                .collect()
+        });
         format!("#{} {name}", session.number)
     }
 
@@ -152,9 +194,10 @@ impl ServerLog {
                 fields["rights"] = json!(rights_name(session.rights));
                 Some(("connected", fields))
             }
-            ServerEvent::Refused { address, key } => {
-                Some(("login-refused", json!({ "addr": address.to_string(), "peer_key": fingerprint(key) })))
-            }
+            ServerEvent::Refused { address, key } => Some((
+                "login-refused",
+                json!({ "addr": address.to_string(), "peer_key": fingerprint(key) }),
+            )),
             ServerEvent::Closed { session, stats, .. } => {
                 let mut fields = self.session_json(session);
                 if let Some(stats) = stats {
@@ -169,7 +212,12 @@ impl ServerLog {
                 fields["code"] = json!(failure::from_code(*code).code);
                 Some(("file", fields)).filter(|_| is_transfer(job))
             }
-            ServerEvent::Finished { session, job, result, stats } if is_transfer(job) => {
+            ServerEvent::Finished {
+                session,
+                job,
+                result,
+                stats,
+            } if is_transfer(job) => {
                 let mut fields = self.job_json(session, job);
                 self.result_json(&mut fields, result, stats);
                 Some(("file", fields))
@@ -197,12 +245,19 @@ impl ServerLog {
         fields
     }
 
-    fn result_json(&self, fields: &mut Value, result: &Result<Finished, Failure>, stats: &TransferStats) {
+    fn result_json(
+        &self,
+        fields: &mut Value,
+        result: &Result<Finished, Failure>,
+        stats: &TransferStats,
+    ) {
         fields["bytes"] = json!(stats.bytes);
         fields["resent_bytes"] = json!(stats.resent);
         fields["seconds"] = json!(stats.elapsed.as_secs_f64());
         match result {
-            Ok(Finished::Stored { root, size, how, .. }) => {
+            Ok(Finished::Stored {
+                root, size, how, ..
+            }) => {
                 fields["size"] = json!(size);
                 fields["blake3"] = json!(root.map(|root| json::hex(&root)));
                 fields["outcome"] = json!(match how {

@@ -41,17 +41,21 @@ impl App {
     /// It cannot be read or made.
     pub(crate) fn identity(&self) -> Result<KeyPair, Error> {
         if let Some(path) = &self.global.identity {
-            return KeyPair::load(path)
-                .map_err(|error| match error.exit {
-                    Exit::NotFound => error.hint(format!("make it: dhow key gen {}", escape::path(path))),
-                    _ => error,
-                });
+            return KeyPair::load(path).map_err(|error| match error.exit {
+                Exit::NotFound => {
+                    error.hint(format!("make it: dhow key gen {}", escape::path(path)))
+                }
+                _ => error,
+            });
         }
         let path = self.home.identity();
         let (key, is_new) = KeyPair::load_or_make(&path, &keys::default_comment())?;
         if is_new {
             let fingerprint = fingerprint(&key.public());
-            self.note(&format!("made your key {fingerprint} in {}", escape::path(&path)));
+            self.note(&format!(
+                "made your key {fingerprint} in {}",
+                escape::path(&path)
+            ));
         }
         Ok(key)
     }
@@ -79,14 +83,21 @@ impl App {
     }
 
     fn addresses(&self, remote: &Remote, port: u16) -> Result<Vec<SocketAddr>, Error> {
-        let found = (remote.host.as_str(), port).to_socket_addrs().map_err(ClientError::Resolve);
-        let all: Vec<SocketAddr> = found.map_err(|error| failure::from_client(&error))?.collect();
+        let found = (remote.host.as_str(), port)
+            .to_socket_addrs()
+            .map_err(ClientError::Resolve);
+        let all: Vec<SocketAddr> = found
+            .map_err(|error| failure::from_client(&error))?
+            .collect();
         let is_wanted = |address: &SocketAddr| {
             (!self.global.ipv4 || address.is_ipv4()) && (!self.global.ipv6 || address.is_ipv6())
         };
         let wanted: Vec<SocketAddr> = all.into_iter().filter(is_wanted).collect();
         if wanted.is_empty() {
-            let text = format!("{} has no address of the kind that -4 or -6 asks for", remote.host);
+            let text = format!(
+                "{} has no address of the kind that -4 or -6 asks for",
+                remote.host
+            );
             return Err(Error::new(Exit::Unreachable, "resolve", text));
         }
         Ok(wanted)
@@ -103,7 +114,11 @@ impl App {
         let identity = self.identity()?;
         let addresses = self.addresses(remote, port)?;
         let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        self.log.line(&format!("connecting to {name} ({}) as {}", list.join(", "), fingerprint(&identity.public())));
+        self.log.line(&format!(
+            "connecting to {name} ({}) as {}",
+            list.join(", "),
+            fingerprint(&identity.public())
+        ));
         // The decision is made on the connecting thread; why it was "no" comes back this way.
         let reason = Arc::new(Mutex::new(None));
         let trust = {
@@ -124,14 +139,19 @@ impl App {
             idle_timeout: self.global.timeout,
             ..Tuning::default()
         };
-        let client = Client::connect(&addresses[..], identity.identity(), options).map_err(|error| {
-            let reason = reason.lock().ok().and_then(|mut reason| reason.take());
-            reason.unwrap_or_else(|| failure::from_client(&error))
-        })?;
+        let client =
+            Client::connect(&addresses[..], identity.identity(), options).map_err(|error| {
+                let reason = reason.lock().ok().and_then(|mut reason| reason.take());
+                reason.unwrap_or_else(|| failure::from_client(&error))
+            })?;
         let (address, key) = (client.server_addr(), fingerprint(&client.server_key()));
-        self.log.line(&format!("connected to {address}, whose key is {key}"));
+        self.log
+            .line(&format!("connected to {address}, whose key is {key}"));
         if self.global.json {
-            json::emit("connected", json!({ "addr": address.to_string(), "host_key": key }));
+            json::emit(
+                "connected",
+                json!({ "addr": address.to_string(), "host_key": key }),
+            );
         }
         Ok(client)
     }
@@ -140,8 +160,13 @@ impl App {
     pub(crate) fn close(&self, client: &Client) {
         let stats = client.stats();
         client.close();
-        let figures = stats.map(|stats| format!(": {}", figures(&stats))).unwrap_or_default();
-        self.log.line(&format!("disconnected from {}{figures}", client.server_addr()));
+        let figures = stats
+            .map(|stats| format!(": {}", figures(&stats)))
+            .unwrap_or_default();
+        self.log.line(&format!(
+            "disconnected from {}{figures}",
+            client.server_addr()
+        ));
     }
 }
 

@@ -39,8 +39,9 @@ pub(crate) fn decide(
         let shown = fingerprint(key);
         if *given != shown {
             let text = format!("the key of {name} is {shown}, not {given}");
-            return Err(Error::new(Exit::Untrusted, "host-key-wrong", text)
-                .hint("another machine may stand in its place: ask the server's owner before you go on"));
+            return Err(Error::new(Exit::Untrusted, "host-key-wrong", text).hint(
+                "another machine may stand in its place: ask the server's owner before you go on",
+            ));
         }
     }
     let trusted = match (known, first_use) {
@@ -51,7 +52,11 @@ pub(crate) fn decide(
     if trusted {
         hosts.add(name, key)
     } else {
-        Err(Error::new(Exit::Untrusted, "host-key-unknown", format!("the key of {name} was not accepted")))
+        Err(Error::new(
+            Exit::Untrusted,
+            "host-key-unknown",
+            format!("the key of {name} was not accepted"),
+        ))
     }
 }
 
@@ -63,7 +68,9 @@ pub(crate) fn ask_on_terminal(name: &str, key: &PublicKey) -> Result<bool, Error
     let shown = fingerprint(key);
     let name = escape::Escaped(name.as_bytes());
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        let text = format!("the server {name} is not known yet (its key is {shown}), and nobody can be asked");
+        let text = format!(
+            "the server {name} is not known yet (its key is {shown}), and nobody can be asked"
+        );
         return Err(Error::new(Exit::Untrusted, "host-key-unknown", text).hint(format!(
             "compare the fingerprint with what its owner sees, then add --host-key {shown}, or --accept-new"
         )));
@@ -78,7 +85,10 @@ pub(crate) fn ask_on_terminal(name: &str, key: &PublicKey) -> Result<bool, Error
     .and_then(|()| stderr.flush())
     .map_err(failed)?;
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(failed)?;
     Ok(is_yes(&answer, &shown))
 }
 
@@ -129,7 +139,10 @@ mod tests {
         decide(&w.hosts, "h:1", &w.key, &FirstUse::Accept, never).unwrap();
         let other = KeyPair::generate("x").public();
         let error = decide(&w.hosts, "h:1", &other, &FirstUse::Accept, never).unwrap_err();
-        assert_eq!((error.exit, error.code), (Exit::Untrusted, "host-key-changed"));
+        assert_eq!(
+            (error.exit, error.code),
+            (Exit::Untrusted, "host-key-changed")
+        );
     }
 
     #[test]
@@ -137,7 +150,11 @@ mod tests {
         let w = world();
         w.hosts.add("h:1", &w.key).unwrap();
         let other = KeyPair::generate("x").public();
-        for first_use in [FirstUse::Accept, FirstUse::Ask, FirstUse::Given(fingerprint(&other))] {
+        for first_use in [
+            FirstUse::Accept,
+            FirstUse::Ask,
+            FirstUse::Given(fingerprint(&other)),
+        ] {
             let error = decide(&w.hosts, "h:1", &other, &first_use, never).unwrap_err();
             assert_eq!(error.code, "host-key-changed");
         }
@@ -149,7 +166,10 @@ mod tests {
         let right = FirstUse::Given(fingerprint(&w.key));
         let wrong = FirstUse::Given(fingerprint(&KeyPair::generate("x").public()));
         let error = decide(&w.hosts, "h:1", &w.key, &wrong, never).unwrap_err();
-        assert_eq!((error.exit, error.code), (Exit::Untrusted, "host-key-wrong"));
+        assert_eq!(
+            (error.exit, error.code),
+            (Exit::Untrusted, "host-key-wrong")
+        );
         decide(&w.hosts, "h:1", &w.key, &right, never).unwrap();
         // Known by now, but not the one that was given.
         assert!(decide(&w.hosts, "h:1", &w.key, &wrong, never).is_err());
@@ -157,7 +177,14 @@ mod tests {
 
     #[test]
     fn answers() {
-        for (answer, yes) in [("yes\n", true), ("YES", true), ("y", false), ("", false), ("no", false), ("F\n", true)] {
+        for (answer, yes) in [
+            ("yes\n", true),
+            ("YES", true),
+            ("y", false),
+            ("", false),
+            ("no", false),
+            ("F\n", true),
+        ] {
             assert_eq!(is_yes(answer, "F"), yes, "{answer}");
         }
     }

@@ -105,7 +105,9 @@ pub(crate) fn rfc3339(nanoseconds: i64) -> String {
 
 /// `2026-11-22 18:30:05.123Z`, the time of a log line.
 pub(crate) fn timestamp(now: SystemTime) -> String {
-    let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     let text = time(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
     let seconds = text.trim_end_matches('Z');
     format!("{seconds}.{:03}Z", since.subsec_millis())

@@ -50,10 +50,7 @@ fn scp_form() {
     assert_eq!(remote("192.0.2.1:x"), parts("", "192.0.2.1", 0, "x", false));
     assert_eq!(remote("host:%20"), parts("", "host", 0, "%20", false));
     assert_eq!(remote("host:a@b"), parts("", "host", 0, "a@b", false));
-    assert_eq!(
-        remote("a:b@host:"),
-        parts("", "a", 0, "b@host:", false)
-    );
+    assert_eq!(remote("a:b@host:"), parts("", "a", 0, "b@host:", false));
     assert_eq!(remote("x:y"), parts("", "x", 0, "y", false));
 }
 
@@ -96,7 +93,8 @@ fn url_form() {
 #[test]
 fn local_paths() {
     for text in [
-        "a", "a b", "./a:b", "/a:b", "../a:b", "a/b:c", "C:\\x", "c:\\", "[x]", "[::1:a", "-", "a@b",
+        "a", "a b", "./a:b", "/a:b", "../a:b", "a/b:c", "C:\\x", "c:\\", "[x]", "[::1:a", "-",
+        "a@b",
     ] {
         assert_eq!(
             operand(text),

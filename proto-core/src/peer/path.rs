@@ -41,10 +41,6 @@ impl Path {
         self.validated = true;
     }
 
-    pub(crate) fn is_validated(&self) -> bool {
-        self.validated
-    }
-
     /// UDP payload bytes that may be sent now.
     pub(crate) fn budget(&self) -> u64 {
         if self.validated {

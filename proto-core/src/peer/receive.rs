@@ -110,6 +110,10 @@ impl Peer {
             Level::Data => self.keys.epoch_of(first & KEY_PHASE != 0, number),
             Level::Initial | Level::Handshake => Epoch::Current,
         };
+        // A second update before the first was acknowledged is refused (R4, RFC 9001 §6.5).
+        if epoch == Epoch::Next && !self.keys.peer_may_update() {
+            return Err(DropReason::NotAuthentic);
+        }
         let (head, body) = packet.split_at_mut(at + len);
         self.session
             .open(level, epoch, number, head, body)

@@ -1,0 +1,154 @@
+//! `dhow demo`: a server and two users at once on this machine, through a network that loses and reorders packets.
+
+mod script;
+mod stage;
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use transport_std::{Faults, Job, Rights, Server, ServerEvent, ServerHandle, Tuning, fingerprint};
+
+use crate::args::Demo;
+use crate::escape;
+use crate::exit::{Error, Exit};
+use crate::keys::{AuthorizedKeys, KeyPair};
+use crate::server_log::ServerLog;
+use script::{Result as UserResult, User};
+use stage::{Stage, Voice};
+
+/// Share of packets that are held back so long that others overtake them.
+const REORDER: f64 = 0.05;
+/// How long they are held back.
+const DELAY: Duration = Duration::from_millis(5);
+
+/// Bytes that the server sent again, by path.
+type Resent = Arc<Mutex<Vec<(Arc<Job>, u64)>>>;
+
+/// Runs the demonstration.
+///
+/// # Errors
+/// Anything that keeps it from its end, files that differ included.
+pub(crate) fn run(args: &Demo) -> std::result::Result<u8, Error> {
+    let directory = tempfile::Builder::new()
+        .prefix("dhow-demo-")
+        .tempdir()
+        .map_err(|error| Error::io("making a directory for the demo", &error))?;
+    let stage = Arc::new(Stage::new());
+    let users = [User::anna(directory.path()), User::ben(directory.path())];
+    stage.title(&format!(
+        "A server and two users on this machine. Their packets pass a network that loses {} % and reorders {:.0} %.",
+        args.loss,
+        REORDER * 100.0
+    ));
+    script::make_files(directory.path())?;
+    let resent = Resent::default();
+    let server = start_server(directory.path(), &users, args, &stage, &resent)?;
+    let address = server.local_addr();
+    let key = server.public_key();
+    let results: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = users
+            .iter()
+            .zip(1_u64..)
+            .map(|(user, number)| {
+                let tuning = tuning(args, number);
+                let stage = &stage;
+                scope.spawn(move || user.act(address, key, tuning, stage))
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join()).collect()
+    });
+    server
+        .stop()
+        .map_err(|error| Error::io("stopping the server", &error))?;
+    let mut rows = Vec::new();
+    for result in results {
+        let died = || Error::new(Exit::Other, "demo", "a user's thread died");
+        rows.extend(result.map_err(|_| died())??);
+    }
+    add_resent(&mut rows, &resent);
+    script::verify(&mut rows);
+    stage.table(&rows);
+    if args.keep {
+        stage.title(&format!(
+            "The files stay in {}",
+            escape::path(&directory.keep())
+        ));
+    }
+    let wrong = rows.iter().filter(|row| !row.is_same).count();
+    if wrong > 0 {
+        let text = format!("{wrong} files arrived with other bytes than they left with");
+        return Err(Error::new(Exit::Integrity, "integrity", text));
+    }
+    stage.title(&format!(
+        "All {} files arrived with the bytes they left with.",
+        rows.len()
+    ));
+    Ok(0)
+}
+
+/// The server counts what it sent again in downloads; the users know it of their uploads.
+fn add_resent(rows: &mut [UserResult], resent: &Resent) {
+    let Ok(resent) = resent.lock() else { return };
+    for row in rows.iter_mut().filter(|row| !row.is_upload) {
+        let of_row = resent
+            .iter()
+            .filter(|(job, _)| job.path.as_bytes() == row.remote.as_bytes());
+        // Both users may have fetched the same file; their jobs differ in number, and ended in some order.
+        row.resent = of_row.map(|(_, bytes)| *bytes).max().unwrap_or(0);
+    }
+}
+
+fn tuning(args: &Demo, number: u64) -> Tuning {
+    let faults = Faults {
+        reorder: REORDER,
+        delay: DELAY,
+        ..Faults::loss(
+            args.seed.wrapping_mul(1_000).wrapping_add(number),
+            f64::from(args.loss) / 100.0,
+        )
+    };
+    Tuning {
+        idle_timeout: Duration::from_secs(30),
+        faults: Some(faults),
+        ..Tuning::default()
+    }
+}
+
+fn start_server(
+    directory: &std::path::Path,
+    users: &[User],
+    args: &Demo,
+    stage: &Arc<Stage>,
+    resent: &Resent,
+) -> std::result::Result<ServerHandle, Error> {
+    let lines: Vec<String> = users.iter().map(User::authorized_line).collect();
+    let known = Arc::new(AuthorizedKeys::parse(&lines.join("\n")));
+    let mut log = ServerLog::new(Arc::clone(&known));
+    let (theirs, resent) = (Arc::clone(stage), Arc::clone(resent));
+    let server = Server::builder(KeyPair::generate("demo").identity().clone())
+        .share_root(directory.join(script::SHARED), Rights::ReadWrite)
+        .admission(move |key, _| known.find(key).map(|_| Rights::ReadWrite))
+        .on_event(move |event| {
+            if let Some(line) = log.text(event) {
+                theirs.say(Voice::Server, &line);
+            }
+            if let (ServerEvent::Finished { job, stats, .. }, Ok(mut resent)) =
+                (event, resent.lock())
+            {
+                resent.push((Arc::clone(job), stats.resent));
+            }
+        })
+        .tuning(tuning(args, 0))
+        .bind("127.0.0.1:0")
+        .map_err(|error| Error::io("listening on 127.0.0.1", &error))?;
+    let (address, key) = (server.local_addr(), fingerprint(&server.public_key()));
+    stage.say(
+        Voice::Server,
+        &format!("listens on {address}, host key {key}"),
+    );
+    server
+        .spawn()
+        .map_err(|error| Error::io("starting the server", &error))
+}
