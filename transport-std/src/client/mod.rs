@@ -279,7 +279,15 @@ impl Session {
                     |cause| ClientError::SessionLost { cause },
                 ));
             }
-            Err(_) => return Err(not_reached(false)),
+            // The driver has ended without a word.
+            Err(_) => {
+                let joined = thread.into_inner().ok().flatten().map(JoinHandle::join);
+                let error = match joined {
+                    Some(Ok(Err(error))) => error,
+                    _ => io::Error::other("the driver's thread ended early: this is a bug in dhow"),
+                };
+                return Err(ClientError::Socket(error));
+            }
         };
         let (own, jobs) = (identity.public_key(), AtomicU64::new(0));
         Ok(Self {
