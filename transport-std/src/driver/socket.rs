@@ -192,29 +192,29 @@ impl Socket {
 
     /// Takes datagrams from the system. Whether there were any.
     fn fill(&mut self) -> io::Result<bool> {
+        (self.filled, self.current, self.offset) = (0, 0, 0);
         let mut chunks = self.buffers.chunks_exact_mut(BUFFER);
         let mut slices: [_; BUFFERS] = array::from_fn(|_| {
             IoSliceMut::new(chunks.next().expect("the buffers were made for this many"))
         });
-        let received = self
-            .state
-            .recv((&self.io).into(), &mut slices, &mut self.metas);
-        (self.filled, self.current, self.offset) = (0, 0, 0);
-        match received {
-            Ok(count) => {
-                self.filled = count;
-                self.errors = 0;
-                Ok(count > 0)
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
-            // What the network reports about datagrams that we sent is no reason to stop.
-            Err(error) => {
-                self.errors += 1;
-                tracing::debug!(%error, "receiving failed");
-                if self.errors < ERRORS_MAX {
-                    Ok(false)
-                } else {
-                    Err(error)
+        loop {
+            match self
+                .state
+                .recv((&self.io).into(), &mut slices, &mut self.metas)
+            {
+                Ok(count) => {
+                    self.filled = count;
+                    self.errors = 0;
+                    return Ok(count > 0);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                // What the network reports about datagrams that we sent is no reason to stop; it is told once.
+                Err(error) => {
+                    self.errors += 1;
+                    tracing::debug!(%error, "receiving failed");
+                    if self.errors >= ERRORS_MAX {
+                        return Err(error);
+                    }
                 }
             }
         }
