@@ -2,4 +2,4 @@
 
 mod pair;
 
-pub use pair::{Pair, Side};
+pub use pair::{Filter, Pair, ROOT, Side};

@@ -7,7 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto_core::crypto::Provider;
-use proto_core::{Config, DatagramMeta, Endpoint, Event, FileOp, Instant, PeerId};
+use proto_core::{Config, DatagramMeta, Endpoint, Event, Instant, PeerId, RootId};
+use sim::disk::{Disk, DiskPlan};
+use sim::rng::Rng;
+
+/// The one root of each side's disk.
+pub const ROOT: RootId = RootId(0);
 
 /// One end of a [`Pair`].
 #[derive(Debug)]
@@ -18,8 +23,8 @@ pub struct Side {
     pub address: SocketAddr,
     /// Events that it told, in order.
     pub events: VecDeque<Event>,
-    /// Operations that it lent and that nobody has done.
-    pub ops: VecDeque<FileOp>,
+    /// Its disk, with [`ROOT`].
+    pub disk: Disk,
     /// Every datagram that it sent, with its time.
     pub sent: Vec<(Instant, Vec<u8>)>,
 }
@@ -49,11 +54,13 @@ pub struct Pair {
 
 impl Side {
     fn new(config: Config, seed: u8, port: u16) -> Self {
+        let mut disk = Disk::new(DiskPlan::default(), Rng::new(u64::from(seed), 0));
+        disk.add_root(ROOT);
         Self {
             endpoint: Endpoint::new(Arc::new(config), [seed; 32], Instant::ZERO),
             address: SocketAddr::from(([10, 0, 0, 1], port)),
             events: VecDeque::new(),
-            ops: VecDeque::new(),
+            disk,
             sent: Vec::new(),
         }
     }
@@ -62,15 +69,19 @@ impl Side {
         let mut out = vec![0; 1 << 16];
         let mut datagrams = Vec::new();
         while let Some(batch) =
-            self.endpoint.poll_transmit(now, NonZeroUsize::new(10).expect("not zero"), &mut out)
+            self.endpoint
+                .poll_transmit(now, NonZeroUsize::new(10).expect("not zero"), &mut out)
         {
             for datagram in out[..batch.len].chunks(batch.segment_size) {
                 self.sent.push((now, datagram.to_vec()));
                 datagrams.push(datagram.to_vec());
             }
         }
-        self.ops.extend(std::iter::from_fn(|| self.endpoint.poll_file_op()));
-        self.events.extend(std::iter::from_fn(|| self.endpoint.poll_event()));
+        while let Some(op) = self.endpoint.poll_file_op() {
+            self.disk.submit(now, op);
+        }
+        self.events
+            .extend(std::iter::from_fn(|| self.endpoint.poll_event()));
         datagrams
     }
 }
@@ -81,7 +92,10 @@ impl Pair {
         let mut client = Side::new(Config::new(client), 1, 1);
         let server = Side::new(Config::server(server), 2, 2);
         let now = Instant::from_nanos(1);
-        let peer = client.endpoint.connect(now, server.address).expect("a fresh endpoint has room");
+        let peer = client
+            .endpoint
+            .connect(now, server.address)
+            .expect("a fresh endpoint has room");
         Self {
             now,
             client,
@@ -106,34 +120,59 @@ impl Pair {
             for datagram in side.poll(self.now) {
                 if filter(n, &datagram) {
                     self.count += 1;
-                    self.wire.insert((self.now + self.delay, self.count), (is_client, datagram));
+                    self.wire
+                        .insert((self.now + self.delay, self.count), (is_client, datagram));
                 }
                 n += 1;
             }
         }
     }
 
+    /// When the next thing happens.
+    fn next(&mut self) -> Option<Instant> {
+        self.flush();
+        let sides = [&self.client, &self.server];
+        let timeouts = sides.map(|side| side.endpoint.poll_timeout().map(|(at, _)| at));
+        let disks = sides.map(|side| side.disk.next_time());
+        let datagram = self.wire.keys().next().map(|(at, _)| *at);
+        timeouts
+            .into_iter()
+            .chain(disks)
+            .flatten()
+            .chain(datagram)
+            .min()
+    }
+
     /// Goes on to the next thing that happens; false when nothing ever will.
     pub fn step(&mut self) -> bool {
-        self.flush();
-        let datagram = self.wire.keys().next().map(|(at, _)| *at);
-        let timeouts = [&self.client, &self.server].map(|side| side.endpoint.poll_timeout());
-        let next = timeouts.iter().flatten().map(|(at, _)| *at).chain(datagram).min();
-        let Some(next) = next else { return false };
-        assert!(next >= self.now, "a deadline in the past: {timeouts:?} at {:?}", self.now);
+        let Some(next) = self.next() else {
+            return false;
+        };
+        assert!(
+            next >= self.now,
+            "{next:?} is in the past at {:?}",
+            self.now
+        );
         self.now = next;
-        if datagram == Some(next)
+        if self.wire.keys().next().is_some_and(|(at, _)| *at == next)
             && let Some((_, (from_client, mut bytes))) = self.wire.pop_first()
         {
             let (to, from) = match from_client {
                 true => (&mut self.server, self.client.address),
                 false => (&mut self.client, self.server.address),
             };
-            let meta = DatagramMeta { source: from, local: None };
+            let meta = DatagramMeta {
+                source: from,
+                local: None,
+            };
             to.endpoint.handle_datagram(self.now, meta, &mut bytes);
         } else {
-            self.client.endpoint.handle_timeout(self.now);
-            self.server.endpoint.handle_timeout(self.now);
+            for side in [&mut self.client, &mut self.server] {
+                while let Some(done) = side.disk.complete(self.now) {
+                    side.endpoint.handle_file_done(self.now, done);
+                }
+                side.endpoint.handle_timeout(self.now);
+            }
         }
         self.flush();
         true
@@ -146,9 +185,11 @@ impl Pair {
             if done(self) {
                 return true;
             }
-            if self.now > end || !self.step() {
+            if self.next().is_none_or(|at| at > end) {
+                self.now = end;
                 return done(self);
             }
+            self.step();
         }
         panic!("a busy loop at {:?}", self.now);
     }

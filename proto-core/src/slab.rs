@@ -4,11 +4,11 @@ use alloc::vec::Vec;
 
 /// The place of an entry and the generation of that place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Key {
+pub(crate) struct Key {
     /// Which slot.
-    pub index: u32,
+    pub(crate) index: u32,
     /// How often the slot had been emptied when the entry came.
-    pub generation: u32,
+    pub(crate) generation: u32,
 }
 
 #[derive(Debug)]
@@ -19,7 +19,7 @@ struct Slot<T> {
 
 /// Entries addressed by [`Key`]; insertion, look-up and removal cost O(1).
 #[derive(Debug)]
-pub struct Slab<T> {
+pub(crate) struct Slab<T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
 }
@@ -36,19 +36,19 @@ impl<T> Default for Slab<T> {
 impl<T> Slab<T> {
     /// Number of entries.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
     /// Whether there is no entry.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The key that the next [`insert`](Self::insert) will return.
     #[must_use]
-    pub fn next_key(&self) -> Key {
+    pub(crate) fn next_key(&self) -> Key {
         match self.free.last() {
             Some(&index) => Key {
                 index,
@@ -62,7 +62,7 @@ impl<T> Slab<T> {
     }
 
     /// Adds an entry.
-    pub fn insert(&mut self, value: T) -> Key {
+    pub(crate) fn insert(&mut self, value: T) -> Key {
         let key = self.next_key();
         if self.free.pop().is_some() {
             self.slots[key.index as usize].value = Some(value);
@@ -76,7 +76,7 @@ impl<T> Slab<T> {
     }
 
     /// Takes the entry out; `None` for a stale key.
-    pub fn remove(&mut self, key: Key) -> Option<T> {
+    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         let slot = self.slots.get_mut(key.index as usize)?;
         if slot.generation != key.generation {
             return None;
@@ -92,7 +92,7 @@ impl<T> Slab<T> {
 
     /// The entry; `None` for a stale key.
     #[must_use]
-    pub fn get(&self, key: Key) -> Option<&T> {
+    pub(crate) fn get(&self, key: Key) -> Option<&T> {
         let slot = self.slots.get(key.index as usize)?;
         if slot.generation == key.generation {
             slot.value.as_ref()
@@ -102,7 +102,7 @@ impl<T> Slab<T> {
     }
 
     /// The entry; `None` for a stale key.
-    pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         let slot = self.slots.get_mut(key.index as usize)?;
         if slot.generation == key.generation {
             slot.value.as_mut()
@@ -113,7 +113,7 @@ impl<T> Slab<T> {
 
     /// The present key of the slot, when it holds an entry.
     #[must_use]
-    pub fn key_at(&self, index: u32) -> Option<Key> {
+    pub(crate) fn key_at(&self, index: u32) -> Option<Key> {
         let slot = self.slots.get(index as usize)?;
         slot.value.as_ref().map(|_| Key {
             index,
@@ -122,7 +122,7 @@ impl<T> Slab<T> {
     }
 
     /// All entries, by slot.
-    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {
             let key = Key {
                 index: index as u32,
@@ -130,20 +130,6 @@ impl<T> Slab<T> {
             };
             slot.value.as_ref().map(|value| (key, value))
         })
-    }
-
-    /// All entries, by slot.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Key, &mut T)> {
-        self.slots
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(index, slot)| {
-                let key = Key {
-                    index: index as u32,
-                    generation: slot.generation,
-                };
-                slot.value.as_mut().map(|value| (key, value))
-            })
     }
 }
 

@@ -10,7 +10,9 @@ use sim::null_crypto::NullProvider;
 use tests::Pair;
 
 fn null(n: u8) -> Arc<dyn Provider> {
-    Arc::new(NullProvider { key: PublicKey([n; 32]) })
+    Arc::new(NullProvider {
+        key: PublicKey([n; 32]),
+    })
 }
 
 fn tls(n: u8) -> Arc<dyn Provider> {
@@ -26,21 +28,50 @@ fn complete(pair: &mut Pair) {
     let done = pair.run_until(Duration::from_secs(9), |pair| {
         is_ready(pair.client.events.front()) && is_ready(pair.server.events.front())
     });
-    assert!(done, "no handshake: {:?} {:?}", pair.client.events, pair.server.events);
+    assert!(
+        done,
+        "no handshake: {:?} {:?}",
+        pair.client.events, pair.server.events
+    );
     for side in [&mut pair.client, &mut pair.server] {
-        let Some(Event::PeerReady { peer, .. }) = side.events.pop_front() else { unreachable!() };
-        side.endpoint.admit(pair.now, peer, Admission::Admit).unwrap();
+        let Some(Event::PeerReady { peer, .. }) = side.events.pop_front() else {
+            unreachable!()
+        };
+        side.endpoint
+            .admit(pair.now, peer, Admission::Admit)
+            .unwrap();
     }
 }
 
 fn closes_cleanly(pair: &mut Pair) {
-    pair.client.endpoint.close(pair.now, pair.peer, CloseCode::NoError).unwrap();
-    pair.run_until(Duration::from_secs(5), |pair| pair.server.endpoint.sessions() == 0);
-    pair.run_until(Duration::from_secs(5), |pair| pair.client.endpoint.sessions() == 0);
-    assert!(matches!(pair.client.events.back(), Some(Event::PeerClosed { cause: CloseCause::Here(CloseCode::NoError), .. })));
+    pair.client
+        .endpoint
+        .close(pair.now, pair.peer, CloseCode::NoError)
+        .unwrap();
+    pair.run_until(Duration::from_secs(5), |pair| {
+        pair.server.endpoint.sessions() == 0
+    });
+    pair.run_until(Duration::from_secs(5), |pair| {
+        pair.client.endpoint.sessions() == 0
+    });
+    assert!(matches!(
+        pair.client.events.back(),
+        Some(Event::PeerClosed {
+            cause: CloseCause::Here(CloseCode::NoError),
+            ..
+        })
+    ));
     assert!(
-        matches!(pair.server.events.back(), Some(Event::PeerClosed { cause: CloseCause::Peer(CloseCode::NoError), .. })),
-        "{:?} {:?}", pair.server.events, pair.server.endpoint.drops(),
+        matches!(
+            pair.server.events.back(),
+            Some(Event::PeerClosed {
+                cause: CloseCause::Peer(CloseCode::NoError),
+                ..
+            })
+        ),
+        "{:?} {:?}",
+        pair.server.events,
+        pair.server.endpoint.drops(),
     );
     assert!(!pair.step(), "nothing is left to happen");
 }
@@ -50,7 +81,9 @@ fn completes_in_one_round_trip_and_closes() {
     for (client, server) in [(null(1), null(2)), (tls(1), tls(2))] {
         let mut pair = Pair::new(client, server);
         let start = pair.now;
-        assert!(pair.run_until(Duration::from_secs(1), |pair| is_ready(pair.client.events.front())));
+        assert!(pair.run_until(Duration::from_secs(1), |pair| is_ready(
+            pair.client.events.front()
+        )));
         assert_eq!(pair.now.since(start), 2 * pair.delay);
         complete(&mut pair);
         assert_eq!(pair.now.since(start), 3 * pair.delay);
@@ -61,7 +94,9 @@ fn completes_in_one_round_trip_and_closes() {
 #[test]
 fn each_end_learns_the_others_key() {
     let mut pair = Pair::new(tls(1), tls(2));
-    pair.run_until(Duration::from_secs(1), |pair| is_ready(pair.server.events.front()));
+    pair.run_until(Duration::from_secs(1), |pair| {
+        is_ready(pair.server.events.front())
+    });
     let keys = [&pair.client, &pair.server].map(|side| match side.events.front() {
         Some(Event::PeerReady { key, .. }) => *key,
         other => panic!("{other:?}"),
@@ -89,11 +124,21 @@ fn h1_an_unproven_address_gets_three_times_what_it_sent() {
     // The client falls silent after its first flight.
     pair.from_client = Box::new(|n, _| n < 2);
     pair.run_until(Duration::from_secs(30), |_| false);
-    let received: usize = pair.client.sent.iter().take(2).map(|(_, bytes)| bytes.len()).sum();
+    let received: usize = pair
+        .client
+        .sent
+        .iter()
+        .take(2)
+        .map(|(_, bytes)| bytes.len())
+        .sum();
     let sent: usize = pair.server.sent.iter().map(|(_, bytes)| bytes.len()).sum();
     assert!(sent <= 3 * received, "{sent} bytes for {received}");
     assert!(sent > received, "the server tried again");
-    assert_eq!(pair.server.endpoint.sessions(), 0, "H10: dropped after 10 s");
+    assert_eq!(
+        pair.server.endpoint.sessions(),
+        0,
+        "H10: dropped after 10 s"
+    );
 }
 
 #[test]
@@ -103,25 +148,44 @@ fn h2_first_datagrams_are_full_and_short_ones_are_dropped() {
         complete(&mut pair);
         pair
     };
-    assert!(pair.client.sent[..2].iter().all(|(_, bytes)| bytes.len() >= 1_200));
+    assert!(
+        pair.client.sent[..2]
+            .iter()
+            .all(|(_, bytes)| bytes.len() >= 1_200)
+    );
     let mut pair = Pair::new(null(1), null(2));
     pair.flush();
     let mut short = pair.client.sent[0].1[..1_199].to_vec();
-    let meta = proto_core::DatagramMeta { source: pair.client.address, local: None };
-    pair.server.endpoint.handle_datagram(pair.now, meta, &mut short);
+    let meta = proto_core::DatagramMeta {
+        source: pair.client.address,
+        local: None,
+    };
+    pair.server
+        .endpoint
+        .handle_datagram(pair.now, meta, &mut short);
     assert_eq!(pair.server.endpoint.sessions(), 0);
 }
 
 #[test]
 fn a_refused_peer_learns_only_that() {
     let mut pair = Pair::new(tls(1), tls(2));
-    pair.run_until(Duration::from_secs(1), |pair| is_ready(pair.server.events.front()));
-    let Some(Event::PeerReady { peer, .. }) = pair.server.events.pop_front() else { unreachable!() };
-    pair.server.endpoint.admit(pair.now, peer, Admission::Refuse).unwrap();
+    pair.run_until(Duration::from_secs(1), |pair| {
+        is_ready(pair.server.events.front())
+    });
+    let Some(Event::PeerReady { peer, .. }) = pair.server.events.pop_front() else {
+        unreachable!()
+    };
+    pair.server
+        .endpoint
+        .admit(pair.now, peer, Admission::Refuse)
+        .unwrap();
     pair.run_until(Duration::from_secs(1), |pair| pair.client.events.len() == 2);
     assert!(matches!(
         pair.client.events.back(),
-        Some(Event::PeerClosed { cause: CloseCause::Peer(CloseCode::Refused), .. })
+        Some(Event::PeerClosed {
+            cause: CloseCause::Peer(CloseCode::Refused),
+            ..
+        })
     ));
 }
 
@@ -132,7 +196,10 @@ fn nobody_answers() {
     pair.run_until(Duration::from_secs(30), |_| false);
     assert!(matches!(
         pair.client.events.back(),
-        Some(Event::PeerClosed { cause: CloseCause::HandshakeTimedOut, .. })
+        Some(Event::PeerClosed {
+            cause: CloseCause::HandshakeTimedOut,
+            ..
+        })
     ));
     let sent = pair.client.sent.len();
     assert!((4..30).contains(&sent), "{sent} datagrams in ten seconds");
@@ -144,7 +211,13 @@ fn a_silent_session_times_out_on_both_sides() {
     complete(&mut pair);
     pair.run_until(Duration::from_secs(100), |_| false);
     for side in [&pair.client, &pair.server] {
-        assert!(matches!(side.events.back(), Some(Event::PeerClosed { cause: CloseCause::TimedOut, .. })));
+        assert!(matches!(
+            side.events.back(),
+            Some(Event::PeerClosed {
+                cause: CloseCause::TimedOut,
+                ..
+            })
+        ));
         assert_eq!(side.endpoint.sessions(), 0);
         assert_eq!(side.endpoint.poll_timeout(), None);
     }
@@ -167,14 +240,22 @@ fn r6_a_changed_packet_changes_nothing() {
     let mut pair = Pair::new(null(1), null(2));
     pair.flush();
     let datagram = pair.client.sent[0].1.clone();
-    let meta = proto_core::DatagramMeta { source: pair.client.address, local: None };
+    let meta = proto_core::DatagramMeta {
+        source: pair.client.address,
+        local: None,
+    };
     for bit in 0..datagram.len() * 8 {
         let mut changed = datagram.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
         let mut server = Pair::new(null(1), null(2)).server;
         let before: u64 = server.endpoint.drops().iter().sum();
-        server.endpoint.handle_datagram(pair.now, meta, &mut changed);
+        server
+            .endpoint
+            .handle_datagram(pair.now, meta, &mut changed);
         assert_eq!(server.endpoint.sessions(), 0, "bit {bit}");
-        assert!(server.endpoint.drops().iter().sum::<u64>() > before, "bit {bit}");
+        assert!(
+            server.endpoint.drops().iter().sum::<u64>() > before,
+            "bit {bit}"
+        );
     }
 }

@@ -72,7 +72,10 @@ impl IdCipher {
             y = (y ^ x).rotate_right(3);
             x = (x ^ k).wrapping_sub(y).rotate_left(8);
         }
-        (x & !GENERATION == 0).then_some(Place { index: y, generation: x })
+        (x & !GENERATION == 0).then_some(Place {
+            index: y,
+            generation: x,
+        })
     }
 }
 
@@ -95,7 +98,10 @@ mod tests {
     #[test]
     fn is_speck_64_128() {
         let mut key = [0; 16];
-        for (n, word) in [0x0302_0100_u32, 0x0b0a_0908, 0x1312_1110, 0x1b1a_1918].iter().enumerate() {
+        for (n, word) in [0x0302_0100_u32, 0x0b0a_0908, 0x1312_1110, 0x1b1a_1918]
+            .iter()
+            .enumerate()
+        {
             key[n * 4..][..4].copy_from_slice(&word.to_le_bytes());
         }
         let cipher = IdCipher::with_key(key);
@@ -114,10 +120,17 @@ mod tests {
                 let key = Key { index, generation };
                 let place = cipher.find(cipher.issue(key)).unwrap();
                 assert!(place.is(key));
-                assert!(!place.is(Key { index, generation: generation + 1 }));
+                assert!(!place.is(Key {
+                    index,
+                    generation: generation + 1
+                }));
             }
         }
-        let strangers = (0..10_000_u64).filter(|n| cipher.find(ConnectionId(n.to_be_bytes())).is_some());
-        assert!(strangers.count() < 200, "an id that nobody issued is hardly ever taken for one");
+        let strangers =
+            (0..10_000_u64).filter(|n| cipher.find(ConnectionId(n.to_be_bytes())).is_some());
+        assert!(
+            strangers.count() < 200,
+            "an id that nobody issued is hardly ever taken for one"
+        );
     }
 }

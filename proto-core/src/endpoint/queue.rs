@@ -43,6 +43,9 @@ mod tests {
         }
         assert_eq!([queue.pop(), queue.pop()], [Some(3), Some(1)]);
         queue.push(3);
-        assert_eq!([queue.pop(), queue.pop(), queue.pop()], [Some(2), Some(3), None]);
+        assert_eq!(
+            [queue.pop(), queue.pop(), queue.pop()],
+            [Some(2), Some(3), None]
+        );
     }
 }

@@ -38,7 +38,9 @@ impl Endpoint {
                     counted = Some(key);
                     self.deliver(now, key, &header, packet, if first { size } else { 0 })
                 }
-                None => self.welcome(now, meta, &header, packet, size).map(|key| counted = Some(key)),
+                None => self
+                    .welcome(now, meta, &header, packet, size)
+                    .map(|key| counted = Some(key)),
             };
             if let Err(reason) = handled {
                 self.shared.drop_packet(reason);
@@ -55,7 +57,12 @@ impl Endpoint {
         }
         let mut bytes = [0; ANSWER_MAX];
         if let Some(len) = write_version_answer(&mut bytes, header, size) {
-            self.answers.push(Answer { destination: meta.source, source: meta.local, bytes, len });
+            self.answers.push(Answer {
+                destination: meta.source,
+                source: meta.local,
+                bytes,
+                len,
+            });
         }
     }
 
@@ -78,7 +85,9 @@ impl Endpoint {
         packet: &mut [u8],
         datagram: usize,
     ) -> Result<(), DropReason> {
-        let Some(peer) = self.peers.get_mut(key) else { return Err(DropReason::UnknownSession) };
+        let Some(peer) = self.peers.get_mut(key) else {
+            return Err(DropReason::UnknownSession);
+        };
         peer.on_datagram(datagram);
         let result = peer.handle_packet(now, &mut self.shared, header, packet);
         self.settle(key);
@@ -116,11 +125,13 @@ impl Endpoint {
             id: self.ids.issue(self.peers.next_key()),
             remote_id: Some(source_id),
         };
-        let mut peer = Peer::new(now, &mut self.shared, opening).map_err(|_| DropReason::NotAccepting)?;
+        let mut peer =
+            Peer::new(now, &mut self.shared, opening).map_err(|_| DropReason::NotAccepting)?;
         peer.on_datagram(size);
         peer.handle_packet(now, &mut self.shared, header, packet)?;
         let key = self.peers.insert(peer);
-        self.originals.insert((meta.source, header.destination), key);
+        self.originals
+            .insert((meta.source, header.destination), key);
         self.half_open.insert(key);
         self.settle(key);
         Ok(key)

@@ -33,7 +33,8 @@ impl Answers {
 
     pub(super) fn poll(&mut self, out: &mut [u8]) -> Option<Transmit> {
         let answer = self.0.pop_front()?;
-        out.get_mut(..answer.len)?.copy_from_slice(&answer.bytes[..answer.len]);
+        out.get_mut(..answer.len)?
+            .copy_from_slice(&answer.bytes[..answer.len]);
         Some(Transmit {
             destination: answer.destination,
             source: answer.source,

@@ -48,7 +48,7 @@ impl fmt::Debug for Block {
 
 /// What a block is wanted for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Use {
+pub(crate) enum Use {
     /// To gather received bytes.
     Sink,
     /// To read bytes to send.
@@ -59,7 +59,7 @@ pub enum Use {
 ///
 /// The two uses have limits of their own, so that senders cannot starve receivers, nor the other way round.
 #[derive(Debug)]
-pub struct Pool {
+pub(crate) struct Pool {
     free: Vec<Block>,
     sink: Share,
     source: Share,
@@ -75,7 +75,7 @@ struct Share {
 impl Pool {
     /// A pool of at most `sink` and `source` blocks.
     #[must_use]
-    pub fn new(sink: u32, source: u32) -> Self {
+    pub(crate) fn new(sink: u32, source: u32) -> Self {
         let share = |max| Share {
             out: 0,
             reserved: 0,
@@ -97,7 +97,7 @@ impl Pool {
 
     /// Promises up to `blocks` blocks to a transfer and says how many: credit is granted out of promises, so that
     /// all credit outstanding fits the pool (M4).
-    pub fn reserve(&mut self, what: Use, blocks: u32) -> u32 {
+    pub(crate) fn reserve(&mut self, what: Use, blocks: u32) -> u32 {
         let share = self.share(what);
         let granted = blocks.min(share.max - share.reserved);
         share.reserved += granted;
@@ -105,14 +105,14 @@ impl Pool {
     }
 
     /// Gives a promise back.
-    pub fn release(&mut self, what: Use, blocks: u32) {
+    pub(crate) fn release(&mut self, what: Use, blocks: u32) {
         let share = self.share(what);
         share.reserved = share.reserved.saturating_sub(blocks);
     }
 
     /// Promises that are left.
     #[must_use]
-    pub fn unreserved(&self, what: Use) -> u32 {
+    pub(crate) fn unreserved(&self, what: Use) -> u32 {
         match what {
             Use::Sink => self.sink.max - self.sink.reserved,
             Use::Source => self.source.max - self.source.reserved,
@@ -120,7 +120,7 @@ impl Pool {
     }
 
     /// Takes a block; `None` when the use's limit is reached. Its content is whatever it was.
-    pub fn take(&mut self, what: Use) -> Option<Block> {
+    pub(crate) fn take(&mut self, what: Use) -> Option<Block> {
         let share = self.share(what);
         if share.out >= share.max {
             return None;
@@ -130,7 +130,7 @@ impl Pool {
     }
 
     /// Brings a block home.
-    pub fn put(&mut self, what: Use, block: Block) {
+    pub(crate) fn put(&mut self, what: Use, block: Block) {
         let share = self.share(what);
         share.out = share.out.saturating_sub(1);
         self.free.push(block);
@@ -138,7 +138,7 @@ impl Pool {
 
     /// Blocks that are out.
     #[must_use]
-    pub fn out(&self, what: Use) -> u32 {
+    pub(crate) fn out(&self, what: Use) -> u32 {
         match what {
             Use::Sink => self.sink.out,
             Use::Source => self.source.out,

@@ -4,7 +4,8 @@ mod block;
 mod hash;
 mod op;
 
-pub use block::{BLOCK_SIZE, Block, Pool, Use};
+pub use block::{BLOCK_SIZE, Block};
+pub(crate) use block::{Pool, Use};
 pub(crate) use hash::{
     HashTree, PIECE_BLOCKS, Value, block_count, block_hash, block_len, piece_count,
 };

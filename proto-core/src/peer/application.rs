@@ -11,7 +11,12 @@ use crate::transfer::{Context, Decision, OpTag, Request, Transfers};
 use crate::wire::ErrorCode;
 
 impl Peer {
-    pub(crate) fn start(&mut self, now: Instant, shared: &mut Shared, request: Request) -> Result<Key, StartError> {
+    pub(crate) fn start(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        request: Request,
+    ) -> Result<Key, StartError> {
         if self.state != State::Open {
             return Err(StaleId.into());
         }
@@ -25,11 +30,20 @@ impl Peer {
         transfer: Key,
         decision: Decision,
     ) -> Result<(), StaleId> {
-        self.with_transfers(now, shared, |transfers, cx| transfers.decide(cx, transfer, decision))
+        self.with_transfers(now, shared, |transfers, cx| {
+            transfers.decide(cx, transfer, decision)
+        })
     }
 
-    pub(crate) fn cancel(&mut self, now: Instant, shared: &mut Shared, transfer: Key) -> Result<(), StaleId> {
-        self.with_transfers(now, shared, |transfers, cx| transfers.cancel(cx, transfer, ErrorCode::Cancelled))
+    pub(crate) fn cancel(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        transfer: Key,
+    ) -> Result<(), StaleId> {
+        self.with_transfers(now, shared, |transfers, cx| {
+            transfers.cancel(cx, transfer, ErrorCode::Cancelled)
+        })
     }
 
     pub(crate) fn handle_file_done(
@@ -41,14 +55,20 @@ impl Peer {
         block: Option<Block>,
         result: Result<Outcome, FileError>,
     ) {
-        self.with_transfers(now, shared, |transfers, cx| transfers.handle_file_done(cx, transfer, tag, block, result));
+        self.with_transfers(now, shared, |transfers, cx| {
+            transfers.handle_file_done(cx, transfer, tag, block, result)
+        });
     }
 
     pub(crate) fn has_ops(&self) -> bool {
         self.transfers.has_ops()
     }
 
-    pub(crate) fn poll_op(&mut self, now: Instant, shared: &mut Shared) -> Option<(Key, OpTag, Operation)> {
+    pub(crate) fn poll_op(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+    ) -> Option<(Key, OpTag, Operation)> {
         self.with_transfers(now, shared, Transfers::poll_op)
     }
 
@@ -57,11 +77,21 @@ impl Peer {
     }
 
     /// The next event: the session's beginning before its transfers, its end after them.
-    pub(crate) fn poll_event(&mut self, now: Instant, shared: &mut Shared, peer: PeerId) -> Option<Event> {
+    pub(crate) fn poll_event(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        peer: PeerId,
+    ) -> Option<Event> {
         if core::mem::take(&mut self.events.ready)
             && let Some(key) = self.key()
         {
-            return Some(Event::PeerReady { peer, direction: self.direction, address: self.path.remote, key });
+            return Some(Event::PeerReady {
+                peer,
+                direction: self.direction,
+                address: self.path.remote,
+                key,
+            });
         }
         let told = self.with_transfers(now, shared, Transfers::poll_event);
         if let Some((key, event)) = told {

@@ -28,7 +28,10 @@ impl Peer {
             State::Open => {
                 let mut cx = shared.context(now, self.recovery.rtt().smoothed());
                 self.transfers.cancel_all(&mut cx);
-                self.state = State::Flushing { until: now + 3 * self.recovery.pto(), code };
+                self.state = State::Flushing {
+                    until: now + 3 * self.recovery.pto(),
+                    code,
+                };
                 self.close_when_flushed(now, shared);
             }
             State::Handshaking { .. } | State::Unadmitted { .. } => self.fail(now, shared, code),
@@ -50,7 +53,12 @@ impl Peer {
         if self.state.is_live() {
             self.end(now, shared, CloseCause::Here(code));
             let until = now + 3 * self.recovery.pto();
-            self.state = State::Closing { until, code, frame_due: true, arrivals: 0 };
+            self.state = State::Closing {
+                until,
+                code,
+                frame_due: true,
+                arrivals: 0,
+            };
         }
     }
 
@@ -70,7 +78,12 @@ impl Peer {
 
     /// The peer has not heard CLOSE yet: it is said again, to the 1st, 2nd, 4th, 8th, … packet that arrives.
     pub(super) fn on_packet_while_closing(&mut self) {
-        if let State::Closing { frame_due, arrivals, .. } = &mut self.state {
+        if let State::Closing {
+            frame_due,
+            arrivals,
+            ..
+        } = &mut self.state
+        {
             *arrivals = arrivals.saturating_add(1);
             *frame_due |= arrivals.is_power_of_two();
         }

@@ -95,12 +95,19 @@ impl CryptoReceive {
         }
         self.bytes[start..start + data.len()].copy_from_slice(data);
         self.received.insert(offset + skip..end);
-        if self.received.len() > MAX_GAPS { Err(CloseCode::CryptoBufferExceeded) } else { Ok(()) }
+        if self.received.len() > MAX_GAPS {
+            Err(CloseCode::CryptoBufferExceeded)
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes the bytes that are in order.
     pub(crate) fn take(&mut self) -> Option<Vec<u8>> {
-        let ready = self.received.first().filter(|range| range.start == self.read)?;
+        let ready = self
+            .received
+            .first()
+            .filter(|range| range.start == self.read)?;
         self.received.pop_first();
         let rest = self.bytes.split_off((ready.end - self.read) as usize);
         self.read = ready.end;
@@ -133,7 +140,10 @@ mod tests {
     #[test]
     fn h6_handshake_bytes_ahead_and_gaps_are_bounded() {
         let mut stream = CryptoReceive::default();
-        assert_eq!(stream.insert(90, &[0; 11], 100), Err(CloseCode::CryptoBufferExceeded));
+        assert_eq!(
+            stream.insert(90, &[0; 11], 100),
+            Err(CloseCode::CryptoBufferExceeded)
+        );
         let mut result = Ok(());
         for gap in 0..9 {
             result = result.and(stream.insert(1 + gap * 4, b"x", 100));

@@ -26,7 +26,10 @@ impl Peer {
         level: Level,
         mut payload: &[u8],
     ) -> Result<Handled, CloseCode> {
-        let mut handled = Handled { ack_eliciting: false, all: true };
+        let mut handled = Handled {
+            ack_eliciting: false,
+            all: true,
+        };
         let mut count = 0;
         if payload.is_empty() {
             return Err(CloseCode::ProtocolViolation);
@@ -77,12 +80,31 @@ impl Peer {
         Ok(true)
     }
 
-    fn handle_ack(&mut self, now: Instant, shared: &mut Shared, level: Level, ack: &Ack<'_>) -> Result<(), CloseCode> {
-        let Self { recovery, transfers, spaces, handshake_done_pending, .. } = self;
+    fn handle_ack(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        level: Level,
+        ack: &Ack<'_>,
+    ) -> Result<(), CloseCode> {
+        let Self {
+            recovery,
+            transfers,
+            spaces,
+            handshake_done_pending,
+            ..
+        } = self;
         let mut cx = shared.context(now, recovery.rtt().smoothed());
         let outcome = recovery
             .on_ack(now, level, ack, &mut |fate, frame| {
-                settle(&mut cx, transfers, spaces, handshake_done_pending, fate, frame);
+                settle(
+                    &mut cx,
+                    transfers,
+                    spaces,
+                    handshake_done_pending,
+                    fate,
+                    frame,
+                );
             })
             .map_err(|_| CloseCode::ProtocolViolation)?;
         if level == Level::Data
@@ -95,11 +117,24 @@ impl Peer {
 
     /// Time passed: packets may be lost, or a probe is due.
     pub(super) fn handle_recovery_timeout(&mut self, now: Instant, shared: &mut Shared) {
-        let Self { recovery, transfers, spaces, handshake_done_pending, .. } = self;
+        let Self {
+            recovery,
+            transfers,
+            spaces,
+            handshake_done_pending,
+            ..
+        } = self;
         let mut cx = shared.context(now, recovery.rtt().smoothed());
         loop {
             let outcome = recovery.on_timeout(now, &mut |fate, frame| {
-                settle(&mut cx, transfers, spaces, handshake_done_pending, fate, frame);
+                settle(
+                    &mut cx,
+                    transfers,
+                    spaces,
+                    handshake_done_pending,
+                    fate,
+                    frame,
+                );
             });
             match outcome {
                 OnTimeout::None => return,
@@ -111,12 +146,25 @@ impl Peer {
 
     /// Sends up to two packets that must be acknowledged, with the oldest unacknowledged data (RFC 9002 §6.2.4).
     fn probe(&mut self, now: Instant, shared: &mut Shared, level: Level) {
-        let Self { recovery, transfers, spaces, handshake_done_pending, .. } = self;
+        let Self {
+            recovery,
+            transfers,
+            spaces,
+            handshake_done_pending,
+            ..
+        } = self;
         spaces[level as usize].probes = 2;
         if level == Level::Data {
             let mut cx = shared.context(now, recovery.rtt().smoothed());
             recovery.oldest(level, 2, &mut |frame| {
-                settle(&mut cx, transfers, spaces, handshake_done_pending, Fate::Lost, frame);
+                settle(
+                    &mut cx,
+                    transfers,
+                    spaces,
+                    handshake_done_pending,
+                    Fate::Lost,
+                    frame,
+                );
             });
         } else {
             spaces[level as usize].crypto_out.resend_all();
@@ -140,10 +188,14 @@ fn settle(
         (SentFrame::Ack { .. } | SentFrame::Ping, _) | (SentFrame::HandshakeDone, Fate::Acked) => {}
         (SentFrame::HandshakeDone, Fate::Lost) => *handshake_done_pending = true,
         (SentFrame::Crypto { level, offset, len }, Fate::Acked) => {
-            spaces[level as usize].crypto_out.on_acked(u64::from(offset), u64::from(len));
+            spaces[level as usize]
+                .crypto_out
+                .on_acked(u64::from(offset), u64::from(len));
         }
         (SentFrame::Crypto { level, offset, len }, Fate::Lost) => {
-            spaces[level as usize].crypto_out.on_lost(u64::from(offset), u64::from(len));
+            spaces[level as usize]
+                .crypto_out
+                .on_lost(u64::from(offset), u64::from(len));
         }
         (SentFrame::Transfer { key, item }, Fate::Acked) => transfers.handle_acked(cx, key, item),
         (SentFrame::Transfer { key, item }, Fate::Lost) => transfers.handle_lost(cx, key, item),

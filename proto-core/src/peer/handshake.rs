@@ -17,7 +17,9 @@ impl Peer {
             let new_level = self.session.write_handshake(&mut bytes);
             let wrote = bytes.len() > before;
             if wrote {
-                self.spaces[self.write_level as usize].crypto_out.push(&bytes);
+                self.spaces[self.write_level as usize]
+                    .crypto_out
+                    .push(&bytes);
                 bytes.clear();
             }
             match new_level {
@@ -32,7 +34,12 @@ impl Peer {
     }
 
     /// Hands received handshake bytes on, in order, and acts on what comes of them.
-    pub(super) fn advance_handshake(&mut self, now: Instant, shared: &mut Shared, level: Level) -> Result<(), CloseCode> {
+    pub(super) fn advance_handshake(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        level: Level,
+    ) -> Result<(), CloseCode> {
         while let Some(bytes) = self.space(level).crypto_in.take() {
             self.session.read_handshake(level, &bytes).map_err(alert)?;
             self.pump_handshake();
@@ -43,7 +50,11 @@ impl Peer {
         Ok(())
     }
 
-    fn on_handshake_complete(&mut self, now: Instant, shared: &mut Shared) -> Result<(), CloseCode> {
+    fn on_handshake_complete(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+    ) -> Result<(), CloseCode> {
         self.apply_params(now, shared)?;
         let server = self.direction == Direction::Server;
         let until = server.then(|| now + shared.config.limits.admission_timeout);
@@ -67,7 +78,10 @@ impl Peer {
     /// Takes the peer's transport parameters. The ids in them bind the handshake to the packets it came in
     /// (RFC 9000 §7.3).
     fn apply_params(&mut self, now: Instant, shared: &Shared) -> Result<(), CloseCode> {
-        let params = self.session.peer_params().ok_or(CloseCode::TransportParameter)?;
+        let params = self
+            .session
+            .peer_params()
+            .ok_or(CloseCode::TransportParameter)?;
         let params = TransportParams::decode(params).map_err(|_| CloseCode::TransportParameter)?;
         let original = (self.direction == Direction::Client).then_some(self.ids.original);
         if params.source_id != self.ids.remote || params.original_id != original {
@@ -75,8 +89,12 @@ impl Peer {
         }
         let theirs = Duration::from_millis(params.max_idle_timeout_ms);
         self.idle_timeout = shared.config.idle_timeout.min(theirs);
-        self.recovery.set_max_ack_delay(Duration::from_micros(params.max_ack_delay_us));
-        let datagram = shared.config.datagram_size.clamp(DATAGRAM_BASE, params.max_datagram);
+        self.recovery
+            .set_max_ack_delay(Duration::from_micros(params.max_ack_delay_us));
+        let datagram = shared
+            .config
+            .datagram_size
+            .clamp(DATAGRAM_BASE, params.max_datagram);
         self.recovery.set_datagram_size(now, datagram);
         Ok(())
     }

@@ -89,7 +89,10 @@ impl KeyPhase {
         if self.keeps_previous {
             self.previous_until.get_or_insert(previous_until);
         }
-        self.first_received = Some(self.first_received.map_or(number, |first| first.min(number)));
+        self.first_received = Some(
+            self.first_received
+                .map_or(number, |first| first.min(number)),
+        );
     }
 
     /// Whether the peer may change keys now: it saw an acknowledgement sealed with the current ones, so at least one
@@ -160,7 +163,11 @@ mod tests {
         assert_eq!(keys.epoch_of(false, 8), Epoch::Current);
         assert_eq!(keys.epoch_of(true, 9), Epoch::Next);
         keys.on_update(T0);
-        assert_eq!(keys.epoch_of(false, 12), Epoch::Previous, "the peer has not followed yet");
+        assert_eq!(
+            keys.epoch_of(false, 12),
+            Epoch::Previous,
+            "the peer has not followed yet"
+        );
         assert_eq!(keys.deadline(), None);
         keys.on_opened(10, T1);
         assert_eq!(keys.epoch_of(false, 9), Epoch::Previous);
@@ -168,7 +175,11 @@ mod tests {
         assert_eq!(keys.epoch_of(false, 11), Epoch::Next);
         assert_eq!(keys.deadline(), Some(T1));
         keys.on_previous_discarded();
-        assert_eq!(keys.epoch_of(false, 9), Epoch::Next, "which will not open it");
+        assert_eq!(
+            keys.epoch_of(false, 9),
+            Epoch::Next,
+            "which will not open it"
+        );
     }
 
     #[test]

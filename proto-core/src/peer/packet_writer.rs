@@ -15,11 +15,21 @@ pub(crate) const MAX_FRAMES: usize = 64;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SentFrame {
     /// Acknowledged, the receiver need not be told again of what is at or below `largest`.
-    Ack { level: Level, largest: u64 },
+    Ack {
+        level: Level,
+        largest: u64,
+    },
     Ping,
-    Crypto { level: Level, offset: u32, len: u16 },
+    Crypto {
+        level: Level,
+        offset: u32,
+        len: u16,
+    },
     HandshakeDone,
-    Transfer { key: Key, item: Item },
+    Transfer {
+        key: Key,
+        item: Item,
+    },
 }
 
 /// Fills a packet's payload with frames.
@@ -34,12 +44,20 @@ impl<'a> PacketWriter<'a> {
     /// Writes into `payload`; what is written is remembered in `sent`, which is emptied first.
     pub(crate) fn new(payload: &'a mut [u8], sent: &'a mut Vec<SentFrame>) -> Self {
         sent.clear();
-        Self { payload, len: 0, sent }
+        Self {
+            payload,
+            len: 0,
+            sent,
+        }
     }
 
     /// Bytes left for a frame; 0 when the packet holds as many frames as it may.
     pub(crate) fn room(&self) -> usize {
-        if self.sent.len() >= MAX_FRAMES { 0 } else { self.payload.len() - self.len }
+        if self.sent.len() >= MAX_FRAMES {
+            0
+        } else {
+            self.payload.len() - self.len
+        }
     }
 
     /// Bytes written.
@@ -63,7 +81,9 @@ impl<'a> PacketWriter<'a> {
         largest: u64,
         ranges: impl Iterator<Item = RangeInclusive<u64>> + Clone,
     ) -> bool {
-        let written = self.free().and_then(|free| write_ack(free, delay_micros, ranges));
+        let written = self
+            .free()
+            .and_then(|free| write_ack(free, delay_micros, ranges));
         self.commit(written, Some(SentFrame::Ack { level, largest }))
     }
 
@@ -75,7 +95,11 @@ impl<'a> PacketWriter<'a> {
     }
 
     fn free(&mut self) -> Option<&mut [u8]> {
-        if self.room() == 0 { None } else { self.payload.get_mut(self.len..) }
+        if self.room() == 0 {
+            None
+        } else {
+            self.payload.get_mut(self.len..)
+        }
     }
 
     fn commit(&mut self, written: Option<usize>, sent: Option<SentFrame>) -> bool {

@@ -18,7 +18,13 @@ pub(crate) struct Path {
 impl Path {
     /// A path that this end chose (`validated`) or that a stranger came on.
     pub(crate) fn new(remote: SocketAddr, local: Option<IpAddr>, validated: bool) -> Self {
-        Self { remote, local, validated, received: 0, sent: 0 }
+        Self {
+            remote,
+            local,
+            validated,
+            received: 0,
+            sent: 0,
+        }
     }
 
     /// UDP payload bytes came, valid or not.
@@ -33,10 +39,6 @@ impl Path {
     /// The peer proved to receive at this address.
     pub(crate) fn validate(&mut self) {
         self.validated = true;
-    }
-
-    pub(crate) fn is_validated(&self) -> bool {
-        self.validated
     }
 
     /// UDP payload bytes that may be sent now.

@@ -46,7 +46,11 @@ impl Peer {
                 return Err(reason);
             }
         };
-        let reserved = if opened.level == Level::Data { SHORT_RESERVED } else { LONG_RESERVED };
+        let reserved = if opened.level == Level::Data {
+            SHORT_RESERVED
+        } else {
+            LONG_RESERVED
+        };
         if opened.first & reserved != 0 {
             self.fail(now, shared, CloseCode::ProtocolViolation);
             return Ok(());
@@ -58,7 +62,9 @@ impl Peer {
             Ok(taken) => {
                 let space = &mut self.spaces[opened.level as usize];
                 if !space.discarded {
-                    space.received.insert(opened.number, now, taken.ack_eliciting);
+                    space
+                        .received
+                        .insert(opened.number, now, taken.ack_eliciting);
                 }
                 Ok(())
             }
@@ -69,7 +75,12 @@ impl Peer {
         }
     }
 
-    fn open(&mut self, now: Instant, header: &PartialHeader, packet: &mut [u8]) -> Result<Opened, DropReason> {
+    fn open(
+        &mut self,
+        now: Instant,
+        header: &PartialHeader,
+        packet: &mut [u8],
+    ) -> Result<Opened, DropReason> {
         let level = header.level().ok_or(DropReason::Malformed)?;
         // A server acts on 1-RTT packets only once the client's Finished is there (RFC 9001 §5.7).
         if self.spaces[level as usize].discarded
@@ -99,16 +110,27 @@ impl Peer {
             Level::Data => self.keys.epoch_of(first & KEY_PHASE != 0, number),
             Level::Initial | Level::Handshake => Epoch::Current,
         };
+        // A second update before the first was acknowledged is refused (R4, RFC 9001 §6.5).
+        if epoch == Epoch::Next && !self.keys.peer_may_update() {
+            return Err(DropReason::NotAuthentic);
+        }
         let (head, body) = packet.split_at_mut(at + len);
-        self.session.open(level, epoch, number, head, body).map_err(|error| match error {
-            CryptoError::NoKeys => DropReason::NoKeys,
-            _ => DropReason::NotAuthentic,
-        })?;
+        self.session
+            .open(level, epoch, number, head, body)
+            .map_err(|error| match error {
+                CryptoError::NoKeys => DropReason::NoKeys,
+                _ => DropReason::NotAuthentic,
+            })?;
         let payload = at + len..packet.len() - crate::crypto::TAG_LEN;
         if level == Level::Data {
             self.on_opened_in(now, epoch, number);
         }
-        Ok(Opened { level, number, first, payload })
+        Ok(Opened {
+            level,
+            number,
+            first,
+            payload,
+        })
     }
 
     /// Follows the peer's key update (RFC 9001 §6.2).

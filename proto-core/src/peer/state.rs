@@ -23,7 +23,12 @@ pub(crate) enum State {
     /// The application wants to end: what is owed to the peer goes out first, until `until` at the latest.
     Flushing { until: Instant, code: CloseCode },
     /// CLOSE is said, and said again to whatever still arrives.
-    Closing { until: Instant, code: CloseCode, frame_due: bool, arrivals: u32 },
+    Closing {
+        until: Instant,
+        code: CloseCode,
+        frame_due: bool,
+        arrivals: u32,
+    },
     /// Over. What is left are file operations on loan and untaken events.
     Gone,
 }
@@ -36,6 +41,9 @@ impl State {
 
     /// Whether the handshake is behind and the session not at its end.
     pub(crate) fn is_established(self) -> bool {
-        matches!(self, Self::Unadmitted { .. } | Self::Open | Self::Flushing { .. })
+        matches!(
+            self,
+            Self::Unadmitted { .. } | Self::Open | Self::Flushing { .. }
+        )
     }
 }

@@ -18,7 +18,10 @@ impl Peer {
             State::Flushing { until, .. } => Some((until, Reason::Closing)),
             State::Open => None,
         };
-        let acks = self.spaces.iter().filter(|space| !space.ack_now && !space.discarded);
+        let acks = self
+            .spaces
+            .iter()
+            .filter(|space| !space.ack_now && !space.discarded);
         let ack = acks.filter_map(|space| space.received.ack_deadline()).min();
         let recovery = self.recovery.deadline().map(|(at, timer)| match timer {
             Timer::Loss => (at, Reason::LossDetection),
@@ -62,7 +65,8 @@ impl Peer {
             return self.end(now, shared, CloseCause::TimedOut);
         }
         for space in &mut self.spaces {
-            space.ack_now |= !space.discarded && space.received.ack_deadline().is_some_and(|at| at <= now);
+            space.ack_now |=
+                !space.discarded && space.received.ack_deadline().is_some_and(|at| at <= now);
         }
         if self.paced_until.is_some_and(|at| at <= now) {
             self.paced_until = None;

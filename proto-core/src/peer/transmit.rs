@@ -48,8 +48,14 @@ impl Peer {
             State::Gone => false,
             State::Closing { frame_due, .. } => frame_due,
             _ => {
-                let gate = if self.is_gate_open(now) { Gate::Open } else { Gate::Shut };
-                Level::ALL.into_iter().any(|level| self.wants(now, level, gate))
+                let gate = if self.is_gate_open(now) {
+                    Gate::Open
+                } else {
+                    Gate::Shut
+                };
+                Level::ALL
+                    .into_iter()
+                    .any(|level| self.wants(now, level, gate))
             }
         }
     }
@@ -94,7 +100,10 @@ impl Peer {
     }
 
     fn build_datagram(&mut self, now: Instant, shared: &mut Shared, out: &mut [u8]) -> usize {
-        if let State::Closing { code, frame_due, .. } = &mut self.state {
+        if let State::Closing {
+            code, frame_due, ..
+        } = &mut self.state
+        {
             if !core::mem::take(frame_due) {
                 return 0;
             }
@@ -119,7 +128,8 @@ impl Peer {
                 continue;
             };
             // RFC 9000 §14.1.
-            pad |= level == Level::Initial && (self.direction == Direction::Client || draft.ack_eliciting);
+            pad |= level == Level::Initial
+                && (self.direction == Direction::Client || draft.ack_eliciting);
             if let Some(previous) = last.replace(draft) {
                 self.finish(now, shared, previous, out);
             }
@@ -139,10 +149,19 @@ impl Peer {
     }
 
     /// Says CLOSE at every level that the peer may have keys for (RFC 9000 §10.2.3).
-    fn build_close(&mut self, now: Instant, shared: &mut Shared, code: CloseCode, out: &mut [u8]) -> usize {
+    fn build_close(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        code: CloseCode,
+        out: &mut [u8],
+    ) -> usize {
         let mut len = 0;
         for level in Level::ALL {
-            if self.spaces[level as usize].discarded || level > self.write_level || out.len() - len < ROOM_MIN {
+            if self.spaces[level as usize].discarded
+                || level > self.write_level
+                || out.len() - len < ROOM_MIN
+            {
                 continue;
             }
             let draft = self.draft(now, shared, level, out, len, |_, _, writer| {
@@ -168,7 +187,11 @@ impl Peer {
             return Gate::Shut;
         }
         self.paced_until = self.recovery.pacing(now, size as u64).err();
-        if self.paced_until.is_some() { Gate::Shut } else { Gate::Open }
+        if self.paced_until.is_some() {
+            Gate::Shut
+        } else {
+            Gate::Open
+        }
     }
 
     /// Whether there is something to send at `level` now.
@@ -181,11 +204,28 @@ impl Peer {
             || (level == Level::Data
                 && self.state.is_established()
                 && (self.handshake_done_pending || self.transfers.has_frames()));
-        space.probes > 0 || space.ack_now || space.received.ack_due(now) || (gate == Gate::Open && data)
+        space.probes > 0
+            || space.ack_now
+            || space.received.ack_due(now)
+            || (gate == Gate::Open && data)
     }
 
-    fn write_frames(&mut self, now: Instant, shared: &mut Shared, level: Level, gate: Gate, writer: &mut PacketWriter<'_>) {
-        let Self { spaces, transfers, recovery, handshake_done_pending, state, .. } = self;
+    fn write_frames(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        level: Level,
+        gate: Gate,
+        writer: &mut PacketWriter<'_>,
+    ) {
+        let Self {
+            spaces,
+            transfers,
+            recovery,
+            handshake_done_pending,
+            state,
+            ..
+        } = self;
         let space = &mut spaces[level as usize];
         if (space.ack_now || space.received.ack_owed())
             && let Some(largest) = space.received.largest()
@@ -200,22 +240,40 @@ impl Peer {
         if gate == Gate::Open || space.probes > 0 {
             while let Some((offset, bytes)) = space.crypto_out.peek() {
                 let len = bytes.len().min(Frame::crypto_room(offset, writer.room()));
-                let sent = SentFrame::Crypto { level, offset: offset as u32, len: len as u16 };
-                if len == 0 || !writer.put(&Frame::Crypto { offset, data: &bytes[..len] }, sent) {
+                let sent = SentFrame::Crypto {
+                    level,
+                    offset: offset as u32,
+                    len: len as u16,
+                };
+                if len == 0
+                    || !writer.put(
+                        &Frame::Crypto {
+                            offset,
+                            data: &bytes[..len],
+                        },
+                        sent,
+                    )
+                {
                     break;
                 }
                 space.crypto_out.on_sent(offset, len as u64);
             }
             if level == Level::Data && state.is_established() {
-                if *handshake_done_pending && writer.put(&Frame::HandshakeDone, SentFrame::HandshakeDone) {
+                if *handshake_done_pending
+                    && writer.put(&Frame::HandshakeDone, SentFrame::HandshakeDone)
+                {
                     *handshake_done_pending = false;
                 }
                 let mut cx = shared.context(now, recovery.rtt().smoothed());
                 transfers.write_frames(&mut cx, writer);
             }
         }
-        if space.probes > 0 && (writer.len() > before || writer.put(&Frame::Ping, SentFrame::Ping)) {
-            space.probes -= 1;
+        let elicits = writer.len() > before;
+        if space.probes > 0 {
+            space.probes -= u8::from(elicits || writer.put(&Frame::Ping, SentFrame::Ping));
+        } else if !elicits && gate == Gate::Open && recovery.wants_ping(level) {
+            // Without it, a side that only receives would never learn which of its ACKs arrived (RFC 9000 §13.2.4).
+            let _fits = writer.put(&Frame::Ping, SentFrame::Ping);
         }
     }
 
@@ -247,8 +305,18 @@ impl Peer {
         }
         let end = (payload_at + len).max(start + layout.number_at + PROTECTED_MIN - TAG_LEN);
         out[payload_at + len..end].fill(0);
-        let ack_eliciting = sent.iter().any(|frame| !matches!(frame, SentFrame::Ack { .. }));
-        Some(Draft { level, number, start, layout, end, ack_eliciting, sent })
+        let ack_eliciting = sent
+            .iter()
+            .any(|frame| !matches!(frame, SentFrame::Ack { .. }));
+        Some(Draft {
+            level,
+            number,
+            start,
+            layout,
+            end,
+            ack_eliciting,
+            sent,
+        })
     }
 
     /// Changes worn keys, and leaves a packet number out now and then (T5).
@@ -265,16 +333,29 @@ impl Peer {
         }
     }
 
-    fn write_header(&self, level: Level, number: u64, number_len: usize, out: &mut [u8]) -> Option<HeaderLayout> {
+    fn write_header(
+        &self,
+        level: Level,
+        number: u64,
+        number_len: usize,
+        out: &mut [u8],
+    ) -> Option<HeaderLayout> {
         let ty = match level {
             Level::Initial => LongType::Initial { token: &[] },
             Level::Handshake => LongType::Handshake,
             Level::Data => {
-                let header = ShortHeader { destination: self.ids.remote, key_phase: self.keys.bit() };
+                let header = ShortHeader {
+                    destination: self.ids.remote,
+                    key_phase: self.keys.bit(),
+                };
                 return header.encode(number, number_len, out);
             }
         };
-        let header = LongHeader { ty, destination: self.ids.remote, source: self.ids.local };
+        let header = LongHeader {
+            ty,
+            destination: self.ids.remote,
+            source: self.ids.local,
+        };
         header.encode(number, number_len, out)
     }
 
@@ -282,18 +363,35 @@ impl Peer {
     fn finish(&mut self, now: Instant, shared: &mut Shared, draft: Draft, out: &mut [u8]) -> usize {
         let end = draft.end + TAG_LEN;
         let packet = &mut out[draft.start..end];
-        let HeaderLayout { number_at, payload_at, .. } = draft.layout;
+        let HeaderLayout {
+            number_at,
+            payload_at,
+            ..
+        } = draft.layout;
         let fits = draft.layout.set_length(packet, packet.len() - payload_at);
-        debug_assert!(fits.is_some(), "datagrams of a handshake are short, and packets padded to the least");
+        debug_assert!(
+            fits.is_some(),
+            "datagrams of a handshake are short, and packets padded to the least"
+        );
         let (header, payload) = packet.split_at_mut(payload_at);
-        let sealed = self.session.seal(draft.level, draft.number, header, payload);
-        debug_assert!(sealed.is_ok(), "levels are written only while there are keys");
+        let sealed = self
+            .session
+            .seal(draft.level, draft.number, header, payload);
+        debug_assert!(
+            sealed.is_ok(),
+            "levels are written only while there are keys"
+        );
         let mut sample = [0; 16];
         sample.copy_from_slice(&packet[number_at + 4..number_at + PROTECTED_MIN]);
         let (first, rest) = packet.split_at_mut(1);
         let number = &mut rest[number_at - 1..payload_at - 1];
-        let masked = self.session.protect_header(draft.level, &sample, &mut first[0], number);
-        debug_assert!(masked.is_ok(), "levels are written only while there are keys");
+        let masked = self
+            .session
+            .protect_header(draft.level, &sample, &mut first[0], number);
+        debug_assert!(
+            masked.is_ok(),
+            "levels are written only while there are keys"
+        );
         if draft.level == Level::Data {
             self.keys.on_sealed(draft.number);
         }
@@ -304,7 +402,8 @@ impl Peer {
             ack_eliciting: draft.ack_eliciting,
             in_flight: draft.ack_eliciting || padded,
         };
-        self.recovery.on_packet_sent(now, draft.level, sent, &draft.sent);
+        self.recovery
+            .on_packet_sent(now, draft.level, sent, &draft.sent);
         shared.put_scratch(draft.sent);
         // A client's Initial keys have done their work once it speaks with Handshake keys (RFC 9001 §4.9.1).
         if draft.level == Level::Handshake && self.direction == Direction::Client {

@@ -81,6 +81,11 @@ impl Lister {
             && !self.tail.is_open()
     }
 
+    /// Whether the whole listing was sent once.
+    pub(super) fn is_sent(&self) -> bool {
+        self.opened && self.cursor.is_none() && !self.op_out && self.next_send == self.end() && !self.tail.is_due()
+    }
+
     pub(super) fn handle_credit(&mut self, limit: u64) {
         self.credit = self.credit.max(limit);
     }

@@ -19,3 +19,6 @@ pub(crate) use item::Item;
 pub(crate) use op_tag::OpTag;
 pub use request::{Decision, Overwrite, Place, Request, Requested};
 pub(crate) use transfers::{Taken, Transfers};
+
+#[cfg(test)]
+mod tests;

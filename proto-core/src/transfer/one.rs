@@ -161,8 +161,19 @@ impl Transfer {
         this
     }
 
-    pub(super) fn is_open(&self) -> bool {
+    fn is_open(&self) -> bool {
         self.outcome.is_none()
+    }
+
+    /// Whether the transfer counts against the limit of open ones (M7).
+    ///
+    /// The requester counts until the peer surely knows the outcome; the responder no longer counts what is wholly
+    /// answered, of which it learns the end later than the requester. So an honest requester is never refused.
+    pub(super) fn counts_as_open(&self) -> bool {
+        if self.requester {
+            return !self.is_settled();
+        }
+        self.is_open() && !self.job.is_answered()
     }
 
     pub(super) fn is_waiting(&self) -> bool {

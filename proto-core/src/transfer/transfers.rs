@@ -84,7 +84,7 @@ impl Transfers {
     }
 
     fn open_count(&self) -> u32 {
-        self.all.iter().filter(|(_, transfer)| transfer.is_open()).count() as u32
+        self.all.iter().filter(|(_, transfer)| transfer.counts_as_open()).count() as u32
     }
 
     /// Asks the peer for something.
@@ -147,6 +147,9 @@ impl Transfers {
 
     /// Acts on a frame. An error closes the session.
     pub(crate) fn handle_frame(&mut self, cx: &mut Context<'_>, frame: &Frame<'_>) -> Result<Taken, CloseCode> {
+        if self.lost {
+            return Ok(Taken::No);
+        }
         let number = match frame {
             Frame::Request { .. } => return self.handle_request(cx, frame),
             Frame::Accept { transfer, .. }
@@ -430,5 +433,11 @@ impl Transfers {
     /// Whether nothing is left: no operation on loan, no event untaken.
     pub(crate) fn is_drained(&self) -> bool {
         self.all.is_empty()
+    }
+
+    /// The transfers that are not freed.
+    #[cfg(test)]
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        self.all.iter().map(|(key, _)| key).collect()
     }
 }

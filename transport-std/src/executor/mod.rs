@@ -12,7 +12,7 @@ mod rooted;
 mod roots;
 mod run;
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 
 use std::collections::VecDeque;

@@ -286,8 +286,8 @@ fn meta(stat: &Stat) -> Meta {
     } else {
         0
     };
-    let mtime = nanos(stat.st_mtime as i64, stat.st_mtime_nsec as i64);
-    let ctime = nanos(stat.st_ctime as i64, stat.st_ctime_nsec as i64);
+    let mtime = nanos(stat.st_mtime, stat.st_mtime_nsec as i64);
+    let ctime = nanos(stat.st_ctime, stat.st_ctime_nsec as i64);
     let version = Version {
         size,
         mtime,

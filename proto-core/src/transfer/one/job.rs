@@ -74,6 +74,15 @@ impl Job {
         }
     }
 
+    /// Whether all of an answer was said, perhaps not yet heard.
+    pub(super) fn is_answered(&self) -> bool {
+        match self {
+            Self::Lister(lister) => lister.is_sent(),
+            Self::Answer(answer) => answer.meta.is_some(),
+            _ => false,
+        }
+    }
+
     pub(super) fn has_op(&self, read_ahead: u32) -> bool {
         match self {
             Self::Sink(sink) => sink.has_op(),

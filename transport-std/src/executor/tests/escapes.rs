@@ -115,14 +115,16 @@ fn f2_links_within_the_root_serve_readers_only() {
         Err(FileError::OutsideRoot)
     );
 
-    let world = World::walking();
-    fs::create_dir(world.at("real")).unwrap();
-    symlink("real", world.at("link")).unwrap();
-    assert_eq!(
-        world.stat("link"),
-        Err(FileError::OutsideRoot),
-        "the walk follows no links"
-    );
+    if cfg!(target_os = "linux") {
+        let world = World::walking();
+        fs::create_dir(world.at("real")).unwrap();
+        symlink("real", world.at("link")).unwrap();
+        assert_eq!(
+            world.stat("link"),
+            Err(FileError::OutsideRoot),
+            "the walk follows no links"
+        );
+    }
 }
 
 #[test]

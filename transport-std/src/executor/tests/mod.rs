@@ -43,8 +43,7 @@ impl World {
         }
     }
 
-    /// The same, resolving paths without `openat2`.
-    #[cfg(target_os = "linux")]
+    /// The same, resolving paths without `openat2` where that is a choice.
     fn walking() -> Self {
         let mut world = Self::new();
         let directory = super::rooted::Directory::open_walking(&world.at("")).unwrap();

@@ -1,0 +1,242 @@
+//! Files, listings and metadata between a client and a server in virtual time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto_core::crypto::PublicKey;
+use proto_core::wire::{Durability, Entry, FilePath};
+use proto_core::{Admission, Decision, Event, Finished, Overwrite, Place, Request, TransferId};
+use sim::disk::Content;
+use sim::null_crypto::NullProvider;
+use tests::{Pair, ROOT};
+
+const SIZES: [u64; 13] = [
+    0, 1, 999, 1_000, 16_384, 65_535, 65_536, 65_537, 1_048_575, 1_048_576, 1_048_577, 5_000_000,
+    20_000_000,
+];
+
+fn path(name: &str) -> FilePath {
+    FilePath::parse(name.as_bytes()).unwrap()
+}
+
+fn place(name: &str) -> Place {
+    Place {
+        root: ROOT,
+        path: path(name),
+    }
+}
+
+/// A session that both ends have admitted.
+fn open() -> Pair {
+    let provider = |n| {
+        Arc::new(NullProvider {
+            key: PublicKey([n; 32]),
+        })
+    };
+    let mut pair = Pair::new(provider(1), provider(2));
+    let ready = pair.run_until(Duration::from_secs(9), |pair| {
+        !pair.client.events.is_empty() && !pair.server.events.is_empty()
+    });
+    assert!(ready);
+    for side in [&mut pair.client, &mut pair.server] {
+        let Some(Event::PeerReady { peer, .. }) = side.events.pop_front() else {
+            unreachable!()
+        };
+        side.endpoint
+            .admit(pair.now, peer, Admission::Admit)
+            .unwrap();
+    }
+    pair
+}
+
+/// Runs the request to its end; the server grants everything. Returns the client's events.
+fn run(pair: &mut Pair, request: Request) -> Vec<Event> {
+    let id: TransferId = pair
+        .client
+        .endpoint
+        .start(pair.now, pair.peer, request)
+        .unwrap();
+    let mut told = Vec::new();
+    let done = pair.run_until(Duration::from_secs(600), |pair| {
+        grant(pair);
+        told.extend(pair.client.events.drain(..));
+        matches!(told.last(), Some(Event::Finished { transfer, .. }) if *transfer == id)
+    });
+    assert!(done, "{told:?}");
+    told
+}
+
+fn grant(pair: &mut Pair) {
+    for event in std::mem::take(&mut pair.server.events) {
+        if let Event::Requested { transfer, request } = event {
+            let place = Place {
+                root: ROOT,
+                path: request.path,
+            };
+            let decision = Decision::Grant {
+                place,
+                may_replace: true,
+            };
+            pair.server
+                .endpoint
+                .decide(pair.now, transfer, decision)
+                .unwrap();
+        }
+    }
+}
+
+fn get(name: &str) -> Request {
+    Request::Get {
+        from: path(name),
+        to: place(name),
+        overwrite: Overwrite::Replace,
+        durability: Durability::Full,
+        preserve: true,
+    }
+}
+
+fn put(name: &str) -> Request {
+    Request::Put {
+        from: place(name),
+        to: path(name),
+        overwrite: Overwrite::Replace,
+        durability: Durability::Full,
+    }
+}
+
+fn assert_stored(told: &[Event], content: &Content) {
+    let mut bytes = vec![0; content.len() as usize];
+    content.read(0, &mut bytes);
+    match told.last() {
+        Some(Event::Finished {
+            result: Ok(Finished::Stored { root, size, .. }),
+            ..
+        }) => {
+            assert_eq!(*size, content.len());
+            assert_eq!(*root, Some(*blake3::hash(&bytes).as_bytes()));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn same(a: Option<&Content>, b: &Content) -> bool {
+    let bytes = |content: &Content| {
+        let mut bytes = vec![0; content.len() as usize];
+        content.read(0, &mut bytes);
+        bytes
+    };
+    a.is_some_and(|a| bytes(a) == bytes(b))
+}
+
+#[test]
+fn files_of_all_sizes_travel_both_ways() {
+    for size in SIZES {
+        let content = Content::generated(size, size);
+        let mut pair = open();
+        pair.server.disk.plant(ROOT, &path("f"), content.clone(), 7);
+        let told = run(&mut pair, get("f"));
+        assert_stored(&told, &content);
+        assert!(
+            same(pair.client.disk.content(ROOT, &path("f")), &content),
+            "get of {size}"
+        );
+        assert_eq!(pair.client.disk.meta(ROOT, &path("f")).unwrap().mtime, 7);
+
+        let mut pair = open();
+        pair.client.disk.plant(ROOT, &path("f"), content.clone(), 7);
+        let told = run(&mut pair, put("f"));
+        assert_stored(&told, &content);
+        assert!(
+            same(pair.server.disk.content(ROOT, &path("f")), &content),
+            "put of {size}"
+        );
+        assert_eq!(
+            pair.server.disk.names(ROOT, &FilePath::root()).len(),
+            1,
+            "no temporary file is left"
+        );
+    }
+}
+
+#[test]
+fn files_arrive_through_heavy_loss() {
+    for seed in 0..20_usize {
+        let content = Content::generated(seed as u64, 300_000);
+        let mut pair = open();
+        pair.from_client = Box::new(move |n, _| (n * 7 + seed) % 10 > 2);
+        pair.from_server = Box::new(move |n, _| (n * 3 + seed) % 10 > 2);
+        pair.server.disk.plant(ROOT, &path("f"), content.clone(), 7);
+        let told = run(&mut pair, get("f"));
+        assert_stored(&told, &content);
+    }
+}
+
+#[test]
+fn a_small_download_takes_one_round_trip_on_an_open_session() {
+    let mut pair = open();
+    pair.server
+        .disk
+        .plant(ROOT, &path("f"), Content::generated(1, 10_000), 7);
+    pair.run_until(Duration::from_millis(100), |_| false);
+    let start = pair.now;
+    run(&mut pair, get("f"));
+    let took = pair.now.since(start);
+    assert!(
+        took <= 2 * pair.delay + Duration::from_millis(10),
+        "{took:?}"
+    );
+}
+
+#[test]
+fn listings_come_whole() {
+    for count in [0, 1, 5_000] {
+        let mut pair = open();
+        for n in 0..count {
+            pair.server.disk.plant(
+                ROOT,
+                &path(&format!("file {n:05}")),
+                Content::generated(n, n),
+                n as i64,
+            );
+        }
+        let told = run(
+            &mut pair,
+            Request::List {
+                path: FilePath::root(),
+            },
+        );
+        let mut names = Vec::new();
+        for event in &told {
+            if let Event::Listing { entries, .. } = event {
+                let mut rest = &entries[..];
+                while !rest.is_empty() {
+                    names.push(Entry::decode(&mut rest).unwrap().name.to_vec());
+                }
+            }
+        }
+        names.sort();
+        let expected: Vec<_> = (0..count)
+            .map(|n| format!("file {n:05}").into_bytes())
+            .collect();
+        assert_eq!(names, expected);
+        assert!(matches!(
+            told.last(),
+            Some(Event::Finished {
+                result: Ok(Finished::Answered),
+                ..
+            })
+        ));
+    }
+}
+
+#[test]
+fn stat_tells_size_and_time() {
+    let mut pair = open();
+    pair.server
+        .disk
+        .plant(ROOT, &path("f"), Content::generated(1, 123), 77);
+    let told = run(&mut pair, Request::Stat { path: path("f") });
+    assert!(told.iter().any(
+        |event| matches!(event, Event::Entry { file, .. } if file.size == 123 && file.mtime == 77)
+    ));
+}

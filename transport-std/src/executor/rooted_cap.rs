@@ -1,0 +1,414 @@
+//! Paths beneath a directory, on systems without `openat2`: cap-std resolves them and never leaves the directory.
+//!
+//! As on Linux, reading follows symbolic links that stay beneath the root and whatever writes takes none. Here the
+//! second is checked just before use: who swaps a directory for a link in that moment gets a write to another place
+//! beneath the same root, never one outside.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, Metadata, OpenOptions, ReadDir};
+use proto_core::wire::{EntryKind, FilePath};
+use proto_core::{FileError, Meta};
+
+use super::error::file_error;
+use super::listing::Found;
+use super::meta::{Version, nanos};
+
+type Result<T> = std::result::Result<T, FileError>;
+
+/// A directory that is held open; paths are resolved beneath it.
+#[derive(Debug)]
+pub(super) struct Directory(Dir);
+
+/// cap-std's own refusals come as permission errors that no system call made.
+fn refused(error: io::Error) -> FileError {
+    if error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none() {
+        FileError::OutsideRoot
+    } else {
+        file_error(&error)
+    }
+}
+
+impl Directory {
+    /// Opens the directory that `path` names now.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        Dir::open_ambient_dir(path, ambient_authority()).map(Self)
+    }
+
+    /// As [`open`](Self::open): there is one way of resolving paths only.
+    #[cfg(test)]
+    pub(super) fn open_walking(path: &Path) -> io::Result<Self> {
+        Self::open(path)
+    }
+
+    /// Device and inode: what tells two directories apart while both are open.
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        #[cfg(unix)]
+        {
+            use cap_std::fs::MetadataExt;
+            self.0
+                .dir_metadata()
+                .ok()
+                .map(|meta| (meta.dev(), meta.ino()))
+        }
+        #[cfg(not(unix))]
+        None
+    }
+
+    /// The directory that holds the path's last component, and that component.
+    fn parent(&self, path: &FilePath) -> Result<(Dir, PathBuf)> {
+        let name = local(path.name().ok_or(FileError::IsDirectory)?)?;
+        Ok((self.without_links(&path.parent())?, name))
+    }
+
+    /// Opens a directory with no symbolic link on the way.
+    fn without_links(&self, path: &FilePath) -> Result<Dir> {
+        let mut at = self.0.try_clone().map_err(refused)?;
+        for name in path.components() {
+            let name = local(name)?;
+            if at.symlink_metadata(&name).map_err(refused)?.is_symlink() {
+                return Err(FileError::OutsideRoot);
+            }
+            at = at.open_dir(&name).map_err(refused)?;
+        }
+        Ok(at)
+    }
+
+    /// Opens a regular file for reading.
+    pub(super) fn open_file(&self, path: &FilePath) -> Result<(File, Meta)> {
+        let path = local(path.as_bytes())?;
+        // Before it is opened, because opening is an effect on devices already, and after, because names move (F4).
+        let found = self.0.metadata(if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            &path
+        });
+        must_be_file(&found.map_err(refused)?)?;
+        let mut options = OpenOptions::new();
+        options.read(true);
+        #[cfg(unix)]
+        {
+            use cap_std::fs::OpenOptionsExt;
+            use rustix::fs::OFlags;
+            options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32);
+        }
+        let file = self.0.open_with(&path, &options).map_err(refused)?;
+        let meta = must_be_file(&file.metadata().map_err(refused)?)?;
+        Ok((file.into_std(), meta))
+    }
+
+    /// Creates a file that was not there, for reading and writing.
+    pub(super) fn create_file(&self, path: &FilePath) -> Result<(File, Meta)> {
+        let (parent, name) = self.parent(path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        cap_std::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = parent.open_with(&name, &options).map_err(refused)?;
+        let meta = must_be_file(&file.metadata().map_err(refused)?)?;
+        Ok((file.into_std(), meta))
+    }
+
+    /// Renames a file; only a regular file is ever replaced.
+    pub(super) fn rename(&self, from: &FilePath, to: &FilePath, replace: bool) -> Result<()> {
+        let (from_parent, from) = self.parent(from)?;
+        let (to_parent, to) = self.parent(to)?;
+        if !replace {
+            // A second name fails when the first exists, and a rename would not.
+            from_parent
+                .hard_link(&from, &to_parent, &to)
+                .map_err(refused)?;
+            return from_parent.remove_file(&from).map_err(refused);
+        }
+        match to_parent.symlink_metadata(&to) {
+            Ok(found) => drop(must_be_file(&found)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(refused(error)),
+        }
+        from_parent.rename(&from, &to_parent, &to).map_err(refused)
+    }
+
+    /// Unlinks a file.
+    pub(super) fn remove(&self, path: &FilePath) -> Result<()> {
+        let (parent, name) = self.parent(path)?;
+        if parent.symlink_metadata(&name).map_err(refused)?.is_dir() {
+            return Err(FileError::IsDirectory);
+        }
+        parent.remove_file(&name).map_err(refused)
+    }
+
+    /// Makes the names in a directory durable.
+    pub(super) fn sync_directory(&self, path: &FilePath) -> Result<()> {
+        let directory = self.without_links(path)?;
+        // Windows writes its names through a journal and has no call to flush a directory.
+        if cfg!(windows) {
+            return Ok(());
+        }
+        directory
+            .open(".")
+            .and_then(|directory| directory.sync_all())
+            .map_err(refused)
+    }
+
+    /// What a path is; links beneath the root are followed.
+    pub(super) fn stat(&self, path: &FilePath) -> Result<Meta> {
+        if path.is_root() {
+            return self
+                .0
+                .dir_metadata()
+                .map(|found| meta(&found))
+                .map_err(refused);
+        }
+        self.0
+            .metadata(local(path.as_bytes())?)
+            .map(|found| meta(&found))
+            .map_err(refused)
+    }
+
+    /// The entries of a directory behind `position`, which counts entries; 0 is the beginning.
+    pub(super) fn entries(&self, path: &FilePath, position: u64) -> Result<Entries> {
+        let stream = if path.is_root() {
+            self.0.entries()
+        } else {
+            self.0.read_dir(local(path.as_bytes())?)
+        };
+        let stream = match stream {
+            Err(error)
+                if error.kind() == io::ErrorKind::NotADirectory && self.stat(path).is_ok() =>
+            {
+                return Err(FileError::NotDirectory);
+            }
+            other => other.map_err(refused)?,
+        };
+        let mut entries = Entries {
+            stream,
+            position: 0,
+        };
+        while entries.position < position && entries.stream.next().is_some() {
+            entries.position += 1;
+        }
+        Ok(entries)
+    }
+
+    /// Bytes that may still be written beneath the root, by this user; on Windows nobody knows before writing.
+    #[cfg_attr(
+        windows,
+        expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")
+    )]
+    pub(super) fn free_space(&self) -> Result<u64> {
+        #[cfg(unix)]
+        {
+            let stat = rustix::fs::fstatvfs(&self.0).map_err(|errno| refused(errno.into()))?;
+            Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        }
+        #[cfg(not(unix))]
+        Ok(u64::MAX)
+    }
+}
+
+/// The name as this system spells it, if it can be spelled at all (F6, F9).
+fn local(name: &[u8]) -> Result<PathBuf> {
+    #[cfg(unix)]
+    {
+        Ok(PathBuf::from(
+            <OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(name),
+        ))
+    }
+    #[cfg(not(unix))]
+    {
+        let text = std::str::from_utf8(name).map_err(|_| FileError::BadName)?;
+        if text.contains(['<', '>', ':', '"', '|', '?', '*', '\\'])
+            || text.split('/').any(is_device)
+        {
+            return Err(FileError::BadName);
+        }
+        Ok(PathBuf::from(OsStr::new(text)))
+    }
+}
+
+/// Names that Windows reserves, with any extension, and those that it would change (F9).
+#[cfg(not(unix))]
+fn is_device(name: &str) -> bool {
+    let stem = name
+        .split('.')
+        .next()
+        .unwrap_or(name)
+        .trim_end()
+        .to_uppercase();
+    let numbered = ["COM", "LPT"].iter().any(|device| {
+        stem.strip_prefix(device).is_some_and(|number| {
+            let mut digits = number.chars();
+            matches!(digits.next(), Some('1'..='9' | '¹' | '²' | '³')) && digits.next().is_none()
+        })
+    });
+    numbered || ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str()) || name.ends_with(['.', ' '])
+}
+
+fn must_be_file(found: &Metadata) -> Result<Meta> {
+    let meta = meta(found);
+    match meta.kind {
+        EntryKind::File => Ok(meta),
+        EntryKind::Directory => Err(FileError::IsDirectory),
+        EntryKind::Symlink | EntryKind::Other => Err(FileError::NotRegular),
+    }
+}
+
+fn meta(found: &Metadata) -> Meta {
+    let kind = match found {
+        _ if found.is_file() => EntryKind::File,
+        _ if found.is_dir() => EntryKind::Directory,
+        _ if found.is_symlink() => EntryKind::Symlink,
+        _ => EntryKind::Other,
+    };
+    let size = if kind == EntryKind::File {
+        found.len()
+    } else {
+        0
+    };
+    #[cfg(unix)]
+    let (mode, mtime, version) = {
+        use cap_std::fs::MetadataExt;
+        let mtime = nanos(found.mtime(), found.mtime_nsec());
+        let ctime = nanos(found.ctime(), found.ctime_nsec());
+        let version = Version {
+            size,
+            mtime,
+            ctime,
+            inode: found.ino(),
+            device: found.dev(),
+        };
+        ((found.mode() & 0o777) as u16, mtime, version)
+    };
+    #[cfg(not(unix))]
+    let (mode, mtime, version) = {
+        let since_1970 = |time: io::Result<cap_std::time::SystemTime>| {
+            let time = time
+                .ok()?
+                .into_std()
+                .duration_since(std::time::UNIX_EPOCH)
+                .ok()?;
+            Some(nanos(
+                i64::try_from(time.as_secs()).ok()?,
+                i64::from(time.subsec_nanos()),
+            ))
+        };
+        let mtime = since_1970(found.modified()).unwrap_or(0);
+        let ctime = since_1970(found.created()).unwrap_or(0);
+        let version = Version {
+            size,
+            mtime,
+            ctime,
+            inode: 0,
+            device: 0,
+        };
+        (
+            if found.permissions().readonly() {
+                0o444
+            } else {
+                0o644
+            },
+            mtime,
+            version,
+        )
+    };
+    Meta {
+        kind,
+        size,
+        mtime,
+        mode,
+        version: version.mix(),
+    }
+}
+
+/// What an open file is.
+pub(super) fn file_meta(file: &File) -> Result<Meta> {
+    let file = file.try_clone().map_err(refused)?;
+    cap_std::fs::File::from_std(file)
+        .metadata()
+        .map(|found| meta(&found))
+        .map_err(refused)
+}
+
+/// Sets permission bits; nothing above `0o777`. Windows knows only whether a file may be written.
+pub(super) fn set_mode(file: &File, mode: u16) -> io::Result<()> {
+    #[cfg(unix)]
+    let permissions = {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::Permissions::from_mode(u32::from(mode & 0o777))
+    };
+    #[cfg(not(unix))]
+    let permissions = {
+        let mut permissions = file.metadata()?.permissions();
+        permissions.set_readonly(mode & 0o200 == 0);
+        permissions
+    };
+    file.set_permissions(permissions)
+}
+
+/// The process's file creation mask; it can only be read by changing it for a moment.
+pub(super) fn umask() -> u16 {
+    #[cfg(unix)]
+    {
+        use rustix::fs::Mode;
+        let mask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        rustix::process::umask(mask);
+        (mask.bits() & 0o777) as u16
+    }
+    #[cfg(not(unix))]
+    0
+}
+
+/// A directory that is being read.
+pub(super) struct Entries {
+    stream: ReadDir,
+    position: u64,
+}
+
+impl std::fmt::Debug for Entries {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Entries({})", self.position)
+    }
+}
+
+impl Entries {
+    /// The next entry, as it is itself: links are not followed. A name that cannot travel is left out.
+    pub(super) fn next(&mut self) -> Result<Option<Found>> {
+        while let Some(entry) = self.stream.next() {
+            let entry = entry.map_err(refused)?;
+            self.position += 1;
+            let name = entry.file_name();
+            let Some(name) = bytes(&name) else {
+                continue;
+            };
+            match entry.metadata() {
+                Ok(found) => {
+                    return Ok(Some(Found {
+                        name: name.to_vec(),
+                        meta: meta(&found),
+                        position: self.position,
+                    }));
+                }
+                // It went away since.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(refused(error)),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The name as it travels.
+#[cfg(unix)]
+fn bytes(name: &OsStr) -> Option<&[u8]> {
+    Some(std::os::unix::ffi::OsStrExt::as_bytes(name))
+}
+
+/// The name as it travels.
+#[cfg(not(unix))]
+fn bytes(name: &OsStr) -> Option<&[u8]> {
+    name.to_str().map(str::as_bytes)
+}
