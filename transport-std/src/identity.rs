@@ -69,3 +69,31 @@ impl fmt::Debug for Identity {
         write!(f, "Identity({})", self.fingerprint())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8032 §7.1, test 1; the fingerprint is what `ssh-keygen -l` prints of the public key.
+    #[test]
+    fn keys_and_fingerprints_are_those_of_the_standards() {
+        let identity = Identity::from_seed([
+            0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec,
+            0x2c, 0xc4, 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03,
+            0x1c, 0xae, 0x7f, 0x60,
+        ]);
+        assert_eq!(identity.public_key().0[..4], [0xd7, 0x5a, 0x98, 0x01]);
+        assert_eq!(
+            identity.fingerprint(),
+            "SHA256:bbXpuKG6zhzdmnxq256TlqzFBzRl2f6OOg722cYNbU8"
+        );
+    }
+
+    #[test]
+    fn h17_debug_shows_no_secret() {
+        let identity = Identity::from_seed([0xab; 32]);
+        let shown = format!("{identity:?}");
+        assert_eq!(shown, format!("Identity({})", identity.fingerprint()));
+        assert_ne!(Identity::generate().seed(), Identity::generate().seed());
+    }
+}

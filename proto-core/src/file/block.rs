@@ -111,6 +111,7 @@ impl Pool {
     }
 
     /// Promises that are left.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn unreserved(&self, what: Use) -> u32 {
         match what {
@@ -137,6 +138,7 @@ impl Pool {
     }
 
     /// Blocks that are out.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn out(&self, what: Use) -> u32 {
         match what {

@@ -27,7 +27,7 @@ pub fn block_value(bytes: &[u8], offset: u64, hash: HashAs) -> [u8; 32] {
         HashAs::Nothing => [0; 32],
         HashAs::Root => *blake3::hash(bytes).as_bytes(),
         HashAs::Subtree => {
-            let aligned = offset % u64::from(BLOCK_SIZE) == 0;
+            let aligned = offset.is_multiple_of(u64::from(BLOCK_SIZE));
             if bytes.is_empty() || bytes.len() > BLOCK_SIZE as usize || !aligned {
                 return [0; 32];
             }
@@ -274,7 +274,19 @@ mod tests {
     #[test]
     fn equals_blake3_around_every_border() {
         let (block, piece) = (u64::from(BLOCK_SIZE), PIECE_SIZE);
-        let borders = [0, 1024, block, 2 * block, 3 * block, piece, piece + block, 2 * piece, 3 * piece, 5 * piece, 8 * piece];
+        let borders = [
+            0,
+            1024,
+            block,
+            2 * block,
+            3 * block,
+            piece,
+            piece + block,
+            2 * piece,
+            3 * piece,
+            5 * piece,
+            8 * piece,
+        ];
         for border in borders {
             for size in [border.saturating_sub(1), border, border + 1] {
                 let content = content(size);
@@ -314,7 +326,9 @@ mod tests {
         assert_eq!(tree.merged(), 0);
         for (block, bytes) in content.chunks(BLOCK_SIZE as usize).enumerate() {
             let at = block as u64 * u64::from(BLOCK_SIZE);
-            if let Some((piece, _)) = tree.insert(block as u64, block_value(bytes, at, HashAs::Subtree)) {
+            if let Some((piece, _)) =
+                tree.insert(block as u64, block_value(bytes, at, HashAs::Subtree))
+            {
                 tree.confirm(piece);
             }
         }

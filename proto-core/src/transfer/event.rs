@@ -32,8 +32,21 @@ impl TransferEvent {
             Self::Accepted => Event::Accepted { transfer },
             Self::Entry(file) => Event::Entry { transfer, file },
             Self::Listing(entries) => Event::Listing { transfer, entries },
-            Self::Progress { bytes, size, resent } => Event::Progress { transfer, bytes, size, resent },
-            Self::Finished { result, stats } => Event::Finished { transfer, result, stats },
+            Self::Progress {
+                bytes,
+                size,
+                resent,
+            } => Event::Progress {
+                transfer,
+                bytes,
+                size,
+                resent,
+            },
+            Self::Finished { result, stats } => Event::Finished {
+                transfer,
+                result,
+                stats,
+            },
         }
     }
 }

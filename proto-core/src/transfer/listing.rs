@@ -83,7 +83,11 @@ impl Lister {
 
     /// Whether the whole listing was sent once.
     pub(super) fn is_sent(&self) -> bool {
-        self.opened && self.cursor.is_none() && !self.op_out && self.next_send == self.end() && !self.tail.is_due()
+        self.opened
+            && self.cursor.is_none()
+            && !self.op_out
+            && self.next_send == self.end()
+            && !self.tail.is_due()
     }
 
     pub(super) fn handle_credit(&mut self, limit: u64) {
@@ -105,7 +109,15 @@ impl Lister {
         self.op_out = true;
         let (root, path) = (self.place.root, self.place.path.clone());
         let (cursor, max) = (self.cursor?, self.page_max);
-        Some((OpTag::Step, Operation::List { root, path, cursor, max }))
+        Some((
+            OpTag::Step,
+            Operation::List {
+                root,
+                path,
+                cursor,
+                max,
+            },
+        ))
     }
 
     pub(super) fn handle_done(&mut self, result: Result<Outcome, FileError>) -> Result<(), Fault> {
@@ -144,7 +156,12 @@ impl Lister {
     }
 
     /// Writes one PAGE frame; false when there is none, or too little room.
-    pub(super) fn write_frame(&mut self, key: Key, transfer: u64, packet: &mut PacketWriter<'_>) -> bool {
+    pub(super) fn write_frame(
+        &mut self,
+        key: Key,
+        transfer: u64,
+        packet: &mut PacketWriter<'_>,
+    ) -> bool {
         let room = |offset| Frame::page_room(transfer, offset, packet.room()) as u64;
         let (offset, end) = match self.next_page() {
             Some((offset, end)) => (offset, end.min(offset + room(offset))),
@@ -159,8 +176,16 @@ impl Lister {
         if data.is_empty() && !last {
             return false;
         }
-        let item = Item::Page { offset, len: data.len() as u32 };
-        let frame = Frame::Page { transfer, offset, last, data };
+        let item = Item::Page {
+            offset,
+            len: data.len() as u32,
+        };
+        let frame = Frame::Page {
+            transfer,
+            offset,
+            last,
+            data,
+        };
         if !packet.put(&frame, SentFrame::Transfer { key, item }) {
             return false;
         }
@@ -221,12 +246,21 @@ impl Reader {
         self.end == Some(self.base)
     }
 
-    pub(super) fn handle_page(&mut self, offset: u64, last: bool, data: &[u8]) -> Result<(), Fault> {
-        let end = offset.checked_add(data.len() as u64).ok_or(Fault::VIOLATION)?;
+    pub(super) fn handle_page(
+        &mut self,
+        offset: u64,
+        last: bool,
+        data: &[u8],
+    ) -> Result<(), Fault> {
+        let end = offset
+            .checked_add(data.len() as u64)
+            .ok_or(Fault::VIOLATION)?;
         if end > self.credit_limit() {
             return Err(Fault::Session(CloseCode::FlowControl));
         }
-        let known = self.end.is_some_and(|known| end > known || (last && end != known));
+        let known = self
+            .end
+            .is_some_and(|known| end > known || (last && end != known));
         let beyond = last && self.have.last().is_some_and(|range| range.end > end);
         if known || beyond || (last && end < self.base) {
             return Err(Fault::VIOLATION);

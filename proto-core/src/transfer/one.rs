@@ -1,18 +1,22 @@
 //! One transfer: asked, decided, done, ended.
 
+mod ending;
+mod events;
 mod frames_in;
 mod frames_out;
 mod job;
+
+use alloc::boxed::Box;
 
 use job::{Answer, Job};
 
 use super::codes::Fault;
 use super::delivery::Delivery;
-use super::event::{Pending, TransferEvent};
-use super::listing::{Lister, Reader};
+use super::event::Pending;
+use super::listing::Lister;
 use super::sink::Plan;
-use super::{Context, Decision, OpTag, Overwrite, Request, Requested};
-use crate::event::{Failure, FileInfo, Finished, TransferStats};
+use super::{Context, Decision, OpTag, Overwrite, Request};
+use crate::event::{Failure, FileInfo, Finished};
 use crate::file::{Block, FileError, Meta, Operation, Outcome};
 use crate::time::Instant;
 use crate::wire::{Durability, ErrorCode, FilePath, RequestKind};
@@ -120,13 +124,29 @@ impl Transfer {
         let plain = |kind, path| asked(kind, path, Overwrite::Replace, Durability::None);
         match request {
             Request::List { path } => {
-                let job = Job::Reader(alloc::boxed::Box::new(Reader::default()));
-                Self::new(cx, plain(RequestKind::List, path), true, Phase::Preparing, job)
+                let job = Job::Reader(Box::default());
+                Self::new(
+                    cx,
+                    plain(RequestKind::List, path),
+                    true,
+                    Phase::Preparing,
+                    job,
+                )
             }
-            Request::Stat { path } => {
-                Self::new(cx, plain(RequestKind::Stat, path), true, Phase::Preparing, Job::Ask)
-            }
-            Request::Get { from, to, overwrite, durability, preserve } => {
+            Request::Stat { path } => Self::new(
+                cx,
+                plain(RequestKind::Stat, path),
+                true,
+                Phase::Preparing,
+                Job::Ask,
+            ),
+            Request::Get {
+                from,
+                to,
+                overwrite,
+                durability,
+                preserve,
+            } => {
                 let plan = Plan {
                     to,
                     compare: overwrite == Overwrite::Compare,
@@ -139,7 +159,12 @@ impl Transfer {
                 asked.no_clobber = false;
                 Self::new(cx, asked, true, Phase::Waiting, Job::SinkToBe(plan))
             }
-            Request::Put { from, to, overwrite, durability } => {
+            Request::Put {
+                from,
+                to,
+                overwrite,
+                durability,
+            } => {
                 let asked = asked(RequestKind::Put, to, overwrite, durability);
                 Self::new(cx, asked, true, Phase::Waiting, Job::SourceToBe(from))
             }
@@ -155,7 +180,12 @@ impl Transfer {
     }
 
     /// A request that is refused without asking anyone.
-    pub(super) fn refused(cx: &mut Context<'_>, number: u64, asked: Asked, code: ErrorCode) -> Self {
+    pub(super) fn refused(
+        cx: &mut Context<'_>,
+        number: u64,
+        asked: Asked,
+        code: ErrorCode,
+    ) -> Self {
         let mut this = Self::requested(cx, number, asked);
         this.fail(cx, code);
         this
@@ -206,7 +236,7 @@ impl Transfer {
         let (job, phase) = match self.asked.kind {
             RequestKind::List => {
                 let lister = Lister::new(place, cx.config.limits.page);
-                (Job::Lister(alloc::boxed::Box::new(lister)), Phase::Preparing)
+                (Job::Lister(Box::new(lister)), Phase::Preparing)
             }
             RequestKind::Stat => (Job::Answer(Answer::new(place)), Phase::Preparing),
             RequestKind::Get => (Job::SourceToBe(place), Phase::Waiting),
@@ -235,13 +265,13 @@ impl Transfer {
         if self.phase == Phase::Preparing && self.job.is_prepared() {
             self.prepared();
         }
-        if self.phase == Phase::Running {
-            if let Some(result) = self.success() {
-                if let Job::Sink(_) = self.job {
-                    self.stored = Delivery::Due;
-                }
-                self.end(cx, Ok(result));
+        if self.phase == Phase::Running
+            && let Some(result) = self.success()
+        {
+            if let Job::Sink(_) = self.job {
+                self.stored = Delivery::Due;
             }
+            self.end(cx, Ok(result));
         }
     }
 
@@ -286,61 +316,14 @@ impl Transfer {
         }
     }
 
-    /// The outcome is known.
-    fn end(&mut self, cx: &mut Context<'_>, result: Result<Finished, Failure>) {
-        self.phase = Phase::Ended;
-        self.outcome = Some(result);
-        self.ended = cx.now;
-        if self.events.requested {
-            // The application never heard of it.
-            self.events = Pending { finished: true, ..Pending::default() };
-        }
-        self.job.finish(cx);
-    }
-
-    /// Ends without success, unless the outcome is known or it is too late.
-    fn give_up(&mut self, cx: &mut Context<'_>, failure: Failure, farewell: Farewell) {
-        if self.outcome.is_some() || !self.job.abort(cx) {
-            return;
-        }
-        let unheard_of = self.requester && self.request == Delivery::Unneeded;
-        if farewell != Farewell::None && !unheard_of {
-            self.farewell = farewell;
-            self.farewell_delivery = Delivery::Due;
-        }
-        self.end(cx, Err(failure));
-    }
-
-    /// This end cannot go on.
-    pub(super) fn fail(&mut self, cx: &mut Context<'_>, code: ErrorCode) {
-        let farewell = if self.requester || self.phase == Phase::Running {
-            Farewell::Failed(code)
-        } else {
-            Farewell::Refuse(code)
-        };
-        self.give_up(cx, Failure::Here(code), farewell);
-    }
-
-    /// The application does not want to go on.
-    pub(super) fn cancel(&mut self, cx: &mut Context<'_>, code: ErrorCode) {
-        let farewell = if self.requester || self.phase == Phase::Running {
-            Farewell::Cancel(code)
-        } else {
-            Farewell::Refuse(code)
-        };
-        self.give_up(cx, Failure::Here(code), farewell);
-    }
-
-    /// The peer is gone.
-    pub(super) fn session_lost(&mut self, cx: &mut Context<'_>) {
-        self.give_up(cx, Failure::SessionLost, Farewell::None);
-    }
-
     pub(super) fn has_op(&self, read_ahead: u32) -> bool {
         self.job.has_op(read_ahead)
     }
 
-    pub(super) fn poll_op(&mut self, cx: &mut Context<'_>) -> Result<Option<(OpTag, Operation)>, Fault> {
+    pub(super) fn poll_op(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<(OpTag, Operation)>, Fault> {
         let op = self.job.poll_op(cx)?;
         self.ops_out += u32::from(op.is_some());
         Ok(op)
@@ -359,97 +342,13 @@ impl Transfer {
         self.events.progress |= self.job.progress().0 != before;
         done
     }
-
-    /// Whether the outcome may be told: a stored file when STORED was sent, a failed one when it was removed.
-    fn may_tell_outcome(&self, session_lost: bool) -> bool {
-        match (&self.job, self.outcome) {
-            (_, None) => false,
-            (Job::Sink(_), Some(Ok(_))) => session_lost || self.stored.was_sent(),
-            (Job::Sink(sink), Some(Err(_))) => sink.is_gone(),
-            _ => true,
-        }
-    }
-
-    pub(super) fn has_event(&self, admitted: bool, session_lost: bool) -> bool {
-        if self.events.requested {
-            return admitted;
-        }
-        let reader = matches!(&self.job, Job::Reader(reader) if reader.has_entries());
-        let early = self.events.accepted || self.events.entry.is_some() || self.events.progress;
-        let told = self.events.finished;
-        !told && (early || (reader && self.is_open()) || self.may_tell_outcome(session_lost))
-    }
-
-    pub(super) fn poll_event(
-        &mut self,
-        cx: &mut Context<'_>,
-        admitted: bool,
-        session_lost: bool,
-    ) -> Option<TransferEvent> {
-        if !self.has_event(admitted, session_lost) {
-            return None;
-        }
-        let events = &mut self.events;
-        if core::mem::take(&mut events.requested) {
-            self.decide_by = Some(cx.now + cx.config.limits.decision_timeout);
-            return Some(TransferEvent::Requested(self.requested_event()));
-        }
-        if core::mem::take(&mut events.accepted) {
-            return Some(TransferEvent::Accepted);
-        }
-        if let Some(entry) = events.entry.take() {
-            return Some(TransferEvent::Entry(entry));
-        }
-        if self.is_open() {
-            if let Job::Reader(reader) = &mut self.job {
-                let entries = reader.take_entries();
-                self.advance(cx);
-                return entries.map(TransferEvent::Listing);
-            }
-        }
-        if core::mem::take(&mut self.events.progress) {
-            let (bytes, size, resent) = self.job.progress();
-            return Some(TransferEvent::Progress { bytes, size, resent });
-        }
-        let result = self.outcome?;
-        self.events.finished = true;
-        let (bytes, _, resent) = self.job.progress();
-        let elapsed = self.ended.since(self.started);
-        let stats = TransferStats { bytes, resent, elapsed };
-        Some(TransferEvent::Finished { result, stats })
-    }
-
-    fn requested_event(&self) -> Requested {
-        let put = self.asked.kind == RequestKind::Put;
-        Requested {
-            kind: self.asked.kind,
-            path: self.asked.path.clone(),
-            size: if put { self.asked.amount } else { 0 },
-            overwrite: match (self.asked.no_clobber, self.asked.compare) {
-                (true, _) => Overwrite::Never,
-                (false, true) => Overwrite::Compare,
-                (false, false) => Overwrite::Replace,
-            },
-            durability: self.asked.durability,
-        }
-    }
-
-    /// Whether the outcome is known, at the peer, too.
-    pub(super) fn is_settled(&self) -> bool {
-        let open = [self.request, self.farewell_delivery, self.stored];
-        self.outcome.is_some() && !open.iter().any(|delivery| delivery.is_open())
-    }
-
-    /// Whether there is nothing left to do, to tell or to wait for.
-    pub(super) fn is_over(&self, session_lost: bool) -> bool {
-        self.outcome.is_some()
-            && (session_lost || self.is_settled())
-            && self.events.finished
-            && self.ops_out == 0
-            && self.job.is_clean()
-    }
 }
 
 fn file_info(meta: &Meta) -> FileInfo {
-    FileInfo { kind: meta.kind, size: meta.size, mtime: meta.mtime, mode: meta.mode }
+    FileInfo {
+        kind: meta.kind,
+        size: meta.size,
+        mtime: meta.mtime,
+        mode: meta.mode,
+    }
 }

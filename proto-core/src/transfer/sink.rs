@@ -3,24 +3,22 @@
 mod assembly;
 mod commit;
 mod credit;
+mod ops;
 mod pieces;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use assembly::Assembly;
-use commit::{Step, TempFile};
 pub(super) use commit::{Announced, Plan};
+use commit::{Step, TempFile};
 use credit::Credit;
 use pieces::{Pieces, Verdict};
 
 use super::codes::Fault;
 use super::delivery::Delivery;
-use super::{Context, OpTag};
-use crate::file::{
-    BLOCK_SIZE, Block, FileError, Operation, Outcome, PIECE_BLOCKS, Use, Value, block_count,
-    block_hash, block_len,
-};
+use super::{Context, Item};
+use crate::file::{BLOCK_SIZE, PIECE_BLOCKS, Value, block_count};
 use crate::range_set::RangeSet;
 use crate::wire::{CloseCode, Durability, ErrorCode, StoredAs};
 
@@ -34,6 +32,18 @@ pub(super) struct Want {
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) delivery: Delivery,
+}
+
+impl Want {
+    /// What a packet remembers of the WANT. Wants of one start differ in length, or are one.
+    pub(super) fn item(&self) -> Item {
+        let len = u32::try_from(self.end - self.start).unwrap_or(u32::MAX);
+        Item::Want {
+            file: 0,
+            start: self.start,
+            len,
+        }
+    }
 }
 
 /// One file on its way in.
@@ -76,7 +86,11 @@ impl Sink {
         };
         let at_once = plan.announced.is_some() && !plan.compare;
         Ok(Self {
-            step: if at_once { Step::StatTarget } else { Step::AwaitEntry },
+            step: if at_once {
+                Step::StatTarget
+            } else {
+                Step::AwaitEntry
+            },
             step_out: false,
             aborted: false,
             writes_out: 0,
@@ -121,7 +135,10 @@ impl Sink {
     /// Bytes written, and bytes of the whole.
     pub(super) fn progress(&self) -> (u64, u64) {
         let announced = self.plan.announced.unwrap_or(0);
-        (self.written, self.entry.map_or(announced, |entry| entry.size))
+        (
+            self.written,
+            self.entry.map_or(announced, |entry| entry.size),
+        )
     }
 
     /// How the file was stored, once it was.
@@ -148,17 +165,16 @@ impl Sink {
         self.step == Step::Gone
     }
 
-    /// Times that bytes came again with another content (I4).
-    pub(super) fn conflicts(&self) -> u64 {
-        self.assembly.conflicts()
-    }
-
     /// The source says what the file is.
     pub(super) fn handle_entry(&mut self, entry: Announced) -> Result<(), Fault> {
         if self.entry.is_some() {
             return Ok(());
         }
-        if self.plan.announced.is_some_and(|announced| entry.size > announced) {
+        if self
+            .plan
+            .announced
+            .is_some_and(|announced| entry.size > announced)
+        {
             return Err(Fault::Transfer(ErrorCode::TooLarge));
         }
         self.entry = Some(entry);
@@ -216,7 +232,8 @@ impl Sink {
     fn credit_cap(&self) -> u64 {
         let verified = self.pieces.as_ref().map_or(0, Pieces::verified);
         let ahead = (verified + PIECES_AHEAD) * PIECE_BLOCKS;
-        self.entry.map_or(ahead, |entry| ahead.min(block_count(entry.size)))
+        self.entry
+            .map_or(ahead, |entry| ahead.min(block_count(entry.size)))
     }
 
     /// Notes what is to be asked for once more, and asks for as much as there is room for.
@@ -225,7 +242,8 @@ impl Sink {
         let blocks = block_count(entry.size);
         if let Verdict::Again(piece) = verdict {
             let start = piece * PIECE_BLOCKS;
-            self.again.push_back((start, (start + PIECE_BLOCKS).min(blocks)));
+            self.again
+                .push_back((start, (start + PIECE_BLOCKS).min(blocks)));
         }
         while let Some((start, end)) = self.again.front_mut() {
             let granted = self.credit.borrow(*end - *start, blocks);
@@ -240,12 +258,20 @@ impl Sink {
             }
             self.assembly.reopen(from, to);
             self.owed.insert(from..to);
-            self.wants.push(Want {
-                start: from * u64::from(BLOCK_SIZE),
-                end: entry.size.min(to * u64::from(BLOCK_SIZE)),
-                delivery: Delivery::Due,
-            });
+            let end = entry.size.min(to * u64::from(BLOCK_SIZE));
+            self.want(from * u64::from(BLOCK_SIZE), end);
         }
+    }
+
+    /// Asks for bytes, again if need be.
+    fn want(&mut self, start: u64, end: u64) {
+        let new = Want {
+            start,
+            end,
+            delivery: Delivery::Due,
+        };
+        self.wants.retain(|want| want.item() != new.item());
+        self.wants.push(new);
     }
 
     /// Goes on from `Receive` when all is written and agrees with the source.
@@ -271,180 +297,5 @@ impl Sink {
         }
         self.obey(verdict);
         Ok(())
-    }
-
-    /// Whether [`poll_op`](Self::poll_op) has something.
-    pub(super) fn has_op(&self) -> bool {
-        if self.aborted {
-            return !self.step_out && self.writes_out == 0 && self.step != Step::Gone;
-        }
-        match self.step {
-            Step::Receive => self.assembly.has_full() && self.entry.is_some(),
-            step => step.is_operation() && !self.step_out,
-        }
-    }
-
-    /// The next operation to lend.
-    pub(super) fn poll_op(&mut self, cx: &mut Context<'_>) -> Result<Option<(OpTag, Operation)>, Fault> {
-        if !self.has_op() {
-            return Ok(None);
-        }
-        if self.aborted {
-            return Ok(self.clean_up());
-        }
-        if self.step == Step::Receive {
-            return Ok(self.write());
-        }
-        if self.step == Step::Create {
-            self.temp.path = Some(commit::temp_name(cx.rng, &self.plan.to.path)?);
-            self.temp.file = Some(cx.allot_file());
-        }
-        let op = commit::operation(self.step, &self.plan, &self.temp, self.entry);
-        self.step_out = op.is_some();
-        Ok(op.map(|op| (OpTag::Step, op)))
-    }
-
-    fn write(&mut self) -> Option<(OpTag, Operation)> {
-        let (size, file) = (self.entry?.size, self.temp.file?);
-        let (index, block) = self.assembly.pop_full()?;
-        self.writes_out += 1;
-        let op = Operation::Write {
-            file,
-            offset: index * u64::from(BLOCK_SIZE),
-            len: block_len(size, index),
-            block,
-            hash: block_hash(size),
-        };
-        Some((OpTag::Write { index }, op))
-    }
-
-    /// Close, then remove: the steps of a file that comes to nothing. Their outcome changes nothing.
-    fn clean_up(&mut self) -> Option<(OpTag, Operation)> {
-        let op = match (self.temp.file.take(), &mut self.temp.path) {
-            (Some(file), _) => Operation::Close { file },
-            (None, path) => Operation::Remove { root: self.plan.to.root, path: path.take()? },
-        };
-        self.step_out = true;
-        Some((OpTag::Close, op))
-    }
-
-    /// An operation came home.
-    pub(super) fn handle_done(
-        &mut self,
-        cx: &mut Context<'_>,
-        tag: OpTag,
-        block: Option<Block>,
-        result: Result<Outcome, FileError>,
-    ) -> Result<(), Fault> {
-        if let Some(block) = block {
-            cx.pool.put(Use::Sink, block);
-        }
-        if let OpTag::Write { index } = tag {
-            self.writes_out = self.writes_out.saturating_sub(1);
-            let outcome = if self.aborted { Ok(()) } else { self.written(cx, index, result) };
-            self.settle(cx);
-            return outcome;
-        }
-        self.step_out = false;
-        let outcome = if tag == OpTag::Step { self.step_done(result) } else { Ok(()) };
-        self.settle(cx);
-        outcome
-    }
-
-    /// A write came home: its block counts, its value is judged, credit rises.
-    fn written(
-        &mut self,
-        cx: &mut Context<'_>,
-        index: u64,
-        result: Result<Outcome, FileError>,
-    ) -> Result<(), Fault> {
-        let (Some(entry), Some(pieces)) = (self.entry, &mut self.pieces) else {
-            return Ok(());
-        };
-        let expected = block_len(entry.size, index);
-        let value = match result? {
-            Outcome::Moved { len, value } if len == expected => value,
-            _ => return Err(Fault::Transfer(ErrorCode::Io)),
-        };
-        let verdict = pieces.block(index, value)?;
-        let cap = self.credit_cap();
-        if self.owed.remove(index..index + 1) > 0 {
-            self.credit.repay(cap);
-        } else {
-            self.written += u64::from(expected);
-            self.credit.complete(cx.pool, cx.now, cx.rtt, cap);
-        }
-        self.obey(verdict);
-        self.finish_receiving()
-    }
-
-    fn step_done(&mut self, result: Result<Outcome, FileError>) -> Result<(), Fault> {
-        match (self.step, &result) {
-            // What was not created need not be removed; what could not be closed is closed.
-            (Step::Create, Err(_)) => self.temp = TempFile::default(),
-            (Step::Close, _) => self.temp.file = None,
-            (Step::Rename, Ok(_)) => self.temp.path = None,
-            _ => {}
-        }
-        if self.aborted {
-            return Ok(());
-        }
-        match (self.step, result) {
-            (Step::StatTarget, Err(FileError::NotFound)) => {}
-            (Step::StatTarget, Ok(outcome)) => {
-                if commit::judge_target(&self.plan, self.entry, &outcome)? {
-                    self.unchanged = true;
-                    self.step = Step::Stored;
-                    return Ok(());
-                }
-            }
-            (Step::FreeSpace, Ok(Outcome::Free(free))) if free < self.progress().1 => {
-                return Err(Fault::Transfer(ErrorCode::NoSpace));
-            }
-            // A random name that is taken is not the target that exists.
-            (Step::Create, Err(FileError::Exists)) => return Err(Fault::Transfer(ErrorCode::Io)),
-            // The file stands under its name and is whole: only the name may not survive a power loss.
-            (Step::SyncDir, Err(_)) => self.durability = Durability::File,
-            (_, result) => {
-                result?;
-            }
-        }
-        self.advance()
-    }
-
-    fn advance(&mut self) -> Result<(), Fault> {
-        self.step = self.step.next(self.durability);
-        if self.step != Step::Receive {
-            return Ok(());
-        }
-        if let Some(entry) = self.entry.filter(|_| self.plan.compare) {
-            self.wants.push(Want { start: 0, end: entry.size, delivery: Delivery::Due });
-        }
-        self.finish_receiving()
-    }
-
-    /// Frees what the last step has no use for.
-    fn settle(&mut self, cx: &mut Context<'_>) {
-        let clean = self.temp.file.is_none() && self.temp.path.is_none();
-        if self.aborted && clean && !self.step_out && self.writes_out == 0 {
-            self.step = Step::Gone;
-        }
-        if matches!(self.step, Step::Stored | Step::Gone) {
-            self.assembly.clear(cx.pool);
-            self.credit.release(cx.pool);
-        }
-    }
-
-    /// The file shall come to nothing; false when it is too late for that: it is being given its name, or has it.
-    pub(super) fn abort(&mut self, cx: &mut Context<'_>) -> bool {
-        let renaming = self.step == Step::Rename && self.step_out;
-        if renaming || matches!(self.step, Step::SyncDir | Step::Stored) {
-            return false;
-        }
-        self.aborted = true;
-        self.wants.clear();
-        self.assembly.clear(cx.pool);
-        self.settle(cx);
-        true
     }
 }

@@ -1,19 +1,20 @@
 //! All transfers of one session.
 
+mod frames;
+
 use alloc::vec::Vec;
 
 use super::codes::Fault;
 use super::delivery::NumberWindow;
-use super::one::{Asked, Transfer};
-use super::{Context, Decision, Item, OpTag, Request, TransferEvent};
+use super::one::Transfer;
+use super::{Context, Decision, OpTag, Request, TransferEvent};
 use crate::crypto::Direction;
 use crate::endpoint::{StaleId, StartError};
 use crate::file::{Block, FileError, Operation, Outcome};
 use crate::limits::Limits;
-use crate::peer::PacketWriter;
 use crate::slab::{Key, Slab};
 use crate::time::{Duration, Instant};
-use crate::wire::{CloseCode, ErrorCode, FilePath, Frame};
+use crate::wire::{CloseCode, ErrorCode};
 
 /// After this, a transfer that waits for memory looks for some again.
 const MEMORY_RETRY: Duration = Duration::from_millis(20);
@@ -84,11 +85,18 @@ impl Transfers {
     }
 
     fn open_count(&self) -> u32 {
-        self.all.iter().filter(|(_, transfer)| transfer.counts_as_open()).count() as u32
+        self.all
+            .iter()
+            .filter(|(_, transfer)| transfer.counts_as_open())
+            .count() as u32
     }
 
     /// Asks the peer for something.
-    pub(crate) fn start(&mut self, cx: &mut Context<'_>, request: Request) -> Result<Key, StartError> {
+    pub(crate) fn start(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: Request,
+    ) -> Result<Key, StartError> {
         if self.direction == Direction::Server || self.lost {
             return Err(StaleId.into());
         }
@@ -109,7 +117,12 @@ impl Transfers {
     }
 
     /// The application's answer to a request.
-    pub(crate) fn decide(&mut self, cx: &mut Context<'_>, key: Key, decision: Decision) -> Result<(), StaleId> {
+    pub(crate) fn decide(
+        &mut self,
+        cx: &mut Context<'_>,
+        key: Key,
+        decision: Decision,
+    ) -> Result<(), StaleId> {
         let transfer = self.all.get_mut(key).ok_or(StaleId)?;
         let decided = transfer.decide(cx, decision);
         self.update(cx, key);
@@ -117,7 +130,12 @@ impl Transfers {
     }
 
     /// Gives a transfer up.
-    pub(crate) fn cancel(&mut self, cx: &mut Context<'_>, key: Key, code: ErrorCode) -> Result<(), StaleId> {
+    pub(crate) fn cancel(
+        &mut self,
+        cx: &mut Context<'_>,
+        key: Key,
+        code: ErrorCode,
+    ) -> Result<(), StaleId> {
         self.all.get_mut(key).ok_or(StaleId)?.cancel(cx, code);
         self.update(cx, key);
         Ok(())
@@ -135,7 +153,11 @@ impl Transfers {
         self.for_each(cx, Transfer::session_lost);
     }
 
-    fn for_each(&mut self, cx: &mut Context<'_>, mut act: impl FnMut(&mut Transfer, &mut Context<'_>)) {
+    fn for_each(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut act: impl FnMut(&mut Transfer, &mut Context<'_>),
+    ) {
         let keys: Vec<Key> = self.all.iter().map(|(key, _)| key).collect();
         for key in keys {
             if let Some(transfer) = self.all.get_mut(key) {
@@ -143,96 +165,6 @@ impl Transfers {
                 self.update(cx, key);
             }
         }
-    }
-
-    /// Acts on a frame. An error closes the session.
-    pub(crate) fn handle_frame(&mut self, cx: &mut Context<'_>, frame: &Frame<'_>) -> Result<Taken, CloseCode> {
-        if self.lost {
-            return Ok(Taken::No);
-        }
-        let number = match frame {
-            Frame::Request { .. } => return self.handle_request(cx, frame),
-            Frame::Accept { transfer, .. }
-            | Frame::Refuse { transfer, .. }
-            | Frame::Cancel { transfer, .. }
-            | Frame::Entry { transfer, .. }
-            | Frame::Want { transfer, .. }
-            | Frame::Credit { transfer, .. }
-            | Frame::Data { transfer, .. }
-            | Frame::Piece { transfer, .. }
-            | Frame::Seal { transfer, .. }
-            | Frame::Stored { transfer, .. }
-            | Frame::Failed { transfer, .. }
-            | Frame::Page { transfer, .. } => *transfer,
-            _ => return Ok(Taken::Yes),
-        };
-        let Some(key) = self.route(number) else {
-            return self.unrouted(number);
-        };
-        let taken = match self.all.get_mut(key) {
-            Some(transfer) => transfer.handle_frame(cx, frame),
-            None => return Ok(Taken::Yes),
-        };
-        if self.direction == Direction::Client {
-            self.numbers.insert(number);
-        }
-        let taken = self.faulted(cx, key, taken)?;
-        self.update(cx, key);
-        Ok(if taken.unwrap_or(true) { Taken::Yes } else { Taken::No })
-    }
-
-    fn route(&self, number: u64) -> Option<Key> {
-        let at = self.routes.binary_search_by_key(&number, |route| route.0).ok()?;
-        self.routes.get(at).map(|route| route.1)
-    }
-
-    /// A frame for a transfer that is freed, or was never heard of.
-    fn unrouted(&self, number: u64) -> Result<Taken, CloseCode> {
-        match self.direction {
-            Direction::Client if number >= self.next_number => Err(CloseCode::ProtocolViolation),
-            Direction::Server if !self.numbers.contains(number) => Ok(Taken::No),
-            _ => Ok(Taken::Yes),
-        }
-    }
-
-    fn handle_request(&mut self, cx: &mut Context<'_>, frame: &Frame<'_>) -> Result<Taken, CloseCode> {
-        let &Frame::Request { transfer, kind, compare, no_clobber, durability, amount, path } = frame else {
-            return Ok(Taken::Yes);
-        };
-        if self.direction == Direction::Client || !self.numbers.admits(transfer) {
-            return Err(CloseCode::ProtocolViolation);
-        }
-        if self.numbers.contains(transfer) {
-            return Ok(Taken::Yes);
-        }
-        let early = !self.admitted && self.all.len() >= self.early_max as usize;
-        if early || !self.has_place() {
-            return Ok(Taken::No);
-        }
-        let parsed = FilePath::parse(path).ok().filter(|path| !path.is_reserved());
-        let named = parsed.is_some();
-        let path = parsed.unwrap_or_default();
-        let asked = Asked { kind, compare, no_clobber, durability, amount, path };
-        let refusal = if !named {
-            Some(ErrorCode::NameRefused)
-        } else if self.open_count() >= self.open_max {
-            Some(ErrorCode::Busy)
-        } else {
-            None
-        };
-        let new = match refusal {
-            Some(code) => Transfer::refused(cx, transfer, asked, code),
-            None => Transfer::requested(cx, transfer, asked),
-        };
-        self.numbers.insert(transfer);
-        let key = self.all.insert(new);
-        self.add_route(transfer, key);
-        Ok(Taken::Yes)
-    }
-
-    fn add_route(&mut self, number: u64, key: Key) {
-        let at = self.routes.partition_point(|route| route.0 < number);
-        self.routes.insert(at, (number, key));
     }
 
     /// Ends the transfer of a failure that is its own, passes on one that is the session's.
@@ -269,7 +201,11 @@ impl Transfers {
             self.next_number += 1;
             self.routes.push((number, key));
         }
-        if self.all.get(key).is_some_and(|transfer| transfer.is_over(self.lost)) {
+        if self
+            .all
+            .get(key)
+            .is_some_and(|transfer| transfer.is_over(self.lost))
+        {
             self.all.remove(key);
             self.routes.retain(|route| route.1 != key);
         }
@@ -301,81 +237,17 @@ impl Transfers {
         self.faulted(cx, key, result).ok().flatten()
     }
 
-    /// A packet with this item has arrived.
-    pub(crate) fn handle_acked(&mut self, cx: &mut Context<'_>, key: Key, item: Item) {
-        let Some(transfer) = self.all.get_mut(key) else {
-            return;
-        };
-        transfer.handle_acked(item);
-        if let (Item::Request, Some(number)) = (item, transfer.number) {
-            self.numbers.insert(number);
-        }
-        self.update(cx, key);
-    }
-
-    /// A packet with this item is lost.
-    pub(crate) fn handle_lost(&mut self, cx: &mut Context<'_>, key: Key, item: Item) {
-        if let Some(transfer) = self.all.get_mut(key) {
-            transfer.handle_lost(item);
-            self.update(cx, key);
-        }
-    }
-
-    /// Whether [`write_frames`](Self::write_frames) has something.
-    pub(crate) fn has_frames(&self) -> bool {
-        let mut known = self.routes.iter().filter_map(|route| self.all.get(route.1));
-        let due = |transfer: &Transfer| {
-            transfer.next_control(&self.numbers).is_some() || transfer.has_data()
-        };
-        !self.lost && known.any(due)
-    }
-
-    /// Fills the packet: control frames first, then bytes, a frame of each transfer in turn.
-    pub(crate) fn write_frames(&mut self, _cx: &mut Context<'_>, packet: &mut PacketWriter<'_>) {
-        if self.lost {
-            return;
-        }
-        for at in 0..self.routes.len() {
-            self.write_controls(at, packet);
-        }
-        while let Some((number, key)) = self.next_with_data() {
-            let written = self.all.get_mut(key).is_some_and(|transfer| transfer.write_data(key, packet));
-            if !written {
-                return;
-            }
-            self.served = number;
-        }
-    }
-
-    fn write_controls(&mut self, at: usize, packet: &mut PacketWriter<'_>) {
-        let Some(&(_, key)) = self.routes.get(at) else {
-            return;
-        };
-        let Some(transfer) = self.all.get_mut(key) else {
-            return;
-        };
-        while let Some(item) = transfer.next_control(&self.numbers) {
-            if !transfer.write_control(key, item, packet) {
-                return;
-            }
-        }
-    }
-
-    /// The next transfer in turn that has bytes to send.
-    fn next_with_data(&self) -> Option<(u64, Key)> {
-        let first = self.routes.partition_point(|route| route.0 <= self.served);
-        let (before, after) = self.routes.split_at(first);
-        let mut turn = after.iter().chain(before);
-        turn.find(|route| self.all.get(route.1).is_some_and(Transfer::has_data)).copied()
-    }
-
     fn find(&self, is_it: impl Fn(&Transfer) -> bool) -> Option<Key> {
-        self.all.iter().find(|(_, transfer)| is_it(transfer)).map(|(key, _)| key)
+        self.all
+            .iter()
+            .find(|(_, transfer)| is_it(transfer))
+            .map(|(key, _)| key)
     }
 
     /// Whether [`poll_op`](Self::poll_op) has something.
     pub(crate) fn has_ops(&self) -> bool {
-        self.find(|transfer| transfer.has_op(self.read_ahead)).is_some()
+        self.find(|transfer| transfer.has_op(self.read_ahead))
+            .is_some()
     }
 
     /// The next operation to lend.
@@ -396,20 +268,27 @@ impl Transfers {
 
     /// Whether [`poll_event`](Self::poll_event) has something.
     pub(crate) fn has_events(&self) -> bool {
-        self.find(|transfer| transfer.has_event(self.admitted, self.lost)).is_some()
+        self.find(|transfer| transfer.has_event(self.admitted, self.lost))
+            .is_some()
     }
 
     /// The next thing to tell the application.
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Option<(Key, TransferEvent)> {
         let key = self.find(|transfer| transfer.has_event(self.admitted, self.lost))?;
-        let event = self.all.get_mut(key)?.poll_event(cx, self.admitted, self.lost);
+        let event = self
+            .all
+            .get_mut(key)?
+            .poll_event(cx, self.admitted, self.lost);
         self.update(cx, key);
         event.map(|event| (key, event))
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let decisions = self.all.iter().filter_map(|(_, transfer)| transfer.decide_by());
+        let decisions = self
+            .all
+            .iter()
+            .filter_map(|(_, transfer)| transfer.decide_by());
         decisions.chain(self.retry_at).min()
     }
 

@@ -1,7 +1,7 @@
 //! The client's side of the driver.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -14,11 +14,14 @@ use proto_core::{
 
 use super::Progress;
 use super::attempts::{Attempts, NoneLeft};
-use super::mailbox::{Ticket, Update};
+use super::mailbox::{End, Ticket, Update};
 use crate::driver::Application;
 
 /// How long a closing session may take to send what it owes.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A server that goes down gives up its jobs first and says why by closing the session, within this time.
+const EXPLANATION: Duration = Duration::from_secs(1);
 
 /// What other threads ask.
 #[derive(Debug)]
@@ -67,6 +70,8 @@ pub(super) struct ClientApplication {
     waiting: VecDeque<(Ticket, Request)>,
     /// Jobs that the session's end has ended; they are told once its cause is known.
     lost: Vec<Ticket>,
+    /// Jobs that the server gave up, and until when to wait for the reason.
+    given_up: VecDeque<(Instant, Ticket, End)>,
 }
 
 /// Where the session stands.
@@ -94,6 +99,7 @@ impl ClientApplication {
             jobs: HashMap::new(),
             waiting: VecDeque::new(),
             lost: Vec::new(),
+            given_up: VecDeque::new(),
         }
     }
 
@@ -190,6 +196,7 @@ impl ClientApplication {
         self.jobs.clear();
         self.waiting.clear();
         self.lost.clear();
+        self.given_up.clear();
     }
 
     fn advance(&mut self, now: Instant, endpoint: &mut Endpoint) {
@@ -233,10 +240,13 @@ impl ClientApplication {
                 let Some(ticket) = self.jobs.remove(&transfer) else {
                     return;
                 };
-                if result == Err(Failure::SessionLost) {
-                    self.lost.push(ticket);
-                } else {
-                    ticket.mailbox.end((result, stats));
+                match result {
+                    Err(Failure::SessionLost) => self.lost.push(ticket),
+                    Err(Failure::Peer(ErrorCode::Cancelled)) => {
+                        self.given_up
+                            .push_back((now + EXPLANATION, ticket, (result, stats)));
+                    }
+                    _ => ticket.mailbox.end((result, stats)),
                 }
                 if let Some((ticket, request)) = self.waiting.pop_front() {
                     self.start(now, endpoint, ticket, request);
@@ -298,7 +308,8 @@ impl Application for ClientApplication {
         match &self.state {
             State::Connecting(attempts) => Some(attempts.deadline()),
             State::Closing(_, until) => Some(*until),
-            State::Open(_) | State::Over => None,
+            State::Open(_) => self.given_up.front().map(|(until, ..)| *until),
+            State::Over => None,
         }
     }
 
@@ -306,12 +317,20 @@ impl Application for ClientApplication {
         if matches!(self.state, State::Closing(..)) {
             self.over(CloseCause::Here(CloseCode::NoError));
         }
+        while self
+            .given_up
+            .front()
+            .is_some_and(|(until, ..)| *until <= now)
+            && let Some((_, ticket, end)) = self.given_up.pop_front()
+        {
+            ticket.mailbox.end(end);
+        }
         self.advance(now, endpoint);
     }
 
-    fn unreachable(&mut self, now: Instant, endpoint: &mut Endpoint, address: SocketAddr) {
+    fn refused(&mut self, now: Instant, endpoint: &mut Endpoint, host: IpAddr) {
         if let State::Connecting(attempts) = &mut self.state {
-            attempts.unreachable(now, address);
+            attempts.refused(now, host);
             self.advance(now, endpoint);
         }
     }

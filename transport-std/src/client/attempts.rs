@@ -1,7 +1,7 @@
 //! Several addresses, tried side by side (RFC 8305 §5).
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use proto_core::wire::CloseCode;
@@ -139,10 +139,10 @@ impl Attempts {
         self.next_at = now;
     }
 
-    /// The network says that nothing listens at `address`.
-    pub(super) fn unreachable(&mut self, now: Instant, address: SocketAddr) {
+    /// The network says that `host` does not listen where it was asked.
+    pub(super) fn refused(&mut self, now: Instant, host: IpAddr) {
         for attempt in &mut self.open {
-            attempt.closed |= attempt.address == address;
+            attempt.closed |= attempt.address.ip() == host;
         }
         if self.open.iter().all(|attempt| attempt.closed) {
             self.port_closed = true;

@@ -137,9 +137,8 @@ impl<A: Application> Engine<A> {
             more = self
                 .socket
                 .receive(|meta, payload| endpoint.handle_datagram(now, meta, payload))?;
-            while let Some(address) = self.socket.take_unreachable() {
-                self.application
-                    .unreachable(now, &mut self.endpoint, address);
+            while let Some(host) = self.socket.take_refusal() {
+                self.application.refused(now, &mut self.endpoint, host);
             }
         }
         while let Ok(done) = self.completions.try_recv() {

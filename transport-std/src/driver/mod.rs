@@ -7,6 +7,7 @@ mod engine;
 mod socket;
 
 use std::io;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -41,14 +42,9 @@ pub trait Application {
     /// The deadline has come.
     fn timeout(&mut self, _now: Instant, _endpoint: &mut Endpoint) {}
 
-    /// The network says that nothing listens at `address`. Anybody can forge that: it is a hint and no more.
-    fn unreachable(
-        &mut self,
-        _now: Instant,
-        _endpoint: &mut Endpoint,
-        _address: std::net::SocketAddr,
-    ) {
-    }
+    /// The network says that `host` has closed a port that datagrams went to. Anybody can forge that: it is a hint and
+    /// no more. Told only after [`Socket::hear_errors`].
+    fn refused(&mut self, _now: Instant, _endpoint: &mut Endpoint, _host: IpAddr) {}
 
     /// Whether all is done: the driver sends what is left, finishes what the disk is doing, and returns.
     fn is_over(&self) -> bool;

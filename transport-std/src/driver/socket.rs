@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use proto_core::{DatagramMeta, Transmit};
-use quinn_udp::{RecvMeta, TransportErrorPayload, UdpSocketState};
+use quinn_udp::{RecvMeta, UdpSocketState};
 use socket2::{Domain, Protocol, SockRef, Type};
 
 /// Bytes that one batch may have: what fits a UDP datagram over IPv4.
@@ -100,7 +100,7 @@ impl Socket {
         })
     }
 
-    /// Asks the system to tell when nothing listens where datagrams go; see [`take_unreachable`](Self::take_unreachable).
+    /// Asks the system to tell when nothing listens where datagrams go; see [`take_refusal`](Self::take_refusal).
     pub fn hear_errors(&mut self) {
         self.hears_errors = self
             .state
@@ -220,14 +220,14 @@ impl Socket {
         }
     }
 
-    /// The next address at which nothing listens, as the network says; only after [`hear_errors`](Self::hear_errors).
-    pub fn take_unreachable(&mut self) -> Option<SocketAddr> {
+    /// The next host that has closed a port, as the network says; only after [`hear_errors`](Self::hear_errors).
+    pub fn take_refusal(&mut self) -> Option<IpAddr> {
         while self.hears_errors {
             let error = self.state.recv_transport_error((&self.io).into()).ok()??;
             self.errors = 0;
-            if let (Some(address), TransportErrorPayload::Unreachable) = (error.addr, error.payload)
-            {
-                return Some(canonical(address));
+            let kind = io::Error::from_raw_os_error(error.raw_errno).kind();
+            if let (Some(from), ErrorKind::ConnectionRefused) = (error.addr, kind) {
+                return Some(from.ip().to_canonical());
             }
         }
         None

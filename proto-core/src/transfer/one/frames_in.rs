@@ -39,11 +39,11 @@ impl Transfer {
         if !self.requester {
             return Err(Fault::VIOLATION);
         }
-        if let Job::Source(source) = &mut self.job {
-            if self.phase == Phase::Requesting {
-                source.accept(credit);
-                self.events.entry = source.meta().map(super::file_info);
-            }
+        if let Job::Source(source) = &mut self.job
+            && self.phase == Phase::Requesting
+        {
+            source.accept(credit);
+            self.events.entry = source.meta().map(super::file_info);
         }
         self.accepted();
         Ok(())
@@ -57,7 +57,11 @@ impl Transfer {
     }
 
     /// Frames between source and sink, and between the two ends of a listing.
-    fn handle_file_frame(&mut self, cx: &mut Context<'_>, frame: &Frame<'_>) -> Result<bool, Fault> {
+    fn handle_file_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+        frame: &Frame<'_>,
+    ) -> Result<bool, Fault> {
         // What only an accepting responder says arrives before its ACCEPT, too. A source begins after ACCEPT only.
         let from_responder = self.requester && !matches!(self.job, Job::Source(_));
         if from_responder {
@@ -81,24 +85,69 @@ impl Transfer {
                     self.events.entry = Some(info);
                 }
             }
-            (Job::Sink(sink), Frame::Data { file: 0, offset, data, .. }) => {
+            (
+                Job::Sink(sink),
+                Frame::Data {
+                    file: 0,
+                    offset,
+                    data,
+                    ..
+                },
+            ) => {
                 return sink.handle_data(cx, *offset, data);
             }
-            (Job::Sink(sink), Frame::Piece { file: 0, index, value, .. }) => {
+            (
+                Job::Sink(sink),
+                Frame::Piece {
+                    file: 0,
+                    index,
+                    value,
+                    ..
+                },
+            ) => {
                 return sink.handle_piece(*index, **value);
             }
-            (Job::Sink(sink), Frame::Seal { file: 0, size, root, .. }) => {
+            (
+                Job::Sink(sink),
+                Frame::Seal {
+                    file: 0,
+                    size,
+                    root,
+                    ..
+                },
+            ) => {
                 sink.handle_seal(*size, **root)?;
             }
-            (Job::Source(source), Frame::Want { file: 0, start, end, .. }) => {
+            (
+                Job::Source(source),
+                Frame::Want {
+                    file: 0,
+                    start,
+                    end,
+                    ..
+                },
+            ) => {
                 source.handle_want(*start, *end)?;
             }
             (Job::Source(source), Frame::Credit { limit, .. }) => source.handle_credit(*limit),
-            (Job::Source(_), Frame::Stored { file: 0, how, durability, .. }) => {
+            (
+                Job::Source(_),
+                Frame::Stored {
+                    file: 0,
+                    how,
+                    durability,
+                    ..
+                },
+            ) => {
                 self.handle_stored(cx, *how, *durability)?;
             }
             (Job::Lister(lister), Frame::Credit { limit, .. }) => lister.handle_credit(*limit),
-            (Job::Reader(reader), Frame::Page { offset, last, data, .. }) => {
+            (
+                Job::Reader(reader),
+                Frame::Page {
+                    offset, last, data, ..
+                },
+            ) => {
                 reader.handle_page(*offset, *last, data)?;
             }
             _ => return Err(Fault::VIOLATION),
@@ -124,7 +173,15 @@ impl Transfer {
             self.events.progress |= source.all_arrived();
         }
         let size = source.progress().1;
-        self.end(cx, Ok(Finished::Stored { root, size, how, durability }));
+        self.end(
+            cx,
+            Ok(Finished::Stored {
+                root,
+                size,
+                how,
+                durability,
+            }),
+        );
         Ok(())
     }
 }
@@ -134,6 +191,17 @@ fn info(entry: &Entry<'_>) -> Result<FileInfo, Fault> {
     if !entry.name.is_empty() {
         return Err(Fault::VIOLATION);
     }
-    let Entry { kind, size, mtime, mode, .. } = *entry;
-    Ok(FileInfo { kind, size, mtime, mode })
+    let Entry {
+        kind,
+        size,
+        mtime,
+        mode,
+        ..
+    } = *entry;
+    Ok(FileInfo {
+        kind,
+        size,
+        mtime,
+        mode,
+    })
 }

@@ -6,6 +6,7 @@ use crate::peer::{PacketWriter, SentFrame};
 use crate::slab::Key;
 use crate::transfer::Item;
 use crate::transfer::delivery::{Delivery, NumberWindow};
+use crate::transfer::sink::Want;
 use crate::wire::{Durability, Entry, Frame, StoredAs};
 
 impl Transfer {
@@ -30,7 +31,11 @@ impl Transfer {
         if self.accept.is_due() {
             return Some(Item::Accept);
         }
-        if self.phase == Phase::Running { self.next_job_control() } else { None }
+        if self.phase == Phase::Running {
+            self.next_job_control()
+        } else {
+            None
+        }
     }
 
     fn next_job_control(&self) -> Option<Item> {
@@ -38,11 +43,7 @@ impl Transfer {
         match &self.job {
             Job::Sink(sink) => {
                 let want = sink.wants.iter().find(|want| want.delivery.is_due());
-                let want = want.map(|want| Item::Want {
-                    file: 0,
-                    start: want.start,
-                    len: u32::try_from(want.end - want.start).unwrap_or(u32::MAX),
-                });
+                let want = want.map(Want::item);
                 want.or_else(|| sink.credit_is_due().then_some(Item::Credit))
             }
             Job::Source(source) => {
@@ -52,7 +53,10 @@ impl Transfer {
                 let mut pieces = source.pieces.iter();
                 let due = |index| source.piece_was_sent(index);
                 let piece = pieces.find(|piece| piece.delivery.is_due() && due(piece.index));
-                let piece = piece.map(|piece| Item::Piece { file: 0, index: piece.index as u32 });
+                let piece = piece.map(|piece| Item::Piece {
+                    file: 0,
+                    index: piece.index as u32,
+                });
                 let seal = source.seal.is_due() && source.all_was_sent();
                 piece.or_else(|| seal.then_some(Item::Seal { file: 0 }))
             }
@@ -70,7 +74,8 @@ impl Transfer {
         packet: &mut PacketWriter<'_>,
     ) -> bool {
         let frame = self.number.and_then(|number| self.frame(number, item));
-        let written = frame.is_some_and(|frame| packet.put(&frame, SentFrame::Transfer { key, item }));
+        let written =
+            frame.is_some_and(|frame| packet.put(&frame, SentFrame::Transfer { key, item }));
         if written {
             self.control_sent(item);
         }
@@ -89,43 +94,89 @@ impl Transfer {
                 amount: self.asked.amount,
                 path: self.asked.path.as_bytes(),
             },
-            (Item::Accept, _) => Frame::Accept { transfer, credit: self.accept_credit },
+            (Item::Accept, _) => Frame::Accept {
+                transfer,
+                credit: self.accept_credit,
+            },
             (Item::Refuse | Item::Cancel | Item::Failed { .. }, _) => match self.farewell {
                 Farewell::None => return None,
                 Farewell::Refuse(code) => Frame::Refuse { transfer, code },
                 Farewell::Cancel(code) => Frame::Cancel { transfer, code },
-                Farewell::Failed(code) => Frame::Failed { transfer, file: 0, code },
+                Farewell::Failed(code) => Frame::Failed {
+                    transfer,
+                    file: 0,
+                    code,
+                },
             },
             (Item::Stored { .. }, Job::Sink(sink)) => {
-                let (how, durability) = sink.stored().unwrap_or((StoredAs::Written, Durability::None));
-                Frame::Stored { transfer, file: 0, how, durability }
+                let (how, durability) = sink
+                    .stored()
+                    .unwrap_or((StoredAs::Written, Durability::None));
+                Frame::Stored {
+                    transfer,
+                    file: 0,
+                    how,
+                    durability,
+                }
             }
-            (Item::Want { start, .. }, Job::Sink(sink)) => {
-                let want = sink.wants.iter().find(|want| want.start == start)?;
-                Frame::Want { transfer, file: 0, start, end: want.end }
+            (Item::Want { .. }, Job::Sink(sink)) => {
+                let want = sink.wants.iter().find(|want| want.item() == item)?;
+                let (start, end) = (want.start, want.end);
+                Frame::Want {
+                    transfer,
+                    file: 0,
+                    start,
+                    end,
+                }
             }
-            (Item::Credit, Job::Sink(sink)) => Frame::Credit { transfer, limit: sink.credit_limit() },
-            (Item::Credit, Job::Reader(reader)) => {
-                Frame::Credit { transfer, limit: reader.credit_limit() }
-            }
+            (Item::Credit, Job::Sink(sink)) => Frame::Credit {
+                transfer,
+                limit: sink.credit_limit(),
+            },
+            (Item::Credit, Job::Reader(reader)) => Frame::Credit {
+                transfer,
+                limit: reader.credit_limit(),
+            },
             (Item::Entry { .. }, job) => {
                 let meta = match job {
                     Job::Source(source) => source.meta()?,
                     Job::Answer(answer) => answer.meta.as_ref()?,
                     _ => return None,
                 };
-                let (kind, size, mtime, mode) = (meta.kind, meta.size, meta.mtime, meta.mode & 0o777);
-                let entry = Entry { kind, size, mtime, mode, name: b"" };
-                Frame::Entry { transfer, file: 0, version: &meta.version, entry }
+                let (kind, size, mtime, mode) =
+                    (meta.kind, meta.size, meta.mtime, meta.mode & 0o777);
+                let entry = Entry {
+                    kind,
+                    size,
+                    mtime,
+                    mode,
+                    name: b"",
+                };
+                Frame::Entry {
+                    transfer,
+                    file: 0,
+                    version: &meta.version,
+                    entry,
+                }
             }
             (Item::Piece { index, .. }, Job::Source(source)) => {
                 let mut pieces = source.pieces.iter();
                 let piece = pieces.find(|piece| piece.index == u64::from(index))?;
-                Frame::Piece { transfer, file: 0, index: piece.index, value: &piece.value }
+                Frame::Piece {
+                    transfer,
+                    file: 0,
+                    index: piece.index,
+                    value: &piece.value,
+                }
             }
             (Item::Seal { .. }, Job::Source(source)) => {
                 let (_, size, _) = source.progress();
-                Frame::Seal { transfer, file: 0, size, root: source.root_ref()? }
+                Frame::Seal {
+                    transfer,
+                    file: 0,
+                    size,
+                    root: source.root_ref()?,
+                }
             }
             _ => return None,
         })
@@ -144,11 +195,15 @@ impl Transfer {
         match (item, &mut self.job) {
             (Item::Request, _) => Some(&mut self.request),
             (Item::Accept, _) => Some(&mut self.accept),
-            (Item::Refuse | Item::Cancel | Item::Failed { .. }, _) => Some(&mut self.farewell_delivery),
+            (Item::Refuse | Item::Cancel | Item::Failed { .. }, _) => {
+                Some(&mut self.farewell_delivery)
+            }
             (Item::Stored { .. }, _) => Some(&mut self.stored),
-            (Item::Want { start, .. }, Job::Sink(sink)) => {
+            (Item::Want { .. }, Job::Sink(sink)) => {
                 let mut wants = sink.wants.iter_mut();
-                wants.find(|want| want.start == start).map(|want| &mut want.delivery)
+                wants
+                    .find(|want| want.item() == item)
+                    .map(|want| &mut want.delivery)
             }
             (Item::Credit, Job::Reader(reader)) => Some(&mut reader.credit),
             (Item::Entry { .. }, Job::Source(source)) => Some(&mut source.entry),
@@ -183,7 +238,9 @@ impl Transfer {
                 sink.wants.retain(|want| want.delivery != Delivery::Done);
             }
             (Item::Piece { .. }, Job::Source(source)) => {
-                source.pieces.retain(|piece| piece.delivery != Delivery::Done);
+                source
+                    .pieces
+                    .retain(|piece| piece.delivery != Delivery::Done);
             }
             _ => {}
         }
@@ -214,7 +271,11 @@ impl Transfer {
     }
 
     /// Writes one frame of bytes; false when there is none, or no room.
-    pub(in crate::transfer) fn write_data(&mut self, key: Key, packet: &mut PacketWriter<'_>) -> bool {
+    pub(in crate::transfer) fn write_data(
+        &mut self,
+        key: Key,
+        packet: &mut PacketWriter<'_>,
+    ) -> bool {
         match (&mut self.job, self.number) {
             (Job::Source(source), Some(number)) => source.write_data(key, number, packet),
             (Job::Lister(lister), Some(number)) => lister.write_frame(key, number, packet),

@@ -41,7 +41,12 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn new(place: Place) -> Self {
-        Self { place, op_out: false, meta: None, entry: Delivery::Unneeded }
+        Self {
+            place,
+            op_out: false,
+            meta: None,
+            entry: Delivery::Unneeded,
+        }
     }
 }
 
@@ -93,7 +98,10 @@ impl Job {
         }
     }
 
-    pub(super) fn poll_op(&mut self, cx: &mut Context<'_>) -> Result<Option<(OpTag, Operation)>, Fault> {
+    pub(super) fn poll_op(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<(OpTag, Operation)>, Fault> {
         match self {
             Self::Sink(sink) => sink.poll_op(cx),
             Self::Source(source) => Ok(source.poll_op(cx)),

@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::file::{BLOCK_SIZE, Block, Pool, Use, block_count, block_len};
 use crate::range_set::RangeSet;
@@ -25,8 +26,6 @@ pub(super) struct Assembly {
     done: RangeSet,
     /// Memory of range sets that are not in use.
     spare: Vec<RangeSet>,
-    /// Times that bytes came again with another content (I4).
-    conflicts: u64,
 }
 
 #[derive(Debug)]
@@ -46,17 +45,21 @@ impl Assembly {
 
     /// Whether every block was complete at some time, and none has been reopened since.
     pub(super) fn is_complete(&self) -> bool {
-        self.size.is_some_and(|size| self.done.covers(0..block_count(size)))
-    }
-
-    /// Times that bytes came again with another content.
-    pub(super) fn conflicts(&self) -> u64 {
-        self.conflicts
+        self.size
+            .is_some_and(|size| self.done.covers(0..block_count(size)))
     }
 
     /// Takes bytes of one block; false when there is no room for them. `room` says whether one more block may be held.
-    pub(super) fn add(&mut self, pool: &mut Pool, room: bool, offset: u64, data: &[u8]) -> Result<bool, Fault> {
-        let end = offset.checked_add(data.len() as u64).ok_or(Fault::VIOLATION)?;
+    pub(super) fn add(
+        &mut self,
+        pool: &mut Pool,
+        room: bool,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<bool, Fault> {
+        let end = offset
+            .checked_add(data.len() as u64)
+            .ok_or(Fault::VIOLATION)?;
         let index = offset / u64::from(BLOCK_SIZE);
         let start = offset % u64::from(BLOCK_SIZE);
         let within = start..start + data.len() as u64;
@@ -69,13 +72,27 @@ impl Assembly {
         if self.done.contains(index) {
             return Ok(true);
         }
-        let at = self.gathering.partition_point(|gather| gather.index < index);
-        if self.gathering.get(at).is_none_or(|gather| gather.index != index) {
+        let at = self
+            .gathering
+            .partition_point(|gather| gather.index < index);
+        if self
+            .gathering
+            .get(at)
+            .is_none_or(|gather| gather.index != index)
+        {
             let Some(block) = room.then(|| pool.take(Use::Sink)).flatten() else {
                 return Ok(false);
             };
             let have = self.spare.pop().unwrap_or_default();
-            self.gathering.insert(at, Gather { index, have, count: 0, block });
+            self.gathering.insert(
+                at,
+                Gather {
+                    index,
+                    have,
+                    count: 0,
+                    block,
+                },
+            );
         }
         let Some(gather) = self.gathering.get_mut(at) else {
             return Ok(false);
@@ -83,8 +100,11 @@ impl Assembly {
         if gather.have.len() >= RANGES_MAX && !gather.have.intersects(within.clone()) {
             return Ok(false);
         }
-        self.conflicts += u64::from(gather.fill(within, data));
-        if self.size.is_some_and(|size| gather.count == block_len(size, index)) {
+        gather.fill(within, data);
+        if self
+            .size
+            .is_some_and(|size| gather.count == block_len(size, index))
+        {
             self.complete(at);
         }
         Ok(true)
@@ -96,7 +116,11 @@ impl Assembly {
         for at in (0..self.gathering.len()).rev() {
             let gather = &self.gathering[at];
             let len = block_len(size, gather.index);
-            if gather.have.last().is_some_and(|range| range.end > u64::from(len)) {
+            if gather
+                .have
+                .last()
+                .is_some_and(|range| range.end > u64::from(len))
+            {
                 return Err(Fault::Session(CloseCode::FlowControl));
             }
             if gather.count == len {
@@ -142,31 +166,18 @@ impl Assembly {
 }
 
 impl Gather {
-    /// Copies what is new and keeps what was there first; true when they differ.
-    fn fill(&mut self, within: core::ops::Range<u64>, data: &[u8]) -> bool {
+    /// Copies what is new. Bytes that were there first stay, whatever comes in their place: the piece's value decides
+    /// (I4).
+    fn fill(&mut self, within: Range<u64>, data: &[u8]) {
         let bytes = self.block.bytes_mut();
-        let part = |from: u64, to: u64| {
-            let (from, to) = (from.max(within.start), to.min(within.end));
-            let here = (from - within.start) as usize..(to - within.start) as usize;
-            (from as usize..to as usize, here)
-        };
-        let mut differs = false;
-        if self.have.intersects(within.clone()) {
-            for range in self.have.iter() {
-                if range.start < within.end && within.start < range.end {
-                    let (there, here) = part(range.start, range.end);
-                    differs |= bytes.get(there) != data.get(here);
-                }
-            }
-        }
         for gap in self.have.missing(within.clone()) {
-            let (there, here) = part(gap.start, gap.end);
-            if let (Some(to), Some(from)) = (bytes.get_mut(there), data.get(here)) {
+            let from = (gap.start - within.start) as usize..(gap.end - within.start) as usize;
+            let to = gap.start as usize..gap.end as usize;
+            if let (Some(to), Some(from)) = (bytes.get_mut(to), data.get(from)) {
                 to.copy_from_slice(from);
             }
         }
         self.count += self.have.insert(within) as u32;
-        differs
     }
 }
 
@@ -176,7 +187,12 @@ mod tests {
 
     const BLOCK: u64 = BLOCK_SIZE as u64;
 
-    fn add(assembly: &mut Assembly, pool: &mut Pool, offset: u64, data: &[u8]) -> Result<bool, Fault> {
+    fn add(
+        assembly: &mut Assembly,
+        pool: &mut Pool,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<bool, Fault> {
         assembly.add(pool, true, offset, data)
     }
 
@@ -189,13 +205,16 @@ mod tests {
             let end = (start + 900).min(bytes.len());
             for (start, end) in [(start, end.min(border)), (border, end)] {
                 if start < end {
-                    assert_eq!(add(&mut assembly, &mut pool, start as u64, &bytes[start..end]), Ok(true));
+                    assert_eq!(
+                        add(&mut assembly, &mut pool, start as u64, &bytes[start..end]),
+                        Ok(true)
+                    );
                 }
             }
         }
         assert!(!assembly.has_full() && assembly.held() == 2);
         assert_eq!(assembly.set_size(bytes.len() as u64), Ok(()));
-        assert!(assembly.is_complete() && assembly.conflicts() == 0);
+        assert!(assembly.is_complete());
         while let Some((index, block)) = assembly.pop_full() {
             let start = (index * BLOCK) as usize;
             let expected = &bytes[start..(start + BLOCK as usize).min(bytes.len())];
@@ -204,28 +223,39 @@ mod tests {
     }
 
     #[test]
-    fn the_first_bytes_stay_and_others_are_counted() {
+    fn i4_the_first_bytes_stay() {
         let (mut assembly, mut pool) = (Assembly::default(), Pool::new(1, 0));
         assert_eq!(assembly.set_size(10), Ok(()));
         assert_eq!(add(&mut assembly, &mut pool, 2, b"cde"), Ok(true));
         assert_eq!(add(&mut assembly, &mut pool, 0, b"abcXe"), Ok(true));
-        assert_eq!(assembly.conflicts(), 1);
         assert_eq!(add(&mut assembly, &mut pool, 4, b"efghij"), Ok(true));
-        assert_eq!(assembly.conflicts(), 1);
         let block = assembly.pop_full();
-        assert_eq!(block.as_ref().map(|(_, block)| &block.bytes()[..10]), Some(&b"abcdefghij"[..]));
+        assert_eq!(
+            block.as_ref().map(|(_, block)| &block.bytes()[..10]),
+            Some(&b"abcdefghij"[..])
+        );
     }
 
     #[test]
     fn limits_hold() {
         let (mut assembly, mut pool) = (Assembly::default(), Pool::new(1, 0));
-        assert_eq!(add(&mut assembly, &mut pool, BLOCK - 1, b"ab"), Err(Fault::VIOLATION));
-        assert_eq!(add(&mut assembly, &mut pool, u64::MAX, b"ab"), Err(Fault::VIOLATION));
+        assert_eq!(
+            add(&mut assembly, &mut pool, BLOCK - 1, b"ab"),
+            Err(Fault::VIOLATION)
+        );
+        assert_eq!(
+            add(&mut assembly, &mut pool, u64::MAX, b"ab"),
+            Err(Fault::VIOLATION)
+        );
         for i in 0..RANGES_MAX as u64 {
             assert_eq!(add(&mut assembly, &mut pool, 2 * i, b"a"), Ok(true));
         }
         assert_eq!(add(&mut assembly, &mut pool, 1_000, b"a"), Ok(false));
-        assert_eq!(add(&mut assembly, &mut pool, BLOCK, b"a"), Ok(false), "the pool has one block");
+        assert_eq!(
+            add(&mut assembly, &mut pool, BLOCK, b"a"),
+            Ok(false),
+            "the pool has one block"
+        );
         let flow = Fault::Session(CloseCode::FlowControl);
         assert_eq!(assembly.set_size(20), Err(flow));
         assembly.clear(&mut pool);

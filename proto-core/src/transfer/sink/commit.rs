@@ -64,7 +64,10 @@ impl Step {
 
     /// Whether the step is one operation.
     pub(super) fn is_operation(self) -> bool {
-        !matches!(self, Self::AwaitEntry | Self::Receive | Self::Stored | Self::Gone)
+        !matches!(
+            self,
+            Self::AwaitEntry | Self::Receive | Self::Stored | Self::Gone
+        )
     }
 }
 
@@ -107,7 +110,11 @@ pub(super) fn temp_name(rng: &mut Rng, path: &FilePath) -> Result<FilePath, Faul
     let number = rng.next_u64();
     let mut name = Vec::with_capacity(27);
     name.extend_from_slice(b".dhow-");
-    name.extend((0..16).rev().map(|i| DIGITS[(number >> (4 * i)) as usize & 15]));
+    name.extend(
+        (0..16)
+            .rev()
+            .map(|i| DIGITS[(number >> (4 * i)) as usize & 15]),
+    );
     name.extend_from_slice(b".part");
     let name = path.parent().join(&name);
     name.map_err(|_| Fault::Transfer(ErrorCode::NameRefused))
@@ -145,7 +152,10 @@ pub(super) fn operation(
             to: path,
             replace: plan.may_replace,
         }),
-        Step::SyncDir => Some(Operation::SyncDir { root, path: path.parent() }),
+        Step::SyncDir => Some(Operation::SyncDir {
+            root,
+            path: path.parent(),
+        }),
         Step::AwaitEntry | Step::Receive | Step::Stored | Step::Gone => None,
     }
 }

@@ -73,7 +73,9 @@ impl Credit {
 
     /// The source may not know the present limit.
     pub(super) fn lost(&mut self) {
-        self.told = self.told.min(self.limit.saturating_sub(u64::from(self.window)));
+        self.told = self
+            .told
+            .min(self.limit.saturating_sub(u64::from(self.window)));
     }
 
     /// A block was written for the first time. The limit rises up to `cap`.

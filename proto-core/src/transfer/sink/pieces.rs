@@ -158,13 +158,22 @@ mod tests {
             }
         }
         assert!(sink.is_complete());
-        assert_eq!(sink.seal(*blake3::hash(&content).as_bytes()), Ok(Verdict::Fine));
+        assert_eq!(
+            sink.seal(*blake3::hash(&content).as_bytes()),
+            Ok(Verdict::Fine)
+        );
         assert_eq!(sink.seal([0; 32]), INTEGRITY);
     }
 
     #[test]
     fn claims_outside_the_file_break_the_protocol() {
-        assert_eq!(Pieces::new(PIECE_SIZE).claim(0, [0; 32]), Err(Fault::VIOLATION));
-        assert_eq!(Pieces::new(PIECE_SIZE + 1).claim(2, [0; 32]), Err(Fault::VIOLATION));
+        assert_eq!(
+            Pieces::new(PIECE_SIZE).claim(0, [0; 32]),
+            Err(Fault::VIOLATION)
+        );
+        assert_eq!(
+            Pieces::new(PIECE_SIZE + 1).claim(2, [0; 32]),
+            Err(Fault::VIOLATION)
+        );
     }
 }

@@ -28,13 +28,18 @@ struct Slot {
 impl Held {
     /// Promised memory for one source; `None` when the pool has not enough now.
     pub(super) fn reserve(pool: &mut Pool, read_ahead: u32) -> Option<Self> {
-        let wanted = read_ahead.saturating_mul(PER_READ_AHEAD).saturating_add(MIN_BLOCKS);
+        let wanted = read_ahead
+            .saturating_mul(PER_READ_AHEAD)
+            .saturating_add(MIN_BLOCKS);
         let reserved = pool.reserve(Use::Source, wanted);
         if reserved < MIN_BLOCKS {
             pool.release(Use::Source, reserved);
             return None;
         }
-        Some(Self { reserved, blocks: Vec::with_capacity(reserved as usize) })
+        Some(Self {
+            reserved,
+            blocks: Vec::with_capacity(reserved as usize),
+        })
     }
 
     /// The bytes of a block, when they are here.
@@ -51,7 +56,11 @@ impl Held {
     /// Whether one more block may be read on with: blocks from `first_unsent` on leave one place free, for what must be
     /// read again.
     pub(super) fn may_read_on(&self, first_unsent: u64, lost: &RangeSet) -> bool {
-        let ahead = self.blocks.iter().filter(|slot| slot.index >= first_unsent).count();
+        let ahead = self
+            .blocks
+            .iter()
+            .filter(|slot| slot.index >= first_unsent)
+            .count();
         ahead + 1 < self.reserved as usize && self.may_take(first_unsent, lost)
     }
 
@@ -83,9 +92,15 @@ impl Held {
         let block_size = u64::from(BLOCK_SIZE);
         let spent = |slot: &Slot| {
             let start = slot.index * block_size;
-            slot.block.is_some() && slot.index < first_unsent && !lost.intersects(start..start + block_size)
+            slot.block.is_some()
+                && slot.index < first_unsent
+                && !lost.intersects(start..start + block_size)
         };
-        let slots = self.blocks.iter().enumerate().filter(|(_, slot)| spent(slot));
+        let slots = self
+            .blocks
+            .iter()
+            .enumerate()
+            .filter(|(_, slot)| spent(slot));
         slots.min_by_key(|(_, slot)| slot.index).map(|(at, _)| at)
     }
 

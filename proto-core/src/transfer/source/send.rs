@@ -63,8 +63,17 @@ impl Source {
         let Some(data) = bytes.get(..len as usize) else {
             return false;
         };
-        let frame = Frame::Data { transfer, file: 0, offset, data };
-        let item = Item::Data { file: 0, offset, len: len as u32 };
+        let frame = Frame::Data {
+            transfer,
+            file: 0,
+            offset,
+            data,
+        };
+        let item = Item::Data {
+            file: 0,
+            offset,
+            len: len as u32,
+        };
         if !packet.put(&frame, SentFrame::Transfer { key, item }) {
             return false;
         }
@@ -88,7 +97,8 @@ impl Source {
         let before = self.acked_most;
         self.acked_most = before.max(self.acked_bytes);
         let block = u64::from(BLOCK_SIZE);
-        before / block != self.acked_most / block || (before != self.acked_most && self.acked_most == self.size())
+        before / block != self.acked_most / block
+            || (before != self.acked_most && self.acked_most == self.size())
     }
 
     /// Bytes are lost: what has not arrived by another packet is sent again.
@@ -124,7 +134,10 @@ mod tests {
     #[test]
     fn ranges_are_cut_at_block_borders() {
         let parts: Vec<_> = by_block(65_000..65_536 * 2 + 7).collect();
-        assert_eq!(parts, vec![65_000..65_536, 65_536..131_072, 131_072..131_079]);
+        assert_eq!(
+            parts,
+            vec![65_000..65_536, 65_536..131_072, 131_072..131_079]
+        );
         assert_eq!(by_block(65_536..65_536).count(), 0);
         assert_eq!(by_block(0..65_536).count(), 1);
     }

@@ -36,7 +36,10 @@ impl Disk {
     }
 
     pub(super) fn temp_files(&self) -> usize {
-        self.files.keys().filter(|path| path.windows(6).any(|part| part == b".dhow-")).count()
+        self.files
+            .keys()
+            .filter(|path| path.windows(6).any(|part| part == b".dhow-"))
+            .count()
     }
 
     /// Does the operation; the second is the block to send home.
@@ -45,20 +48,39 @@ impl Disk {
         self.log.push(name(&op));
         let failure = self.fail.filter(|fail| fail.0 == number).map(|fail| fail.1);
         match op {
-            Operation::Read { file, offset, len, mut block, hash } if failure.is_none() => {
+            Operation::Read {
+                file,
+                offset,
+                len,
+                mut block,
+                hash,
+            } if failure.is_none() => {
                 let content = &self.content(file).content;
                 let start = (offset as usize).min(content.len());
                 let end = (start + len as usize).min(content.len());
                 block.bytes_mut()[..end - start].copy_from_slice(&content[start..end]);
                 let value = block_value(&content[start..end], offset, hash);
-                (Ok(Outcome::Moved { len: (end - start) as u32, value }), Some(block))
+                (
+                    Ok(Outcome::Moved {
+                        len: (end - start) as u32,
+                        value,
+                    }),
+                    Some(block),
+                )
             }
-            Operation::Write { file, offset, len, mut block, hash } if failure.is_none() => {
-                if let Some((index, times)) = &mut self.spoil {
-                    if *index * 65_536 == offset && *times > 0 {
-                        *times -= 1;
-                        block.bytes_mut()[0] ^= 1;
-                    }
+            Operation::Write {
+                file,
+                offset,
+                len,
+                mut block,
+                hash,
+            } if failure.is_none() => {
+                if let Some((index, times)) = &mut self.spoil
+                    && *index * 65_536 == offset
+                    && *times > 0
+                {
+                    *times -= 1;
+                    block.bytes_mut()[0] ^= 1;
                 }
                 let value = block_value(&block.bytes()[..len as usize], offset, hash);
                 let content = &mut self.content(file).content;
@@ -114,17 +136,24 @@ impl Disk {
                 Ok(Outcome::Done)
             }
             Operation::FreeSpace { .. } => Ok(Outcome::Free(self.free)),
-            Operation::Rename { from, to, replace, .. } => {
+            Operation::Rename {
+                from, to, replace, ..
+            } => {
                 if !replace && self.files.contains_key(to.as_bytes()) {
                     return Err(FileError::Exists);
                 }
-                let file = self.files.remove(from.as_bytes()).ok_or(FileError::NotFound)?;
+                let file = self
+                    .files
+                    .remove(from.as_bytes())
+                    .ok_or(FileError::NotFound)?;
                 self.files.insert(to.as_bytes().to_vec(), file);
                 Ok(Outcome::Done)
             }
-            Operation::Remove { path, .. } => {
-                self.files.remove(path.as_bytes()).map(|_| Outcome::Done).ok_or(FileError::NotFound)
-            }
+            Operation::Remove { path, .. } => self
+                .files
+                .remove(path.as_bytes())
+                .map(|_| Outcome::Done)
+                .ok_or(FileError::NotFound),
             Operation::List { cursor, max, .. } => Ok(self.list(cursor, max)),
             Operation::Sync { .. } | Operation::SyncDir { .. } => Ok(Outcome::Done),
             _ => Err(FileError::Io),
@@ -146,17 +175,27 @@ impl Disk {
 
     fn list(&self, cursor: u64, max: u32) -> Outcome {
         let mut entries = Vec::new();
-        let mut next = cursor;
-        for (name, file) in self.files.iter().skip(cursor as usize) {
+        for (next, (name, file)) in (cursor..).zip(self.files.iter().skip(cursor as usize)) {
             let size = file.content.len() as u64;
-            let entry = Entry { kind: EntryKind::File, size, mtime: file.mtime, mode: file.mode, name };
+            let entry = Entry {
+                kind: EntryKind::File,
+                size,
+                mtime: file.mtime,
+                mode: file.mode,
+                name,
+            };
             if entries.len() + entry.encoded_len() > max as usize {
-                return Outcome::Page { entries, next: Some(next) };
+                return Outcome::Page {
+                    entries,
+                    next: Some(next),
+                };
             }
             entry.encode(&mut entries);
-            next += 1;
         }
-        Outcome::Page { entries, next: None }
+        Outcome::Page {
+            entries,
+            next: None,
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Failures at every operation, cancellation and loss of the session at every moment.
 
+use super::ends::*;
 use super::files::{ends, request};
-use super::world::*;
+use super::world::World;
 use crate::event::{Failure, Finished};
 use crate::file::FileError;
 use crate::transfer::Overwrite;
@@ -31,11 +32,25 @@ fn agree(client: &[Outcome], server: &[Outcome], crossed: bool) -> bool {
 fn check_target(world: &World, up: bool, old: bool, context: &str) {
     let (from, name, to, target) = ends(up);
     let stored = world.outcomes(to).iter().any(|outcome| {
-        matches!(outcome, Ok(Finished::Stored { how: StoredAs::Written, .. }))
+        matches!(
+            outcome,
+            Ok(Finished::Stored {
+                how: StoredAs::Written,
+                ..
+            })
+        )
     });
-    let now = world.ends[to].disk.files.get(target).map(|file| &file.content);
+    let now = world.ends[to]
+        .disk
+        .files
+        .get(target)
+        .map(|file| &file.content);
     if stored {
-        assert_eq!(now, Some(&world.ends[from].disk.files[name].content), "{context}");
+        assert_eq!(
+            now,
+            Some(&world.ends[from].disk.files[name].content),
+            "{context}"
+        );
     } else if old {
         assert_eq!(now.map(Vec::len), Some(10), "{context}");
     } else {
@@ -59,7 +74,10 @@ const ERRORS: [FileError; 6] = [
 fn d2_every_failure_at_every_operation_leaves_no_trace() {
     for up in [false, true] {
         for overwrite in [Overwrite::Replace, Overwrite::Compare] {
-            for (end, error) in [CLIENT, SERVER].into_iter().flat_map(|end| ERRORS.map(|error| (end, error))) {
+            for (end, error) in [CLIENT, SERVER]
+                .into_iter()
+                .flat_map(|end| ERRORS.map(|error| (end, error)))
+            {
                 for number in 0.. {
                     let mut world = World::new(number as u64, BAD, limits());
                     let (from, name, to, target) = ends(up);
@@ -74,12 +92,24 @@ fn d2_every_failure_at_every_operation_leaves_no_trace() {
                     let log = &world.ends[end].disk.log;
                     let context = format!("{error:?} at {number} of {log:?}, end {end}, up {up}");
                     assert_eq!(world.closed, None, "{context}");
-                    assert!(world.ends.iter().all(|end| end.transfers.is_drained()), "{context}");
+                    assert!(
+                        world.ends.iter().all(|end| end.transfers.is_drained()),
+                        "{context}"
+                    );
                     let (client, server) = (world.outcomes(CLIENT), world.outcomes(SERVER));
-                    assert!(agree(&client, &server, false), "{context}: {client:?} {server:?}");
-                    assert!(world.ends.iter().all(|end| end.disk.open_files() == 0), "{context}");
+                    assert!(
+                        agree(&client, &server, false),
+                        "{context}: {client:?} {server:?}"
+                    );
+                    assert!(
+                        world.ends.iter().all(|end| end.disk.open_files() == 0),
+                        "{context}"
+                    );
                     let removal = log.get(number) == Some(&"Remove");
-                    assert!(removal || world.ends[to].disk.temp_files() == 0, "{context}");
+                    assert!(
+                        removal || world.ends[to].disk.temp_files() == 0,
+                        "{context}"
+                    );
                     check_target(&world, up, old, &context);
                     if log.len() <= number {
                         break;
@@ -99,9 +129,18 @@ fn a_directory_that_cannot_be_synced_is_said_so() {
     world.run();
     assert_eq!(world.ends[SERVER].disk.log.last(), Some(&"SyncDir"));
     let file_only = |outcome: &Outcome| {
-        matches!(outcome, Ok(Finished::Stored { durability: crate::wire::Durability::File, .. }))
+        matches!(
+            outcome,
+            Ok(Finished::Stored {
+                durability: crate::wire::Durability::File,
+                ..
+            })
+        )
     };
-    assert!(world.outcomes(CLIENT).iter().all(file_only) && world.outcomes(SERVER).iter().all(file_only));
+    assert!(
+        world.outcomes(CLIENT).iter().all(file_only)
+            && world.outcomes(SERVER).iter().all(file_only)
+    );
 }
 
 /// A world in the middle of a transfer, `steps` after its start.
@@ -113,7 +152,11 @@ fn midway(seed: u64, up: bool, old: bool) -> World {
     if old {
         world.put_file(to, target, 10);
     }
-    let overwrite = if seed.is_multiple_of(3) { Overwrite::Compare } else { Overwrite::Replace };
+    let overwrite = if seed.is_multiple_of(3) {
+        Overwrite::Compare
+    } else {
+        Overwrite::Replace
+    };
     world.start(request(up, overwrite));
     for _ in 0..world.random(400) {
         world.step();
@@ -127,13 +170,18 @@ fn cancellation_at_any_moment_by_either_end() {
         let (up, old, end) = (seed & 1 == 0, seed & 2 == 0, (seed >> 2 & 1) as usize);
         let mut world = midway(seed, up, old);
         for key in world.with(end, |transfers, _| transfers.keys()) {
-            let done = world.with(end, |transfers, cx| transfers.cancel(cx, key, ErrorCode::Cancelled));
+            let done = world.with(end, |transfers, cx| {
+                transfers.cancel(cx, key, ErrorCode::Cancelled)
+            });
             assert_eq!(done, Ok(()));
         }
         world.run();
         assert_eq!(world.closed, None);
         let (client, server) = (world.outcomes(CLIENT), world.outcomes(SERVER));
-        assert!(agree(&client, &server, true), "seed {seed}: {client:?} {server:?}");
+        assert!(
+            agree(&client, &server, true),
+            "seed {seed}: {client:?} {server:?}"
+        );
         check_target(&world, up, old, &format!("seed {seed}"));
     }
 }
@@ -187,10 +235,16 @@ fn i2_a_source_that_changes_is_noticed() {
             _ => file.content.fill(9),
         }
         world.run();
-        let now = world.ends[to].disk.files.get(target).map(|file| &file.content);
+        let now = world.ends[to]
+            .disk
+            .files
+            .get(target)
+            .map(|file| &file.content);
         match world.outcomes(to)[..] {
             // It was opened after the change, or everything had been read before it.
-            [Ok(_)] => assert!(now == Some(&before) || now == Some(&world.ends[from].disk.files[name].content)),
+            [Ok(_)] => assert!(
+                now == Some(&before) || now == Some(&world.ends[from].disk.files[name].content)
+            ),
             [Err(Failure::Peer(ErrorCode::SourceChanged))] => assert_eq!(now, None),
             ref other => unreachable!("{other:?}"),
         }
@@ -202,14 +256,29 @@ fn a_spoiled_piece_comes_once_more() {
     for size in [BLOCK - 5, 3 * BLOCK, 40 * BLOCK] {
         for index in [0, (size / BLOCK).min(17)] {
             for (times, fails) in [(1, false), (2, true)] {
-                let mut world = World::new(times.into(), BAD, Limits { sink_blocks: 4, ..limits() });
+                let mut world = World::new(
+                    times.into(),
+                    BAD,
+                    Limits {
+                        sink_blocks: 4,
+                        ..limits()
+                    },
+                );
                 let content = world.put_file(CLIENT, b"here", size);
                 world.ends[SERVER].disk.spoil = Some((index.min((size - 1) / BLOCK), times));
                 world.start(request(true, Overwrite::Replace));
                 world.run();
                 if fails {
-                    assert_eq!(world.outcomes(CLIENT), [Err(Failure::Peer(ErrorCode::Integrity))]);
-                    assert!(!world.ends[SERVER].disk.files.contains_key(&b"dir/there"[..]));
+                    assert_eq!(
+                        world.outcomes(CLIENT),
+                        [Err(Failure::Peer(ErrorCode::Integrity))]
+                    );
+                    assert!(
+                        !world.ends[SERVER]
+                            .disk
+                            .files
+                            .contains_key(&b"dir/there"[..])
+                    );
                 } else {
                     assert!(world.outcomes(CLIENT)[0].is_ok());
                     assert!(world.ends[SERVER].disk.files[&b"dir/there"[..]].content == content);

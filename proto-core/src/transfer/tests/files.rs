@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::world::*;
+use super::ends::*;
+use super::world::World;
 use crate::event::{Failure, Finished};
 use crate::file::Use;
 use crate::limits::Limits;
@@ -30,7 +31,11 @@ pub(super) fn put(overwrite: Overwrite) -> Request {
 
 /// The ends that have and want the file, and its name at each.
 pub(super) fn ends(up: bool) -> (usize, &'static [u8], usize, &'static [u8]) {
-    if up { (CLIENT, b"here", SERVER, b"dir/there") } else { (SERVER, b"dir/there", CLIENT, b"here") }
+    if up {
+        (CLIENT, b"here", SERVER, b"dir/there")
+    } else {
+        (SERVER, b"dir/there", CLIENT, b"here")
+    }
 }
 
 pub(super) fn request(up: bool, overwrite: Overwrite) -> Request {
@@ -38,7 +43,14 @@ pub(super) fn request(up: bool, overwrite: Overwrite) -> Request {
 }
 
 /// One file through a fresh world; returns the world afterwards.
-pub(super) fn travel(seed: u64, link: Link, limits: Limits, up: bool, size: u64, overwrite: Overwrite) -> World {
+pub(super) fn travel(
+    seed: u64,
+    link: Link,
+    limits: Limits,
+    up: bool,
+    size: u64,
+    overwrite: Overwrite,
+) -> World {
     let mut world = World::new(seed, link, limits);
     let (from, name, to, target) = ends(up);
     let content = world.put_file(from, name, size);
@@ -46,28 +58,62 @@ pub(super) fn travel(seed: u64, link: Link, limits: Limits, up: bool, size: u64,
     world.run();
     assert_eq!(world.closed, None);
     let root = Some(*blake3::hash(&content).as_bytes());
-    let expected = Ok(Finished::Stored { root, size, how: StoredAs::Written, durability: Durability::Full });
-    assert_eq!(world.outcomes(CLIENT), [expected], "size {size} up {up} seed {seed}");
-    assert_eq!(world.outcomes(SERVER), [expected], "size {size} up {up} seed {seed}");
+    let expected = Ok(Finished::Stored {
+        root,
+        size,
+        how: StoredAs::Written,
+        durability: Durability::Full,
+    });
+    assert_eq!(
+        world.outcomes(CLIENT),
+        [expected],
+        "size {size} up {up} seed {seed}"
+    );
+    assert_eq!(
+        world.outcomes(SERVER),
+        [expected],
+        "size {size} up {up} seed {seed}"
+    );
     let stored = &world.ends[to].disk.files[target];
-    assert!(stored.content == content, "other bytes: size {size} up {up} seed {seed}");
-    assert_eq!((stored.mtime, stored.mode), (1_700_000_000_000_000_123, 0o640));
+    assert!(
+        stored.content == content,
+        "other bytes: size {size} up {up} seed {seed}"
+    );
+    assert_eq!(
+        (stored.mtime, stored.mode),
+        (1_700_000_000_000_000_123, 0o640)
+    );
     world
 }
 
 const MIB: u64 = 1 << 20;
-const SIZES: [u64; 10] =
-    [0, 1, 999, 1_000, BLOCK - 1, BLOCK, BLOCK + 1, MIB - 1, MIB, MIB + 1];
+const SIZES: [u64; 10] = [
+    0,
+    1,
+    999,
+    1_000,
+    BLOCK - 1,
+    BLOCK,
+    BLOCK + 1,
+    MIB - 1,
+    MIB,
+    MIB + 1,
+];
 
 #[test]
 fn files_of_every_size_arrive_over_a_perfect_link() {
     for up in [false, true] {
         for size in SIZES.into_iter().chain([5 * MIB]) {
             let world = travel(1, PERFECT, limits(), up, size, Overwrite::Replace);
-            let resent: u64 = world.ends.iter().flat_map(|end| &end.events).map(|(_, event)| match event {
-                TransferEvent::Finished { stats, .. } => stats.resent,
-                _ => 0,
-            }).sum();
+            let resent: u64 = world
+                .ends
+                .iter()
+                .flat_map(|end| &end.events)
+                .map(|(_, event)| match event {
+                    TransferEvent::Finished { stats, .. } => stats.resent,
+                    _ => 0,
+                })
+                .sum();
             assert_eq!(resent, 0);
         }
     }
@@ -83,7 +129,17 @@ fn files_of_every_size_arrive_over_a_bad_link() {
         }
     }
     for up in [false, true] {
-        travel(9, Link { packet: 8_900, ..BAD }, limits(), up, 5 * MIB, Overwrite::Replace);
+        travel(
+            9,
+            Link {
+                packet: 8_900,
+                ..BAD
+            },
+            limits(),
+            up,
+            5 * MIB,
+            Overwrite::Replace,
+        );
     }
 }
 
@@ -104,7 +160,8 @@ fn small_files_arrive_whatever_the_link_does() {
             60 => dice.random(5_000),
             _ => dice.random(3 * BLOCK),
         };
-        let overwrite = [Overwrite::Replace, Overwrite::Compare, Overwrite::Never][dice.random(3) as usize];
+        let overwrite =
+            [Overwrite::Replace, Overwrite::Compare, Overwrite::Never][dice.random(3) as usize];
         travel(seed, link, limits(), dice.random(2) == 0, size, overwrite);
     }
 }
@@ -121,17 +178,30 @@ fn the_least_memory_is_enough() {
     };
     for seed in 0..4 {
         for up in [false, true] {
-            travel(seed, BAD, least.clone(), up, 2 * MIB + 77, Overwrite::Replace);
+            travel(
+                seed,
+                BAD,
+                least.clone(),
+                up,
+                2 * MIB + 77,
+                Overwrite::Replace,
+            );
         }
     }
 }
 
 #[test]
 fn m4_credit_never_exceeds_the_pool() {
-    let small = Limits { sink_blocks: 6, source_blocks: 8, credit_blocks_initial: 4, ..limits() };
+    let small = Limits {
+        sink_blocks: 6,
+        source_blocks: 8,
+        credit_blocks_initial: 4,
+        ..limits()
+    };
     let mut world = World::new(3, BAD, small);
-    let contents: Vec<Vec<u8>> =
-        (0..8u8).map(|i| world.put_file(SERVER, &[b'a' + i], 9 * BLOCK + u64::from(i))).collect();
+    let contents: Vec<Vec<u8>> = (0..8u8)
+        .map(|i| world.put_file(SERVER, &[b'a' + i], 9 * BLOCK + u64::from(i)))
+        .collect();
     for i in 0..8u8 {
         world.start(Request::Get {
             from: path(&[b'a' + i]),
@@ -156,7 +226,14 @@ fn m4_credit_never_exceeds_the_pool() {
 
 #[test]
 fn two_transfers_share_fairly() {
-    let mut world = World::new(4, Link { window: 16, ..PERFECT }, limits());
+    let mut world = World::new(
+        4,
+        Link {
+            window: 16,
+            ..PERFECT
+        },
+        limits(),
+    );
     world.disk_delay = 20;
     for name in [b"a", b"b"] {
         world.put_file(SERVER, name, 4 * MIB);
@@ -196,7 +273,10 @@ fn an_unchanged_target_is_left_alone() {
         world.put_file(from, name, 3 * BLOCK);
         let mut old = world.ends[from].disk.files[name].clone();
         old.content.fill(7);
-        world.ends[to].disk.files.insert(target.to_vec(), old.clone());
+        world.ends[to]
+            .disk
+            .files
+            .insert(target.to_vec(), old.clone());
         world.start(request(up, Overwrite::Compare));
         world.run();
         let unchanged = Ok(Finished::Stored {
@@ -213,15 +293,20 @@ fn an_unchanged_target_is_left_alone() {
         world.ends[to].disk.files.get_mut(target).unwrap().mtime += 1;
         world.start(request(up, Overwrite::Compare));
         world.run();
-        assert_eq!(world.ends[to].disk.files[target].content, world.ends[from].disk.files[name].content);
+        assert_eq!(
+            world.ends[to].disk.files[target].content,
+            world.ends[from].disk.files[name].content
+        );
     }
 }
 
 #[test]
 fn f14_an_existing_target_is_kept_when_asked() {
-    for (up, overwrite, may_replace) in
-        [(false, Overwrite::Never, true), (true, Overwrite::Never, true), (true, Overwrite::Replace, false)]
-    {
+    for (up, overwrite, may_replace) in [
+        (false, Overwrite::Never, true),
+        (true, Overwrite::Never, true),
+        (true, Overwrite::Replace, false),
+    ] {
         let mut world = World::new(6, BAD, limits());
         let (from, name, to, target) = ends(up);
         world.put_file(from, name, 1_000);
@@ -229,7 +314,11 @@ fn f14_an_existing_target_is_kept_when_asked() {
         world.ends[SERVER].may_replace = may_replace;
         world.start(request(up, overwrite));
         world.run();
-        let client = if up { Failure::Refused(ErrorCode::Exists) } else { Failure::Here(ErrorCode::Exists) };
+        let client = if up {
+            Failure::Refused(ErrorCode::Exists)
+        } else {
+            Failure::Here(ErrorCode::Exists)
+        };
         assert_eq!(world.outcomes(CLIENT), [Err(client)]);
         assert_eq!(world.ends[to].disk.files[target].content.len(), 10);
     }
@@ -239,7 +328,17 @@ fn f14_an_existing_target_is_kept_when_asked() {
 fn the_steps_of_an_upload_are_in_order() {
     let world = travel(7, PERFECT, limits(), true, 1, Overwrite::Replace);
     let log = &world.ends[SERVER].disk.log;
-    let steps = ["Stat", "FreeSpace", "Create", "Write", "SetMeta", "Sync", "Close", "Rename", "SyncDir"];
+    let steps = [
+        "Stat",
+        "FreeSpace",
+        "Create",
+        "Write",
+        "SetMeta",
+        "Sync",
+        "Close",
+        "Rename",
+        "SyncDir",
+    ];
     assert_eq!(log[..], steps);
 }
 
@@ -252,7 +351,11 @@ fn what_is_larger_than_the_free_space_is_refused() {
         world.ends[to].disk.free = 1_000;
         world.start(request(up, Overwrite::Replace));
         world.run();
-        let client = if up { Failure::Refused(ErrorCode::NoSpace) } else { Failure::Here(ErrorCode::NoSpace) };
+        let client = if up {
+            Failure::Refused(ErrorCode::NoSpace)
+        } else {
+            Failure::Here(ErrorCode::NoSpace)
+        };
         assert_eq!(world.outcomes(CLIENT), [Err(client)]);
         assert!(!world.ends[to].disk.log.contains(&"Create"));
     }

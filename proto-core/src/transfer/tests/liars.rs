@@ -3,8 +3,9 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::ends::*;
 use super::files::{get, put};
-use super::world::*;
+use super::world::World;
 use crate::file::Use;
 use crate::transfer::Overwrite;
 use crate::wire::{CloseCode, Durability, Entry, EntryKind, Frame, RequestKind, StoredAs};
@@ -16,12 +17,28 @@ fn say(world: &mut World, to: usize, frame: &Frame<'_>) -> bool {
 }
 
 fn entry(size: u64) -> Frame<'static> {
-    let entry = Entry { kind: EntryKind::File, size, mtime: 0, mode: 0o644, name: b"" };
-    Frame::Entry { transfer: 0, file: 0, version: &[0; 16], entry }
+    let entry = Entry {
+        kind: EntryKind::File,
+        size,
+        mtime: 0,
+        mode: 0o644,
+        name: b"",
+    };
+    Frame::Entry {
+        transfer: 0,
+        file: 0,
+        version: &[0; 16],
+        entry,
+    }
 }
 
 fn data(offset: u64, data: &[u8]) -> Frame<'_> {
-    Frame::Data { transfer: 0, file: 0, offset, data }
+    Frame::Data {
+        transfer: 0,
+        file: 0,
+        offset,
+        data,
+    }
 }
 
 /// A client that asked for a file, of a server that says what the test wants.
@@ -44,34 +61,104 @@ fn violation(frames: &[Frame<'_>]) -> Option<CloseCode> {
 #[test]
 fn c3_one_byte_more_than_announced_ends_the_session() {
     assert_eq!(violation(&[entry(1_000), data(999, b"a")]), None);
-    assert_eq!(violation(&[entry(1_000), data(999, b"ab")]), Some(CloseCode::FlowControl));
-    assert_eq!(violation(&[data(999, b"ab"), entry(1_000)]), Some(CloseCode::FlowControl));
+    assert_eq!(
+        violation(&[entry(1_000), data(999, b"ab")]),
+        Some(CloseCode::FlowControl)
+    );
+    assert_eq!(
+        violation(&[data(999, b"ab"), entry(1_000)]),
+        Some(CloseCode::FlowControl)
+    );
 }
 
 #[test]
 fn data_beyond_credit_ends_the_session() {
     let credit = u64::from(limits().credit_blocks_initial);
     assert_eq!(violation(&[data(credit * BLOCK - 1, b"a")]), None);
-    assert_eq!(violation(&[data(credit * BLOCK, b"a")]), Some(CloseCode::FlowControl));
-    let piece = Frame::Piece { transfer: 0, file: 0, index: credit / 16, value: &[0; 32] };
-    assert_eq!(violation(&[entry(1 << 40), piece]), Some(CloseCode::FlowControl));
+    assert_eq!(
+        violation(&[data(credit * BLOCK, b"a")]),
+        Some(CloseCode::FlowControl)
+    );
+    let piece = Frame::Piece {
+        transfer: 0,
+        file: 0,
+        index: credit / 16,
+        value: &[0; 32],
+    };
+    assert_eq!(
+        violation(&[entry(1 << 40), piece]),
+        Some(CloseCode::FlowControl)
+    );
 }
 
 #[test]
 fn breaches_of_the_protocol_end_the_session() {
     let breach = Some(CloseCode::ProtocolViolation);
     assert_eq!(violation(&[data(BLOCK - 1, b"ab")]), breach);
-    assert_eq!(violation(&[Frame::Data { transfer: 1, file: 0, offset: 0, data: b"a" }]), breach);
-    assert_eq!(violation(&[Frame::Data { transfer: 0, file: 1, offset: 0, data: b"a" }]), breach);
-    assert_eq!(violation(&[Frame::Want { transfer: 0, file: 0, start: 0, end: 1 }]), breach);
-    assert_eq!(violation(&[Frame::Page { transfer: 0, offset: 0, last: true, data: b"" }]), breach);
-    let seal = Frame::Seal { transfer: 0, file: 0, size: 9, root: &[0; 32] };
+    assert_eq!(
+        violation(&[Frame::Data {
+            transfer: 1,
+            file: 0,
+            offset: 0,
+            data: b"a"
+        }]),
+        breach
+    );
+    assert_eq!(
+        violation(&[Frame::Data {
+            transfer: 0,
+            file: 1,
+            offset: 0,
+            data: b"a"
+        }]),
+        breach
+    );
+    assert_eq!(
+        violation(&[Frame::Want {
+            transfer: 0,
+            file: 0,
+            start: 0,
+            end: 1
+        }]),
+        breach
+    );
+    assert_eq!(
+        violation(&[Frame::Page {
+            transfer: 0,
+            offset: 0,
+            last: true,
+            data: b""
+        }]),
+        breach
+    );
+    let seal = Frame::Seal {
+        transfer: 0,
+        file: 0,
+        size: 9,
+        root: &[0; 32],
+    };
     assert_eq!(violation(&[entry(10), seal]), breach);
-    let named = Entry { kind: EntryKind::File, size: 1, mtime: 0, mode: 0, name: b"../x" };
-    let named = Frame::Entry { transfer: 0, file: 0, version: &[0; 16], entry: named };
+    let named = Entry {
+        kind: EntryKind::File,
+        size: 1,
+        mtime: 0,
+        mode: 0,
+        name: b"../x",
+    };
+    let named = Frame::Entry {
+        transfer: 0,
+        file: 0,
+        version: &[0; 16],
+        entry: named,
+    };
     assert_eq!(violation(&[named]), breach);
     let how = StoredAs::Written;
-    let stored = Frame::Stored { transfer: 0, file: 0, how, durability: Durability::None };
+    let stored = Frame::Stored {
+        transfer: 0,
+        file: 0,
+        how,
+        durability: Durability::None,
+    };
     assert_eq!(violation(&[stored]), breach);
     let request = Frame::Request {
         transfer: 0,
@@ -94,9 +181,25 @@ fn stored_is_not_believed_before_everything_was_read() {
     for _ in 0..3 {
         world.step();
     }
-    say(&mut world, CLIENT, &Frame::Accept { transfer: 0, credit: 1 });
+    say(
+        &mut world,
+        CLIENT,
+        &Frame::Accept {
+            transfer: 0,
+            credit: 1,
+        },
+    );
     let how = StoredAs::Unchanged;
-    say(&mut world, CLIENT, &Frame::Stored { transfer: 0, file: 0, how, durability: Durability::Full });
+    say(
+        &mut world,
+        CLIENT,
+        &Frame::Stored {
+            transfer: 0,
+            file: 0,
+            how,
+            durability: Durability::Full,
+        },
+    );
     assert_eq!(world.closed, Some(CloseCode::ProtocolViolation));
 }
 
@@ -109,7 +212,15 @@ fn what_is_not_known_yet_comes_again_and_what_is_over_is_ignored() {
     world.run();
     assert!(say(&mut world, SERVER, &data(0, b"a")) && say(&mut world, CLIENT, &data(0, b"a")));
     let code = crate::wire::ErrorCode::Io;
-    assert!(say(&mut world, CLIENT, &Frame::Failed { transfer: 0, file: 0, code }));
+    assert!(say(
+        &mut world,
+        CLIENT,
+        &Frame::Failed {
+            transfer: 0,
+            file: 0,
+            code
+        }
+    ));
     assert_eq!(world.closed, None);
 }
 
@@ -123,7 +234,10 @@ fn m1_a_source_that_never_completes_a_block_holds_its_credit_and_no_more() {
         }
     }
     assert_eq!(world.closed, None);
-    assert_eq!(world.ends[CLIENT].pool.out(Use::Sink), limits().credit_blocks_initial);
+    assert_eq!(
+        world.ends[CLIENT].pool.out(Use::Sink),
+        limits().credit_blocks_initial
+    );
 }
 
 #[test]
@@ -133,7 +247,11 @@ fn any_frames_in_any_order_do_no_harm() {
         let to = (seed & 1) as usize;
         world.put_file(SERVER, b"dir/there", 3 * BLOCK);
         world.put_file(CLIENT, b"here", 2 * BLOCK);
-        world.start(if seed & 2 == 0 { get(Overwrite::Compare) } else { put(Overwrite::Replace) });
+        world.start(if seed & 2 == 0 {
+            get(Overwrite::Compare)
+        } else {
+            put(Overwrite::Replace)
+        });
         for _ in 0..40 {
             for _ in 0..world.random(8) {
                 world.step();
@@ -155,7 +273,17 @@ fn any_frames_in_any_order_do_no_harm() {
 fn nonsense(world: &mut World, to: usize) {
     let transfer = world.random(2);
     let file = world.random(20) / 19;
-    let numbers = [0, 1, 5, BLOCK, BLOCK - 1, 2 * BLOCK, 3 * BLOCK, 1 << 61, world.random(4 * BLOCK)];
+    let numbers = [
+        0,
+        1,
+        5,
+        BLOCK,
+        BLOCK - 1,
+        2 * BLOCK,
+        3 * BLOCK,
+        1 << 61,
+        world.random(4 * BLOCK),
+    ];
     let pick = |world: &mut World| numbers[world.random(9) as usize];
     let (a, b) = (pick(world), pick(world));
     let bytes: Vec<u8> = content(1 + world.random(70), a);
@@ -163,26 +291,67 @@ fn nonsense(world: &mut World, to: usize) {
     let frame = match world.random(13) {
         0 => Frame::Request {
             transfer: transfer + 1,
-            kind: [RequestKind::List, RequestKind::Stat, RequestKind::Get, RequestKind::Put]
-                [world.random(4) as usize],
+            kind: [
+                RequestKind::List,
+                RequestKind::Stat,
+                RequestKind::Get,
+                RequestKind::Put,
+            ][world.random(4) as usize],
             compare: a % 2 == 0,
             no_clobber: b % 2 == 0,
             durability: Durability::Full,
             amount: a,
             path: b"dir/there",
         },
-        1 => Frame::Accept { transfer, credit: a },
+        1 => Frame::Accept {
+            transfer,
+            credit: a,
+        },
         2 => Frame::Refuse { transfer, code },
         3 => Frame::Cancel { transfer, code },
         4 => entry(a),
-        5 => Frame::Want { transfer, file, start: a.min(b), end: a.max(b) },
+        5 => Frame::Want {
+            transfer,
+            file,
+            start: a.min(b),
+            end: a.max(b),
+        },
         6 => Frame::Credit { transfer, limit: a },
-        7 => Frame::Data { transfer, file, offset: a, data: &bytes },
-        8 => Frame::Piece { transfer, file, index: a, value: &[3; 32] },
-        9 => Frame::Seal { transfer, file, size: a, root: &[4; 32] },
-        10 => Frame::Stored { transfer, file, how: StoredAs::Written, durability: Durability::Full },
-        11 => Frame::Failed { transfer, file, code },
-        _ => Frame::Page { transfer, offset: a, last: b == 1, data: &bytes },
+        7 => Frame::Data {
+            transfer,
+            file,
+            offset: a,
+            data: &bytes,
+        },
+        8 => Frame::Piece {
+            transfer,
+            file,
+            index: a,
+            value: &[3; 32],
+        },
+        9 => Frame::Seal {
+            transfer,
+            file,
+            size: a,
+            root: &[4; 32],
+        },
+        10 => Frame::Stored {
+            transfer,
+            file,
+            how: StoredAs::Written,
+            durability: Durability::Full,
+        },
+        11 => Frame::Failed {
+            transfer,
+            file,
+            code,
+        },
+        _ => Frame::Page {
+            transfer,
+            offset: a,
+            last: b == 1,
+            data: &bytes,
+        },
     };
     // Some numbers are larger than what the wire can carry.
     if frame.encode(&mut [0; 200]).is_some() {

@@ -1,8 +1,10 @@
 //! Two ends, two disks and a bad link: transfers as a whole.
 
 mod disk;
+mod ends;
 mod faults;
 mod files;
 mod liars;
+mod link;
 mod listings;
 mod world;

@@ -1,0 +1,206 @@
+//! Frames on their way between the session's packets and its transfers.
+
+use super::{Taken, Transfers};
+use crate::crypto::Direction;
+use crate::peer::PacketWriter;
+use crate::slab::Key;
+use crate::transfer::one::{Asked, Transfer};
+use crate::transfer::{Context, Item};
+use crate::wire::{CloseCode, ErrorCode, FilePath, Frame};
+
+impl Transfers {
+    /// Acts on a frame. An error closes the session.
+    pub(crate) fn handle_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+        frame: &Frame<'_>,
+    ) -> Result<Taken, CloseCode> {
+        if self.lost {
+            return Ok(Taken::No);
+        }
+        let number = match frame {
+            Frame::Request { .. } => return self.handle_request(cx, frame),
+            Frame::Accept { transfer, .. }
+            | Frame::Refuse { transfer, .. }
+            | Frame::Cancel { transfer, .. }
+            | Frame::Entry { transfer, .. }
+            | Frame::Want { transfer, .. }
+            | Frame::Credit { transfer, .. }
+            | Frame::Data { transfer, .. }
+            | Frame::Piece { transfer, .. }
+            | Frame::Seal { transfer, .. }
+            | Frame::Stored { transfer, .. }
+            | Frame::Failed { transfer, .. }
+            | Frame::Page { transfer, .. } => *transfer,
+            _ => return Ok(Taken::Yes),
+        };
+        let Some(key) = self.route(number) else {
+            return self.unrouted(number);
+        };
+        let taken = match self.all.get_mut(key) {
+            Some(transfer) => transfer.handle_frame(cx, frame),
+            None => return Ok(Taken::Yes),
+        };
+        if self.direction == Direction::Client {
+            self.numbers.insert(number);
+        }
+        let taken = self.faulted(cx, key, taken)?;
+        self.update(cx, key);
+        Ok(if taken.unwrap_or(true) {
+            Taken::Yes
+        } else {
+            Taken::No
+        })
+    }
+
+    fn route(&self, number: u64) -> Option<Key> {
+        let at = self
+            .routes
+            .binary_search_by_key(&number, |route| route.0)
+            .ok()?;
+        self.routes.get(at).map(|route| route.1)
+    }
+
+    /// A frame for a transfer that is freed, or was never heard of.
+    fn unrouted(&self, number: u64) -> Result<Taken, CloseCode> {
+        match self.direction {
+            Direction::Client if number >= self.next_number => Err(CloseCode::ProtocolViolation),
+            Direction::Server if !self.numbers.contains(number) => Ok(Taken::No),
+            _ => Ok(Taken::Yes),
+        }
+    }
+
+    fn handle_request(
+        &mut self,
+        cx: &mut Context<'_>,
+        frame: &Frame<'_>,
+    ) -> Result<Taken, CloseCode> {
+        let &Frame::Request {
+            transfer,
+            kind,
+            compare,
+            no_clobber,
+            durability,
+            amount,
+            path,
+        } = frame
+        else {
+            return Ok(Taken::Yes);
+        };
+        if self.direction == Direction::Client || !self.numbers.admits(transfer) {
+            return Err(CloseCode::ProtocolViolation);
+        }
+        if self.numbers.contains(transfer) {
+            return Ok(Taken::Yes);
+        }
+        let early = !self.admitted && self.all.len() >= self.early_max as usize;
+        if early || !self.has_place() {
+            return Ok(Taken::No);
+        }
+        let parsed = FilePath::parse(path)
+            .ok()
+            .filter(|path| !path.is_reserved());
+        let named = parsed.is_some();
+        let path = parsed.unwrap_or_default();
+        let asked = Asked {
+            kind,
+            compare,
+            no_clobber,
+            durability,
+            amount,
+            path,
+        };
+        let refusal = if !named {
+            Some(ErrorCode::NameRefused)
+        } else if self.open_count() >= self.open_max {
+            Some(ErrorCode::Busy)
+        } else {
+            None
+        };
+        let new = match refusal {
+            Some(code) => Transfer::refused(cx, transfer, asked, code),
+            None => Transfer::requested(cx, transfer, asked),
+        };
+        self.numbers.insert(transfer);
+        let key = self.all.insert(new);
+        self.add_route(transfer, key);
+        Ok(Taken::Yes)
+    }
+
+    fn add_route(&mut self, number: u64, key: Key) {
+        let at = self.routes.partition_point(|route| route.0 < number);
+        self.routes.insert(at, (number, key));
+    }
+
+    /// A packet with this item has arrived.
+    pub(crate) fn handle_acked(&mut self, cx: &mut Context<'_>, key: Key, item: Item) {
+        let Some(transfer) = self.all.get_mut(key) else {
+            return;
+        };
+        transfer.handle_acked(item);
+        if let (Item::Request, Some(number)) = (item, transfer.number) {
+            self.numbers.insert(number);
+        }
+        self.update(cx, key);
+    }
+
+    /// A packet with this item is lost.
+    pub(crate) fn handle_lost(&mut self, cx: &mut Context<'_>, key: Key, item: Item) {
+        if let Some(transfer) = self.all.get_mut(key) {
+            transfer.handle_lost(item);
+            self.update(cx, key);
+        }
+    }
+
+    /// Whether [`write_frames`](Self::write_frames) has something.
+    pub(crate) fn has_frames(&self) -> bool {
+        let mut known = self.routes.iter().filter_map(|route| self.all.get(route.1));
+        let due = |transfer: &Transfer| {
+            transfer.next_control(&self.numbers).is_some() || transfer.has_data()
+        };
+        !self.lost && known.any(due)
+    }
+
+    /// Fills the packet: control frames first, then bytes, a frame of each transfer in turn.
+    pub(crate) fn write_frames(&mut self, _cx: &mut Context<'_>, packet: &mut PacketWriter<'_>) {
+        if self.lost {
+            return;
+        }
+        for at in 0..self.routes.len() {
+            self.write_controls(at, packet);
+        }
+        while let Some((number, key)) = self.next_with_data() {
+            let written = self
+                .all
+                .get_mut(key)
+                .is_some_and(|transfer| transfer.write_data(key, packet));
+            if !written {
+                return;
+            }
+            self.served = number;
+        }
+    }
+
+    fn write_controls(&mut self, at: usize, packet: &mut PacketWriter<'_>) {
+        let Some(&(_, key)) = self.routes.get(at) else {
+            return;
+        };
+        let Some(transfer) = self.all.get_mut(key) else {
+            return;
+        };
+        while let Some(item) = transfer.next_control(&self.numbers) {
+            if !transfer.write_control(key, item, packet) {
+                return;
+            }
+        }
+    }
+
+    /// The next transfer in turn that has bytes to send.
+    fn next_with_data(&self) -> Option<(u64, Key)> {
+        let first = self.routes.partition_point(|route| route.0 <= self.served);
+        let (before, after) = self.routes.split_at(first);
+        let mut turn = after.iter().chain(before);
+        turn.find(|route| self.all.get(route.1).is_some_and(Transfer::has_data))
+            .copied()
+    }
+}
