@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use proto_core::crypto::{Direction, PublicKey};
-use proto_core::wire::CloseCode;
+use proto_core::wire::{CloseCode, ErrorCode};
 use proto_core::{
     Admission, CloseCause, Duration, Endpoint, Event, Failure, FileInfo, Finished, Instant, PeerId,
     Place, Request, RootId, StartError, TransferId,
@@ -76,6 +76,8 @@ pub(super) struct User {
     transfers: BTreeMap<TransferId, usize>,
     /// There was no room for one more transfer.
     full: bool,
+    /// The server has room for fewer transfers than this user has goals: `Busy` means to try later.
+    server_may_be_busy: bool,
     /// Sessions that ended before their time.
     pub(super) sessions_lost: u32,
     /// Transfers that were begun.
@@ -91,7 +93,9 @@ impl User {
         server_key: PublicKey,
         joins: Instant,
         goals: &[GoalPlan],
+        server_transfers: u32,
     ) -> Self {
+        let server_may_be_busy = goals.len() > server_transfers as usize;
         let goal = |plan: &GoalPlan| GoalRun {
             state: State::Waiting(joins + plan.starts),
             plan: plan.clone(),
@@ -111,6 +115,7 @@ impl User {
             goals: goals.iter().map(goal).collect(),
             transfers: BTreeMap::new(),
             full: false,
+            server_may_be_busy,
             sessions_lost: 0,
             started: 0,
             bytes: 0,
@@ -191,6 +196,8 @@ impl User {
                         }
                     }
                     Err(StartError::TooMany) if !self.transfers.is_empty() => self.full = true,
+                    // A transfer that was told to be over still waits for its last acknowledgements.
+                    Err(StartError::TooMany) => *at = now + RETRY_AFTER,
                     // The session is closing: its last event is under way.
                     Err(StartError::Stale(_)) => self.full = true,
                     Err(error) => return Err(format!("{}: cannot start: {error}", self.name)),
@@ -314,6 +321,10 @@ impl User {
             run.listing.clear();
             // The session's end follows; only a new one makes room.
             self.full = true;
+            return Ok(None);
+        }
+        if result == Err(Failure::Refused(ErrorCode::Busy)) && self.server_may_be_busy {
+            run.state = State::Waiting(now + RETRY_AFTER);
             return Ok(None);
         }
         run.state = State::Done;
