@@ -183,6 +183,9 @@ pub(crate) struct Copying {
     /// Keep time and permissions: always done, taken for the habit
     #[arg(short = 'p', long)]
     pub(crate) preserve: bool,
+    /// Taken for the habit: directories cannot be copied yet
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
     /// What must survive a power loss when a file counts as done: full is the file and its name, file its content
     #[arg(long, value_name = "LEVEL", default_value = "full", value_enum)]
     pub(crate) durability: DurabilityArg,

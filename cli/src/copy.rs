@@ -200,12 +200,13 @@ impl Copy<'_> {
     fn tell(&self, task: &Task, stored: &Stored, progress: &Progress) {
         let global = &self.app.global;
         if global.json {
+            let written = stored.how == StoredAs::Written;
             let mut fields = json!({
                 "size": stored.size,
                 "blake3": stored.hash.map(|hash| json::hex(&hash)),
                 "outcome": outcome_name(stored),
-                "durability": durability_name(stored.durability),
-                "seconds": stored.stats.elapsed.as_secs_f64(),
+                "durability": written.then(|| durability_name(stored.durability)),
+                "seconds": json::seconds(stored.stats.elapsed),
                 "resent_bytes": stored.stats.resent,
             });
             json::name(&mut fields, "path", task.remote.as_bytes());
@@ -230,9 +231,9 @@ impl Copy<'_> {
                 "done",
                 json!({
                     "files": done, "failed": self.errors.len(), "bytes": count.bytes,
-                    "seconds": progress.elapsed().as_secs_f64(),
-                    "rtt_ms": path.map(|(rtt, _)| rtt.as_secs_f64() * 1e3),
-                    "loss": path.map(|(_, loss)| loss),
+                    "seconds": json::seconds(progress.elapsed()),
+                    "rtt_ms": path.map(|(rtt, _)| json::milliseconds(rtt)),
+                    "loss": path.map(|(_, loss)| json::share(loss)),
                     "resent_bytes": count.resent,
                 }),
             );

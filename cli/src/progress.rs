@@ -148,8 +148,8 @@ impl Progress {
                 json!({
                     "files": count.files, "files_total": count.files_total,
                     "bytes": count.bytes, "bytes_total": count.bytes_total,
-                    "seconds": self.begun.elapsed().as_secs_f64(),
-                    "rtt_ms": path.map(|(rtt, _)| rtt.as_secs_f64() * 1e3), "loss": path.map(|(_, loss)| loss),
+                    "seconds": json::seconds(self.begun.elapsed()),
+                    "rtt_ms": path.map(|(rtt, _)| json::milliseconds(rtt)), "loss": path.map(|(_, loss)| json::share(loss)),
                 }),
             );
             if count.resent > self.told_resent {

@@ -58,6 +58,10 @@ pub(crate) struct Peer {
     last_heard: Instant,
     last_ping: Instant,
     idle_timeout: Duration,
+    /// UDP payload of full datagrams once the handshake is confirmed.
+    datagram_size: u16,
+    /// The peer's socket receive buffer in bytes; 0 when it does not say.
+    peer_buffer: u64,
     events: Pending,
     packets_received: u64,
     failed_opens: u64,
@@ -175,6 +179,8 @@ impl Peer {
             last_heard: now,
             last_ping: now,
             idle_timeout: config.idle_timeout,
+            datagram_size: DATAGRAM_BASE,
+            peer_buffer: 0,
             events: Pending::default(),
             packets_received: 0,
             failed_opens: 0,
