@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use proto_core::crypto::PublicKey;
 use proto_core::wire::{Durability, Entry, FilePath};
-use proto_core::{Admission, Config, Decision, Event, Finished, Overwrite, Place, Request, TransferId};
+use proto_core::{
+    Admission, Config, Decision, Event, Finished, Overwrite, Place, Request, TransferId,
+};
 use sim::disk::Content;
 use sim::null_crypto::NullProvider;
 use tests::{Pair, ROOT};
