@@ -121,14 +121,13 @@ impl Pair {
                 true => (&mut self.client, &mut self.from_client),
                 false => (&mut self.server, &mut self.from_server),
             };
-            let mut n = side.sent.len();
-            for datagram in side.poll(self.now) {
+            let sent = side.sent.len();
+            for (n, datagram) in (sent..).zip(side.poll(self.now)) {
                 if filter(n, &datagram) {
                     self.count += 1;
                     self.wire
                         .insert((self.now + self.delay, self.count), (is_client, datagram));
                 }
-                n += 1;
             }
         }
     }
