@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use proto_core::crypto::PublicKey;
 use proto_core::wire::{Durability, Entry, FilePath};
-use proto_core::{Admission, Decision, Event, Finished, Overwrite, Place, Request, TransferId};
+use proto_core::{
+    Admission, Config, Decision, Event, Finished, Overwrite, Place, Request, TransferId,
+};
 use sim::disk::Content;
 use sim::null_crypto::NullProvider;
 use tests::{Pair, ROOT};
@@ -28,12 +30,25 @@ fn place(name: &str) -> Place {
 
 /// A session that both ends have admitted.
 fn open() -> Pair {
+    open_with(1_200)
+}
+
+/// The same, with datagrams of this size.
+fn open_with(datagram_size: u16) -> Pair {
     let provider = |n| {
         Arc::new(NullProvider {
             key: PublicKey([n; 32]),
         })
     };
-    let mut pair = Pair::new(provider(1), provider(2));
+    let client = Config {
+        datagram_size,
+        ..Config::new(provider(1))
+    };
+    let server = Config {
+        datagram_size,
+        ..Config::server(provider(2))
+    };
+    let mut pair = Pair::with(client, server);
     let ready = pair.run_until(Duration::from_secs(9), |pair| {
         !pair.client.events.is_empty() && !pair.server.events.is_empty()
     });
@@ -155,6 +170,18 @@ fn files_of_all_sizes_travel_both_ways() {
             1,
             "no temporary file is left"
         );
+    }
+}
+
+#[test]
+fn datagrams_of_all_sizes_carry_files() {
+    for datagram_size in [1_452, 8_972, 16_384, 65_507] {
+        let content = Content::generated(1, 5_000_000);
+        let mut pair = open_with(datagram_size);
+        pair.server.disk.plant(ROOT, &path("f"), content.clone(), 7);
+        assert_stored(&run(&mut pair, get("f")), &content);
+        let longest = pair.server.sent.iter().map(|(_, bytes)| bytes.len()).max();
+        assert_eq!(longest, Some(usize::from(datagram_size)));
     }
 }
 

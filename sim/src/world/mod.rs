@@ -5,6 +5,7 @@ mod build;
 mod files;
 mod host;
 mod judge;
+mod request;
 mod server;
 #[cfg(test)]
 mod tests;

@@ -7,10 +7,11 @@ use proto_core::crypto::{Direction, PublicKey};
 use proto_core::wire::{CloseCode, ErrorCode};
 use proto_core::{
     Admission, CloseCause, Duration, Endpoint, Event, Failure, FileInfo, Finished, Instant, PeerId,
-    Place, Request, RootId, StartError, TransferId,
+    RootId, StartError, TransferId,
 };
 
-use crate::scenario::{Goal, GoalPlan};
+use super::request::request;
+use crate::scenario::GoalPlan;
 
 /// The one directory of a client.
 pub(super) const LOCAL_ROOT: RootId = RootId(0);
@@ -379,44 +380,5 @@ impl User {
             _ => return Err(format!("{}: {peer:?} is no session of it", self.name)),
         }
         Ok(())
-    }
-}
-
-fn request(goal: &Goal) -> Request {
-    let place = |path: &proto_core::wire::FilePath| Place {
-        root: LOCAL_ROOT,
-        path: path.clone(),
-    };
-    match goal {
-        Goal::Put {
-            local,
-            remote,
-            overwrite,
-            durability,
-        } => Request::Put {
-            from: place(local),
-            to: remote.clone(),
-            overwrite: *overwrite,
-            durability: *durability,
-        },
-        Goal::Get {
-            remote,
-            local,
-            overwrite,
-            durability,
-            preserve,
-        } => Request::Get {
-            from: remote.clone(),
-            to: place(local),
-            overwrite: *overwrite,
-            durability: *durability,
-            preserve: *preserve,
-        },
-        Goal::List { remote } => Request::List {
-            path: remote.clone(),
-        },
-        Goal::Stat { remote } => Request::Stat {
-            path: remote.clone(),
-        },
     }
 }

@@ -135,7 +135,10 @@ mod tests {
             credit.complete(&mut pool, now, Duration::from_millis(100), u64::MAX);
             let promised = 64 - pool.unreserved(Use::Sink);
             assert_eq!((credit.reserved, credit.window), (promised, promised), "M4");
-            assert!(credit.limit() - credit.completed <= u64::from(promised), "M4");
+            assert!(
+                credit.limit() - credit.completed <= u64::from(promised),
+                "M4"
+            );
         }
         credit
     }
