@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto_core::crypto::PublicKey;
-use proto_core::wire::{Durability, Entry, FilePath};
+use proto_core::wire::{CloseCode, Durability, Entry, FilePath};
 use proto_core::{
     Admission, Config, Decision, Event, Finished, Overwrite, Place, Request, TransferId,
 };
@@ -266,4 +266,64 @@ fn stat_tells_size_and_time() {
     assert!(told.iter().any(
         |event| matches!(event, Event::Entry { file, .. } if file.size == 123 && file.mtime == 77)
     ));
+}
+
+/// The client leaves as soon as it has what it wants; the server must not take that for a failure.
+#[test]
+fn leaving_right_after_the_end_leaves_no_doubt() {
+    for request in [
+        Request::Stat { path: path("f") },
+        Request::List {
+            path: FilePath::root(),
+        },
+        get("f"),
+        put("f"),
+    ] {
+        let mut pair = open();
+        for side in [&mut pair.client, &mut pair.server] {
+            side.disk
+                .plant(ROOT, &path("f"), Content::generated(1, 100_000), 7);
+        }
+        let id = pair
+            .client
+            .endpoint
+            .start(pair.now, pair.peer, request)
+            .unwrap();
+        let mut told = Vec::new();
+        pair.run_until(Duration::from_secs(9), |pair| {
+            for event in std::mem::take(&mut pair.server.events) {
+                if let Event::Requested { transfer, request } = &event {
+                    let place = Place {
+                        root: ROOT,
+                        path: request.path.clone(),
+                    };
+                    let decision = Decision::Grant {
+                        place,
+                        may_replace: true,
+                    };
+                    pair.server
+                        .endpoint
+                        .decide(pair.now, *transfer, decision)
+                        .unwrap();
+                }
+                told.push(event);
+            }
+            let finished =
+                pair.client.events.iter().any(
+                    |event| matches!(event, Event::Finished { transfer, .. } if *transfer == id),
+                );
+            if finished {
+                let _gone = pair
+                    .client
+                    .endpoint
+                    .close(pair.now, pair.peer, CloseCode::NoError);
+            }
+            matches!(told.last(), Some(Event::PeerClosed { .. }))
+        });
+        let ends = told.iter().filter_map(|event| match event {
+            Event::Finished { result, .. } => Some(result.is_ok()),
+            _ => None,
+        });
+        assert_eq!(ends.collect::<Vec<_>>(), [true], "{told:?}");
+    }
 }

@@ -113,6 +113,19 @@ impl Space {
             discarded: false,
         }
     }
+
+    /// Says what arrived, when that is owed.
+    fn write_ack(&mut self, now: Instant, level: Level, writer: &mut PacketWriter<'_>) {
+        if (self.ack_now || self.received.ack_owed())
+            && let Some(largest) = self.received.largest()
+        {
+            let delay = self.received.delay(now).as_micros() as u64;
+            if writer.put_ack(level, delay, largest, self.received.ranges_desc()) {
+                self.ack_now = false;
+                self.received.on_ack_sent();
+            }
+        }
+    }
 }
 
 /// What a session is made with.

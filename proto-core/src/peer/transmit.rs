@@ -167,7 +167,9 @@ impl Peer {
             {
                 continue;
             }
-            let draft = self.draft(now, shared, level, out, len, |_, _, writer| {
+            let draft = self.draft(now, shared, level, out, len, |peer, _, writer| {
+                // The last that came may be what the peer waits to see acknowledged.
+                peer.space(level).write_ack(now, level, writer);
                 let written = writer.put_once(&Frame::Close { code, reason: b"" });
                 debug_assert!(written, "CLOSE fits any packet");
             });
@@ -242,15 +244,7 @@ impl Peer {
             ..
         } = self;
         let space = &mut spaces[level as usize];
-        if (space.ack_now || space.received.ack_owed())
-            && let Some(largest) = space.received.largest()
-        {
-            let delay = space.received.delay(now).as_micros() as u64;
-            if writer.put_ack(level, delay, largest, space.received.ranges_desc()) {
-                space.ack_now = false;
-                space.received.on_ack_sent();
-            }
-        }
+        space.write_ack(now, level, writer);
         let before = writer.len();
         if gate == Gate::Open || space.probes > 0 {
             while let Some((offset, bytes)) = space.crypto_out.peek() {
