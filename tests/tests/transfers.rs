@@ -280,6 +280,8 @@ fn leaving_right_after_the_end_leaves_no_doubt() {
         put("f"),
     ] {
         let mut pair = open();
+        // Acknowledgements of the handshake are out of the way: the next one will wait for company.
+        pair.run_until(Duration::from_millis(100), |_| false);
         for side in [&mut pair.client, &mut pair.server] {
             side.disk
                 .plant(ROOT, &path("f"), Content::generated(1, 100_000), 7);
