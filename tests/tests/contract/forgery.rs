@@ -1,0 +1,100 @@
+//! R6, R7: packets that were changed on the way are not taken, and leave no trace.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use proto_core::wire::{PacketKind, PartialHeader};
+use sim::disk::Content;
+use sim::rng::Rng;
+use tests::scenario::{get, hash, null, open, path, run, stored_root};
+use tests::{Pair, ROOT, Tamper};
+
+/// Every packet of the datagram with one bit changed, in a datagram of the same size. Changes of a version are left out:
+/// an endpoint answers to those.
+fn changed(datagram: &[u8], mut each: impl FnMut(Vec<u8>)) {
+    let mut rest = datagram;
+    while let Ok(header) = PartialHeader::decode(rest) {
+        let (packet, next) = rest.split_at(header.end);
+        let version = match header.kind {
+            PacketKind::Short => 0..0,
+            _ => 8..40,
+        };
+        for bit in (0..packet.len() * 8).filter(|bit| !version.contains(bit)) {
+            let mut copy = vec![0; datagram.len()];
+            copy[..packet.len()].copy_from_slice(packet);
+            copy[bit / 8] ^= 1 << (bit % 8);
+            // A short header has no length: its packet is all of the datagram.
+            if header.kind == PacketKind::Short {
+                copy.truncate(packet.len());
+            }
+            each(copy);
+        }
+        rest = next;
+    }
+}
+
+/// The whole of a small download from the first packet on, under attack.
+fn journey(tamper: Tamper) -> (Pair, u64) {
+    let content = Content::generated(1, 4_000);
+    let mut pair = Pair::new(null(1), null(2));
+    pair.server.disk.plant(ROOT, &path("f"), content.clone(), 7);
+    pair.tamper = tamper;
+    open(&mut pair);
+    let told = run(&mut pair, get("f"));
+    assert_eq!(stored_root(&told), Some(hash(&content)));
+    pair.run_until(Duration::from_secs(1), |_| false);
+    let stats = pair.client.endpoint.stats(pair.peer).expect("it is open");
+    (pair, stats.packets_received)
+}
+
+#[test]
+fn r6_r7_no_bit_of_any_packet_can_be_changed() {
+    let (plain, received) = journey(Box::new(|_, _, _, _| {}));
+    let count = Rc::new(Cell::new(0_u64));
+    let counter = count.clone();
+    let (attacked, received_too) = journey(Box::new(move |endpoint, now, meta, datagram| {
+        changed(datagram, |mut copy| {
+            let before: u64 = endpoint.drops().iter().sum();
+            let sessions = endpoint.sessions();
+            let deadline = endpoint.poll_timeout();
+            endpoint.handle_datagram(now, meta, &mut copy);
+            assert!(endpoint.drops().iter().sum::<u64>() > before);
+            assert_eq!(endpoint.sessions(), sessions);
+            assert_eq!(endpoint.poll_timeout(), deadline);
+            counter.set(counter.get() + 1);
+        });
+    }));
+    assert!(count.get() > 100_000, "{} forged packets", count.get());
+    println!("{} forged packets", count.get());
+    assert_eq!(received, received_too);
+    for (a, b) in [(&plain.client, &attacked.client), (&plain.server, &attacked.server)] {
+        let same = a.sent.iter().zip(&b.sent).take_while(|(a, b)| a == b).count();
+        assert!(a.sent == b.sent, "datagram {same} of {} differs", a.sent.len());
+    }
+}
+
+/// The same for datagrams of noise and for packets that come twice.
+#[test]
+fn r7_noise_and_repetitions_change_nothing() {
+    let (plain, _) = journey(Box::new(|_, _, _, _| {}));
+    let mut old: Vec<Vec<u8>> = Vec::new();
+    let mut rng = Rng::new(4, 4);
+    let (attacked, _) = journey(Box::new(move |endpoint, now, meta, datagram| {
+        for _ in 0..200 {
+            let mut noise = vec![0; rng.between(1, 1_300) as usize];
+            noise.iter_mut().for_each(|byte| *byte = rng.next_u64() as u8);
+            // Or else it may ask for another version, and is answered.
+            noise[0] &= 0x7f;
+            endpoint.handle_datagram(now, meta, &mut noise);
+        }
+        for datagram in &old {
+            if datagram[0] & 0x80 == 0 {
+                endpoint.handle_datagram(now, meta, &mut datagram.clone());
+            }
+        }
+        old.push(datagram.to_vec());
+    }));
+    assert!(plain.client.sent == attacked.client.sent);
+    assert!(plain.server.sent == attacked.server.sent);
+}
