@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto_core::crypto::Provider;
-use proto_core::{
-    Config, DatagramMeta, Endpoint, Event, Instant, OpId, Operation, PeerId, RootId,
-};
+use proto_core::{Config, DatagramMeta, Endpoint, Event, Instant, OpId, Operation, PeerId, RootId};
 use sim::disk::{Disk, DiskPlan};
 use sim::rng::Rng;
 

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use proto_core::crypto::{Provider, PublicKey, TlsProvider};
 use proto_core::wire::{Durability, FilePath};
-use proto_core::{
-    Admission, Decision, Event, Finished, Overwrite, Place, Request, TransferId,
-};
+use proto_core::{Admission, Decision, Event, Finished, Overwrite, Place, Request, TransferId};
 use sim::disk::Content;
 use sim::null_crypto::NullProvider;
 use sim::rng::Rng;

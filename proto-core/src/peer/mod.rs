@@ -128,7 +128,11 @@ pub(crate) struct Opening {
 
 impl Peer {
     /// A session at its very beginning; a client's has its first flight ready to send.
-    pub(crate) fn new(now: Instant, shared: &mut Shared, opening: Opening) -> Result<Self, CryptoError> {
+    pub(crate) fn new(
+        now: Instant,
+        shared: &mut Shared,
+        opening: Opening,
+    ) -> Result<Self, CryptoError> {
         let config = shared.config.clone();
         let is_server = opening.direction == Direction::Server;
         let mut params = Vec::new();
@@ -147,7 +151,9 @@ impl Peer {
         };
         let mut peer = Self {
             direction: opening.direction,
-            state: State::Handshaking { until: now + config.limits.handshake_timeout },
+            state: State::Handshaking {
+                until: now + config.limits.handshake_timeout,
+            },
             path: Path::new(opening.remote, opening.local, !is_server),
             ids: Ids {
                 original: opening.original,

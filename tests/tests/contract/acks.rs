@@ -1,12 +1,11 @@
 //! T4, T5, T10: lies in acknowledgements, and packets that are too full.
 
 use proto_core::crypto::Level;
+use proto_core::wire::EntryKind;
 use proto_core::wire::{CloseCode, Durability, Frame, RequestKind, write_ack};
 use proto_core::{
-    BLOCK_SIZE, CloseCause, Decision, Event, FileDone, Meta, Operation, Outcome, Place,
-    block_value,
+    BLOCK_SIZE, CloseCause, Decision, Event, FileDone, Meta, Operation, Outcome, Place, block_value,
 };
-use proto_core::wire::EntryKind;
 use tests::ROOT;
 use tests::scenario::path;
 
@@ -35,7 +34,13 @@ fn t4_an_ack_for_a_packet_never_sent_closes_the_session() {
 fn serve(alone: &mut Alone) {
     for op in std::mem::take(&mut alone.ops) {
         let (block, outcome) = match op.what {
-            Operation::Read { offset, len, block, hash, .. } => {
+            Operation::Read {
+                offset,
+                len,
+                block,
+                hash,
+                ..
+            } => {
                 let value = block_value(&block.bytes()[..len as usize], offset, hash);
                 (Some(block), Outcome::Moved { len, value })
             }
@@ -51,7 +56,11 @@ fn serve(alone: &mut Alone) {
             }
             _ => (None, Outcome::Done),
         };
-        let done = FileDone { id: op.id, block, result: Ok(outcome) };
+        let done = FileDone {
+            id: op.id,
+            block,
+            result: Ok(outcome),
+        };
         alone.server.handle_file_done(alone.now, done);
     }
     alone.poll();
@@ -62,21 +71,33 @@ fn serve(alone: &mut Alone) {
 fn t5_an_optimistic_ack_closes_the_session() {
     let mut alone = Alone::open();
     let blocks = (64 << 20) / u64::from(BLOCK_SIZE);
-    alone.say(Level::Data, &[Frame::Request {
-        transfer: 0,
-        kind: RequestKind::Get,
-        compare: false,
-        no_clobber: false,
-        durability: Durability::Full,
-        amount: blocks,
-        path: b"f",
-    }]);
+    alone.say(
+        Level::Data,
+        &[Frame::Request {
+            transfer: 0,
+            kind: RequestKind::Get,
+            compare: false,
+            no_clobber: false,
+            durability: Durability::Full,
+            amount: blocks,
+            path: b"f",
+        }],
+    );
     let Some(Event::Requested { transfer, .. }) = alone.events.pop() else {
         panic!("no request");
     };
-    let place = Place { root: ROOT, path: path("f") };
-    let decision = Decision::Grant { place, may_replace: false };
-    alone.server.decide(alone.now, transfer, decision).expect("there");
+    let place = Place {
+        root: ROOT,
+        path: path("f"),
+    };
+    let decision = Decision::Grant {
+        place,
+        may_replace: false,
+    };
+    alone
+        .server
+        .decide(alone.now, transfer, decision)
+        .expect("there");
     let mut sent = 0;
     for _ in 0..100 {
         serve(&mut alone);

@@ -53,7 +53,10 @@ fn d1_stored_is_said_when_everything_is_durable() {
         let sink = if upload { &pair.server } else { &pair.client };
         let [create, writes, syncs, renames, dirs] =
             ["Create", "Write", "Sync", "Rename", "SyncDir"].map(|kind| of(&sink.ops, kind));
-        assert_eq!(writes.len() as u64, 2_500_000_u64.div_ceil(BLOCK_SIZE.into()));
+        assert_eq!(
+            writes.len() as u64,
+            2_500_000_u64.div_ceil(BLOCK_SIZE.into())
+        );
         assert_eq!([syncs.len(), renames.len(), dirs.len()], [1, 1, 1]);
         assert!(ended(&create) <= begun(&writes));
         assert!(ended(&writes) <= begun(&syncs));
@@ -74,18 +77,33 @@ fn d4_a_failed_sync_is_final() {
             true => (&mut pair.client, &mut pair.server),
             false => (&mut pair.server, &mut pair.client),
         };
-        source.disk.plant(ROOT, &path("f"), Content::generated(1, 200_000), 7);
+        source
+            .disk
+            .plant(ROOT, &path("f"), Content::generated(1, 200_000), 7);
         sink.disk.plant(ROOT, &path("f"), old.clone(), 7);
-        sink.disk.set_plan(DiskPlan { sync_errors: 1_000_000, ..slow() });
+        sink.disk.set_plan(DiskPlan {
+            sync_errors: 1_000_000,
+            ..slow()
+        });
         open(&mut pair);
         let told = run(&mut pair, if upload { put("f") } else { get("f") });
-        assert!(matches!(told.last(), Some(Event::Finished { result: Err(_), .. })), "{told:?}");
+        assert!(
+            matches!(told.last(), Some(Event::Finished { result: Err(_), .. })),
+            "{told:?}"
+        );
         pair.run_until(Duration::from_secs(5), |_| false);
         let sink = if upload { &pair.server } else { &pair.client };
         assert_eq!(of(&sink.ops, "Sync").len(), 1, "no second try");
         assert!(of(&sink.ops, "Rename").is_empty());
-        assert_eq!(sink.disk.names(ROOT, &path("")), [b"f"], "the temporary file is gone");
-        assert_eq!(sink.disk.content(ROOT, &path("f")).map(hash), Some(hash(&old)));
+        assert_eq!(
+            sink.disk.names(ROOT, &path("")),
+            [b"f"],
+            "the temporary file is gone"
+        );
+        assert_eq!(
+            sink.disk.content(ROOT, &path("f")).map(hash),
+            Some(hash(&old))
+        );
         assert_eq!(sink.disk.open_files(), 0);
     }
 }
@@ -103,14 +121,24 @@ fn serve(alone: &mut Alone) {
             };
             let (block, result) = match op.what {
                 Operation::Stat { .. } => (None, Err(proto_core::FileError::NotFound)),
-                Operation::Create { .. } | Operation::StatOpen { .. } => (None, Ok(Outcome::Meta(meta))),
-                Operation::FreeSpace { .. } => (None, Ok(Outcome::Free(1 << 40))),
-                Operation::Write { len, block, .. } => {
-                    (Some(block), Ok(Outcome::Moved { len, value: [0; 32] }))
+                Operation::Create { .. } | Operation::StatOpen { .. } => {
+                    (None, Ok(Outcome::Meta(meta)))
                 }
+                Operation::FreeSpace { .. } => (None, Ok(Outcome::Free(1 << 40))),
+                Operation::Write { len, block, .. } => (
+                    Some(block),
+                    Ok(Outcome::Moved {
+                        len,
+                        value: [0; 32],
+                    }),
+                ),
                 _ => (None, Ok(Outcome::Done)),
             };
-            let done = FileDone { id: op.id, block, result };
+            let done = FileDone {
+                id: op.id,
+                block,
+                result,
+            };
             alone.server.handle_file_done(alone.now, done);
         }
         alone.poll();
@@ -126,28 +154,62 @@ fn c3_one_byte_more_than_announced_ends_the_session() {
         (500, 70_000, 1, true),
     ] {
         let mut alone = Alone::open();
-        alone.say(Level::Data, &[Frame::Request {
-            transfer: 0,
-            kind: RequestKind::Put,
-            compare: false,
-            no_clobber: false,
-            durability: Durability::Full,
-            amount: size,
-            path: b"f",
-        }]);
+        alone.say(
+            Level::Data,
+            &[Frame::Request {
+                transfer: 0,
+                kind: RequestKind::Put,
+                compare: false,
+                no_clobber: false,
+                durability: Durability::Full,
+                amount: size,
+                path: b"f",
+            }],
+        );
         let Some(Event::Requested { transfer, .. }) = alone.events.pop() else {
             panic!("no request");
         };
-        let place = Place { root: ROOT, path: path("f") };
-        let decision = Decision::Grant { place, may_replace: false };
-        alone.server.decide(alone.now, transfer, decision).expect("there");
+        let place = Place {
+            root: ROOT,
+            path: path("f"),
+        };
+        let decision = Decision::Grant {
+            place,
+            may_replace: false,
+        };
+        alone
+            .server
+            .decide(alone.now, transfer, decision)
+            .expect("there");
         alone.poll();
         serve(&mut alone);
-        let entry = Entry { kind: EntryKind::File, size, mtime: 0, mode: 0, name: b"" };
-        alone.say(Level::Data, &[Frame::Entry { transfer: 0, file: 0, version: &[0; 16], entry }]);
+        let entry = Entry {
+            kind: EntryKind::File,
+            size,
+            mtime: 0,
+            mode: 0,
+            name: b"",
+        };
+        alone.say(
+            Level::Data,
+            &[Frame::Entry {
+                transfer: 0,
+                file: 0,
+                version: &[0; 16],
+                entry,
+            }],
+        );
         serve(&mut alone);
         let data = vec![1; len];
-        alone.say(Level::Data, &[Frame::Data { transfer: 0, file: 0, offset, data: &data }]);
+        alone.say(
+            Level::Data,
+            &[Frame::Data {
+                transfer: 0,
+                file: 0,
+                offset,
+                data: &data,
+            }],
+        );
         let cause = closed.then_some(CloseCause::Here(CloseCode::FlowControl));
         assert_eq!(alone.closed(), cause, "{len} bytes at {offset} of {size}");
     }

@@ -43,7 +43,10 @@ fn check_amplification(pair: &Pair) {
             .filter(|(left, _)| *left + pair.delay <= *at)
             .map(|(_, datagram)| datagram.len())
             .sum();
-        assert!(sent <= 3 * received, "{sent} bytes for {received} at {at:?}");
+        assert!(
+            sent <= 3 * received,
+            "{sent} bytes for {received} at {at:?}"
+        );
     }
 }
 
@@ -78,7 +81,10 @@ fn h1_a_server_amplifies_by_three_at_most() {
             sent += datagram.len();
             let received = arrived.iter().filter(|(arrived, _)| arrived <= at);
             let received: usize = received.map(|(_, len)| len).sum();
-            assert!(sent <= 3 * received, "pattern {pattern}: {sent} for {received}");
+            assert!(
+                sent <= 3 * received,
+                "pattern {pattern}: {sent} for {received}"
+            );
         }
     }
 }
@@ -118,7 +124,12 @@ fn h2_an_authentic_short_datagram_is_dropped_in_silence() {
     let (mut alone, _) = Alone::before_handshake();
     let mut frames = vec![0; 1_000];
     let data = [0; 900];
-    Frame::Crypto { offset: 0, data: &data }.encode(&mut frames).expect("it fits");
+    Frame::Crypto {
+        offset: 0,
+        data: &data,
+    }
+    .encode(&mut frames)
+    .expect("it fits");
     let packet = alone.client.packet(Level::Initial, &frames).expect("keys");
     assert!(packet.len() < 1_200);
     let (server, answered) = alone_with(&packet);
@@ -132,7 +143,9 @@ fn h3_a_version_answer_is_no_larger_than_its_cause() {
     let mut answers = 0;
     for size in (20..1_500).step_by(7) {
         let mut datagram = vec![0; size];
-        datagram.iter_mut().for_each(|byte| *byte = rng.next_u64() as u8);
+        datagram
+            .iter_mut()
+            .for_each(|byte| *byte = rng.next_u64() as u8);
         datagram[0] = 0xc0;
         datagram[1..5].copy_from_slice(&[0xfa, 0xce, 0xb0, 0x0c]);
         datagram[5] = 8;
@@ -153,7 +166,12 @@ fn h6_handshake_bytes_far_ahead_end_the_attempt() {
         let (mut alone, _) = Alone::before_handshake();
         let data = vec![0; len];
         let mut frames = vec![0; 1_160];
-        Frame::Crypto { offset, data: &data }.encode(&mut frames).expect("it fits");
+        Frame::Crypto {
+            offset,
+            data: &data,
+        }
+        .encode(&mut frames)
+        .expect("it fits");
         let packet = alone.client.packet(Level::Initial, &frames).expect("keys");
         alone.deliver(packet);
         alone.poll();
@@ -171,7 +189,10 @@ fn h6_more_than_eight_gaps_end_the_attempt() {
         let mut frames = vec![0; 1_160];
         let mut at = 0;
         for gap in 0..gaps {
-            let frame = Frame::Crypto { offset: 100 + 2 * gap, data: b"x" };
+            let frame = Frame::Crypto {
+                offset: 100 + 2 * gap,
+                data: b"x",
+            };
             at += frame.encode(&mut frames[at..]).expect("it fits");
         }
         let packet = alone.client.packet(Level::Initial, &frames).expect("keys");
@@ -199,13 +220,23 @@ fn h10_three_requests_before_admission() {
     for n in 0..6 {
         alone.say(Level::Data, &[request(n)]);
     }
-    assert!(alone.events.is_empty(), "nobody is told of a stranger's wishes");
+    assert!(
+        alone.events.is_empty(),
+        "nobody is told of a stranger's wishes"
+    );
     assert_eq!(alone.server.drops()[DropReason::NoRoom as usize], 3);
-    alone.server.admit(alone.now, peer, Admission::Admit).expect("there");
+    alone
+        .server
+        .admit(alone.now, peer, Admission::Admit)
+        .expect("there");
     alone.poll();
     assert_eq!(alone.events.len(), 3);
     alone.say(Level::Data, &[request(3)]);
-    assert_eq!(alone.events.len(), 4, "a request that comes again finds room");
+    assert_eq!(
+        alone.events.len(),
+        4,
+        "a request that comes again finds room"
+    );
 }
 
 #[test]
@@ -237,16 +268,23 @@ fn h14_a_peer_that_is_not_admitted_learns_nothing() {
     alone.wait(Duration::from_secs(2));
     assert!(alone.ops.is_empty(), "no file was touched");
     assert!(alone.events.is_empty());
-    alone.server.admit(alone.now, peer, Admission::Refuse).expect("there");
+    alone
+        .server
+        .admit(alone.now, peer, Admission::Refuse)
+        .expect("there");
     alone.poll();
     alone.wait(Duration::from_secs(10));
     assert!(alone.ops.is_empty());
     assert!(matches!(alone.events[..], [Event::PeerClosed { .. }]));
 
     let mut pair = Pair::new(tls(1), tls(2));
-    pair.run_until(Duration::from_secs(1), |pair| !pair.client.events.is_empty());
+    pair.run_until(Duration::from_secs(1), |pair| {
+        !pair.client.events.is_empty()
+    });
     let (now, peer) = (pair.now, pair.peer);
-    let list = Request::List { path: FilePath::root() };
+    let list = Request::List {
+        path: FilePath::root(),
+    };
     assert!(pair.client.endpoint.start(now, peer, list.clone()).is_err());
     let refused = pair.client.endpoint.admit(now, peer, Admission::Refuse);
     refused.expect("there");

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use proto_core::wire::{CloseCode, FilePath};
 use proto_core::{Admission, Decision, Event, Request, StaleId, StartError};
-use tests::scenario::{grant, null, open, run, start};
 use tests::Pair;
+use tests::scenario::{grant, null, open, run, start};
 
 fn list() -> Request {
     Request::List {
@@ -54,7 +54,9 @@ fn a_session_is_stale_after_its_last_event() {
     run(&mut pair, list());
     let (now, old) = (pair.now, pair.peer);
     let client = &mut pair.client.endpoint;
-    client.close(now, old, CloseCode::NoError).expect("it is open");
+    client
+        .close(now, old, CloseCode::NoError)
+        .expect("it is open");
     pair.run_until(Duration::from_secs(9), |_| false);
     let now = pair.now;
     let client = &mut pair.client.endpoint;

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proto_core::crypto::{CryptoError, Epoch, Level, Provider, PublicKey, Session};
+use proto_core::wire::CloseCode;
 use proto_core::wire::{ConnectionId, FilePath};
 use proto_core::{CloseCause, DatagramMeta, Event, Request};
-use proto_core::wire::CloseCode;
 use sim::disk::Content;
 use tests::scenario::{get, lossy, null, open, path, run, stored_root, tls};
 use tests::{Pair, ROOT};
@@ -58,11 +58,19 @@ impl Watched {
 }
 
 impl Provider for Watched {
-    fn client(&self, original: ConnectionId, params: &[u8]) -> Result<Box<dyn Session>, CryptoError> {
+    fn client(
+        &self,
+        original: ConnectionId,
+        params: &[u8],
+    ) -> Result<Box<dyn Session>, CryptoError> {
         Ok(self.watch(self.provider.client(original, params)?))
     }
 
-    fn server(&self, original: ConnectionId, params: &[u8]) -> Result<Box<dyn Session>, CryptoError> {
+    fn server(
+        &self,
+        original: ConnectionId,
+        params: &[u8],
+    ) -> Result<Box<dyn Session>, CryptoError> {
         Ok(self.watch(self.provider.server(original, params)?))
     }
 }
@@ -95,9 +103,16 @@ impl Session for WatchedSession {
         header: &[u8],
         payload: &mut [u8],
     ) -> Result<(), CryptoError> {
-        let generation = if level == Level::Data { self.generation } else { 0 };
+        let generation = if level == Level::Data {
+            self.generation
+        } else {
+            0
+        };
         let id = (self.number, generation, level, number);
-        let mut sealed = self.sealed.lock().expect("no test panics while it holds it");
+        let mut sealed = self
+            .sealed
+            .lock()
+            .expect("no test panics while it holds it");
         assert!(sealed.insert(id), "R1: {id:?} was sealed before");
         drop(sealed);
         self.session.seal(level, number, header, payload)
@@ -157,7 +172,10 @@ impl Session for WatchedSession {
 #[test]
 fn r1_no_number_twice_under_one_key_across_updates() {
     for make in [null, tls] {
-        let (client, server) = (Watched::new(make(1), u64::MAX), Watched::new(make(2), u64::MAX));
+        let (client, server) = (
+            Watched::new(make(1), u64::MAX),
+            Watched::new(make(2), u64::MAX),
+        );
         let mut pair = Pair::new(client.clone(), server.clone());
         pair.from_client = lossy(1, 50_000);
         pair.from_server = lossy(2, 50_000);
@@ -170,7 +188,10 @@ fn r1_no_number_twice_under_one_key_across_updates() {
         }
         let updates = client.updates.load(Ordering::Relaxed);
         assert_eq!(updates, server.updates.load(Ordering::Relaxed));
-        assert!((10..=12).contains(&updates), "{updates} updates in two hours");
+        assert!(
+            (10..=12).contains(&updates),
+            "{updates} updates in two hours"
+        );
         let sealed = server.sealed.lock().expect("no panic");
         assert!(sealed.len() > 2_000, "{} packets", sealed.len());
     }
@@ -203,9 +224,8 @@ fn r5_only_the_integrity_limit_ends_a_session() {
         let now = pair.now;
         pair.server.endpoint.handle_datagram(now, meta, &mut packet);
     };
-    let failed = |pair: &Pair| {
-        pair.server.endpoint.drops()[proto_core::DropReason::NotAuthentic as usize]
-    };
+    let failed =
+        |pair: &Pair| pair.server.endpoint.drops()[proto_core::DropReason::NotAuthentic as usize];
     let mut n = 0;
     while failed(&pair) < LIMIT {
         n += 1;

@@ -40,14 +40,21 @@ fn m4_a_small_pool_serves_everyone() {
         server.limits.sink_blocks = 8;
         server.limits.source_blocks = 8;
         let mut pair = Pair::with(Config::new(null(1)), server);
-        let plan = DiskPlan { latency_max: slow, ..DiskPlan::default() };
+        let plan = DiskPlan {
+            latency_max: slow,
+            ..DiskPlan::default()
+        };
         pair.server.disk.set_plan(plan);
         open(&mut pair);
         let mut open_transfers = 0;
         for n in 0..60_u64 {
             let name = format!("file {n}");
             let content = Content::generated(n, 150_000 + n);
-            let side = if n % 2 == 0 { &mut pair.client } else { &mut pair.server };
+            let side = if n % 2 == 0 {
+                &mut pair.client
+            } else {
+                &mut pair.server
+            };
             side.disk.plant(ROOT, &path(&name), content, 7);
             start(&mut pair, if n % 2 == 0 { put(&name) } else { get(&name) });
             open_transfers += 1;
@@ -65,7 +72,9 @@ fn m4_a_small_pool_serves_everyone() {
         assert_eq!(open_transfers, 0);
         for n in 0..60_u64 {
             let there = |side: &tests::Side| {
-                side.disk.content(ROOT, &path(&format!("file {n}"))).map(hash)
+                side.disk
+                    .content(ROOT, &path(&format!("file {n}")))
+                    .map(hash)
             };
             assert_eq!(there(&pair.client), there(&pair.server));
         }
@@ -91,15 +100,18 @@ fn m7_a_session_has_64_open_transfers() {
 fn m7_a_greedy_client_gets_no_more() {
     let mut alone = Alone::open();
     for transfer in 0..300 {
-        alone.say(Level::Data, &[Frame::Request {
-            transfer,
-            kind: RequestKind::List,
-            compare: false,
-            no_clobber: false,
-            durability: Durability::Full,
-            amount: 0,
-            path: b"",
-        }]);
+        alone.say(
+            Level::Data,
+            &[Frame::Request {
+                transfer,
+                kind: RequestKind::List,
+                compare: false,
+                no_clobber: false,
+                durability: Durability::Full,
+                amount: 0,
+                path: b"",
+            }],
+        );
     }
     let asked = |event: &&Event| matches!(event, Event::Requested { .. });
     assert_eq!(alone.events.iter().filter(asked).count(), 64);
@@ -128,17 +140,29 @@ fn m7_a_server_has_so_many_sessions() {
 #[test]
 fn m8_one_page_of_a_listing_at_a_time() {
     let mut pair = Pair::new(null(1), null(2));
-    let slow = DiskPlan { latency_max: Duration::from_millis(5), ..DiskPlan::default() };
+    let slow = DiskPlan {
+        latency_max: Duration::from_millis(5),
+        ..DiskPlan::default()
+    };
     pair.server.disk.set_plan(slow);
     for n in 0..4_000 {
         let name = format!("an entry with a name of some length, number {n:06}");
-        pair.server.disk.plant(ROOT, &path(&name), Content::generated(n, n), 7);
+        pair.server
+            .disk
+            .plant(ROOT, &path(&name), Content::generated(n, n), 7);
     }
     open(&mut pair);
     let mut names = 0;
-    let list = Request::List { path: FilePath::root() };
+    let list = Request::List {
+        path: FilePath::root(),
+    };
     let told = run_with(&mut pair, list, |pair| {
-        let open_lists = pair.server.ops.iter().filter(|op| op.ended.is_none()).count();
+        let open_lists = pair
+            .server
+            .ops
+            .iter()
+            .filter(|op| op.ended.is_none())
+            .count();
         assert!(open_lists <= 1);
     });
     for event in &told {
@@ -152,6 +176,11 @@ fn m8_one_page_of_a_listing_at_a_time() {
         }
     }
     assert_eq!(names, 4_000);
-    let pages = pair.server.ops.iter().filter(|op| op.kind == "List").count();
+    let pages = pair
+        .server
+        .ops
+        .iter()
+        .filter(|op| op.kind == "List")
+        .count();
     assert!(pages >= 4, "{pages} pages");
 }

@@ -1,8 +1,8 @@
 //! F5, F7, F8: names that a server refuses, whoever asks.
 
+use proto_core::Event;
 use proto_core::crypto::Level;
 use proto_core::wire::{Durability, FilePath, Frame, RequestKind};
-use proto_core::Event;
 
 use crate::server::Alone;
 
@@ -16,15 +16,18 @@ fn asked(path: &[u8]) -> Vec<FilePath> {
     ];
     let mut alone = Alone::open();
     for (transfer, kind) in kinds.into_iter().enumerate() {
-        alone.say(Level::Data, &[Frame::Request {
-            transfer: transfer as u64,
-            kind,
-            compare: false,
-            no_clobber: false,
-            durability: Durability::Full,
-            amount: 0,
-            path,
-        }]);
+        alone.say(
+            Level::Data,
+            &[Frame::Request {
+                transfer: transfer as u64,
+                kind,
+                compare: false,
+                no_clobber: false,
+                durability: Durability::Full,
+                amount: 0,
+                path,
+            }],
+        );
     }
     assert_eq!(alone.closed(), None);
     assert!(alone.ops.is_empty());
@@ -56,9 +59,7 @@ fn f5_good_paths_arrive_as_they_are() {
     let name = [b'a'; 255];
     let deep = b"a/".repeat(63);
     let deep = [&deep[..], b"a"].concat();
-    let good: [&[u8]; 7] = [
-        b"a", b"...", b".a", b"a b/c\\d", b"\xff\xfe", &name, &deep,
-    ];
+    let good: [&[u8]; 7] = [b"a", b"...", b".a", b"a b/c\\d", b"\xff\xfe", &name, &deep];
     for path in good {
         let asked = asked(path);
         assert_eq!(asked.len(), 4, "{}", path.escape_ascii());

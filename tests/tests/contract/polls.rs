@@ -23,8 +23,12 @@ fn journey(seed: u64, mut disturb: impl FnMut(&mut Pair)) -> [Sent; 2] {
     pair.client.disk.set_plan(slow);
     pair.server.disk.set_plan(slow);
     let content = Content::generated(seed, 700_000);
-    pair.server.disk.plant(ROOT, &path("down"), content.clone(), 7);
-    pair.client.disk.plant(ROOT, &path("up"), content.clone(), 7);
+    pair.server
+        .disk
+        .plant(ROOT, &path("down"), content.clone(), 7);
+    pair.client
+        .disk
+        .plant(ROOT, &path("up"), content.clone(), 7);
     open(&mut pair);
     for request in [get("down"), put("up")] {
         let told = run_with(&mut pair, request, &mut disturb);

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use proto_core::crypto::Level;
 use proto_core::wire::Frame;
-use proto_core::{Admission, CloseCause, Config, DatagramMeta, Endpoint, Event, FileOp, Instant, PeerId};
+use proto_core::{
+    Admission, CloseCause, Config, DatagramMeta, Endpoint, Event, FileOp, Instant, PeerId,
+};
 use tests::hand_made::{Client, provider};
 
 /// The server, the client, and what the server told and asked for.
@@ -94,7 +96,8 @@ impl Alone {
                 self.deliver(answer);
             }
         }
-        self.ops.extend(std::iter::from_fn(|| self.server.poll_file_op()));
+        self.ops
+            .extend(std::iter::from_fn(|| self.server.poll_file_op()));
         self.events
             .extend(std::iter::from_fn(|| self.server.poll_event()));
     }
