@@ -127,7 +127,7 @@ impl Pair {
         Self::with(Config::new(client), Config::server(server))
     }
 
-    /// The same with settings of one's own.
+    /// The same with configurations of one's own.
     pub fn with(client: Config, server: Config) -> Self {
         let mut client = Side::new(client, 1, 1);
         let server = Side::new(server, 2, 2);
@@ -157,14 +157,13 @@ impl Pair {
                 true => (&mut self.client, &mut self.from_client),
                 false => (&mut self.server, &mut self.from_server),
             };
-            let mut n = side.sent.len();
-            for datagram in side.poll(self.now) {
+            let sent = side.sent.len();
+            for (n, datagram) in (sent..).zip(side.poll(self.now)) {
                 if filter(n, &datagram) {
                     self.count += 1;
                     self.wire
                         .insert((self.now + self.delay, self.count), (is_client, datagram));
                 }
-                n += 1;
             }
         }
     }

@@ -183,6 +183,9 @@ pub(crate) struct Copying {
     /// Keep time and permissions: always done, taken for the habit
     #[arg(short = 'p', long)]
     pub(crate) preserve: bool,
+    /// Taken for the habit: directories cannot be copied yet
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
     /// What must survive a power loss when a file counts as done: full is the file and its name, file its content
     #[arg(long, value_name = "LEVEL", default_value = "full", value_enum)]
     pub(crate) durability: DurabilityArg,
@@ -201,12 +204,15 @@ pub(crate) enum DurabilityArg {
 
 /// `dhow get`
 #[derive(clap::Args, Debug)]
-#[command(after_help = "\
+#[command(
+    override_usage = "dhow get [OPTIONS] REMOTE... LOCAL",
+    after_help = "\
 Examples:
   dhow get host:report.pdf .               keeps the name
   dhow get host:a host:b backup/           several into a directory
   dhow get dhow://[2001:db8::1]:5000/a b   as b
-A file appears under its name only whole and checked. Directories cannot be copied yet.")]
+A file appears under its name only whole and checked. Directories cannot be copied yet."
+)]
 pub(crate) struct Get {
     /// REMOTE files, then the local target: a directory, or the new name of a single file
     #[arg(required = true, num_args = 2.., value_names = ["REMOTE", "LOCAL"])]
@@ -218,12 +224,15 @@ pub(crate) struct Get {
 
 /// `dhow put`
 #[derive(clap::Args, Debug)]
-#[command(after_help = "\
+#[command(
+    override_usage = "dhow put [OPTIONS] LOCAL... REMOTE",
+    after_help = "\
 Examples:
   dhow put report.pdf host:                keeps the name
   dhow put a b host:backup/                several into a directory that exists
   dhow put a host:b                        as b
-A file appears under its name only whole and checked. Directories cannot be copied yet.")]
+A file appears under its name only whole and checked. Directories cannot be copied yet."
+)]
 pub(crate) struct Put {
     /// Local files, then the REMOTE target: a directory, or the new name of a single file
     #[arg(required = true, num_args = 2.., value_names = ["LOCAL", "REMOTE"])]

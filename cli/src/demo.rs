@@ -8,7 +8,10 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use transport_std::{Faults, Job, Rights, Server, ServerEvent, ServerHandle, Tuning, fingerprint};
+use transport_std::{
+    Faults, Job, PublicKey, RequestKind, Rights, Server, ServerEvent, ServerHandle, Tuning,
+    fingerprint,
+};
 
 use crate::args::Demo;
 use crate::escape;
@@ -23,8 +26,8 @@ const REORDER: f64 = 0.05;
 /// How long they are held back.
 const DELAY: Duration = Duration::from_millis(5);
 
-/// Bytes that the server sent again, by path.
-type Resent = Arc<Mutex<Vec<(Arc<Job>, u64)>>>;
+/// Bytes that the server sent again, by user and job.
+type Resent = Arc<Mutex<Vec<(PublicKey, Arc<Job>, u64)>>>;
 
 /// Runs the demonstration.
 ///
@@ -92,11 +95,12 @@ pub(crate) fn run(args: &Demo) -> std::result::Result<u8, Error> {
 fn add_resent(rows: &mut [UserResult], resent: &Resent) {
     let Ok(resent) = resent.lock() else { return };
     for row in rows.iter_mut().filter(|row| !row.is_upload) {
-        let of_row = resent
-            .iter()
-            .filter(|(job, _)| job.path.as_bytes() == row.remote.as_bytes());
-        // Both users may have fetched the same file; their jobs differ in number, and ended in some order.
-        row.resent = of_row.map(|(_, bytes)| *bytes).max().unwrap_or(0);
+        let found = resent.iter().find(|(key, job, _)| {
+            *key == row.key
+                && job.kind == RequestKind::Get
+                && job.path.as_bytes() == row.remote.as_bytes()
+        });
+        row.resent = found.map_or(0, |(_, _, bytes)| *bytes);
     }
 }
 
@@ -134,10 +138,17 @@ fn start_server(
             if let Some(line) = log.text(event) {
                 theirs.say(Voice::Server, &line);
             }
-            if let (ServerEvent::Finished { job, stats, .. }, Ok(mut resent)) =
-                (event, resent.lock())
+            if let (
+                ServerEvent::Finished {
+                    session,
+                    job,
+                    stats,
+                    ..
+                },
+                Ok(mut resent),
+            ) = (event, resent.lock())
             {
-                resent.push((Arc::clone(job), stats.resent));
+                resent.push((session.key, Arc::clone(job), stats.resent));
             }
         })
         .tuning(tuning(args, 0))

@@ -1,6 +1,6 @@
 //! What a client's log says of one job: asked, agreed, how far, retransmissions, done.
 
-use transport_std::{ClientError, Progress, Stored, StoredAs};
+use transport_std::{ClientError, Progress, Stored, StoredAs, TransferStats};
 
 use crate::failure;
 use crate::json;
@@ -31,9 +31,8 @@ impl Exchange {
     /// The line for something that happened, if it is worth one.
     pub(crate) fn line(&mut self, progress: Progress) -> Option<String> {
         match progress {
-            Progress::Accepted => Some(format!("agreed: {}", self.what)),
             Progress::Started(file) => {
-                Some(format!("begins: {}, {}", self.what, units::size(file.size)))
+                Some(format!("agreed: {}, {}", self.what, units::size(file.size)))
             }
             Progress::Moved {
                 bytes,
@@ -74,28 +73,30 @@ pub(crate) fn outcome(stored: &Stored) -> String {
     if stored.how == StoredAs::Unchanged {
         return format!("{}, unchanged", units::size(stored.size));
     }
-    let elapsed = stored.stats.elapsed;
-    format!(
-        "{} in {}, {}{}{}",
-        units::size(stored.size),
-        units::duration(elapsed),
-        units::rate(stored.size, elapsed),
-        resent_text(stored.stats.resent),
-        hash_text(stored.hash),
-    )
+    written_text(stored.size, &stored.stats, stored.hash)
 }
 
-/// `, blake3 0123456789abcdef…`, or nothing.
-pub(crate) fn hash_text(hash: Option<[u8; 32]>) -> String {
-    hash.map(|hash| format!(", blake3 {}…", json::hex(&hash[..8])))
-        .unwrap_or_default()
+/// The same of a file that was written, as both sides tell it.
+pub(crate) fn written_text(size: u64, stats: &TransferStats, hash: Option<[u8; 32]>) -> String {
+    let rate = match size {
+        0 => String::new(),
+        size => format!(", {}", units::rate(size, stats.elapsed)),
+    };
+    let hash = hash.map(|hash| format!(", blake3 {}…", json::hex(&hash[..8])));
+    format!(
+        "{} in {}{rate}{}{}",
+        units::size(size),
+        units::duration(stats.elapsed),
+        resent_text(stats.resent),
+        hash.unwrap_or_default(),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::time::Duration;
-    use transport_std::{Durability, EntryKind, FileInfo, TransferStats};
+    use transport_std::{Durability, EntryKind, FileInfo};
 
     #[test]
     fn a_download_in_lines() {
@@ -132,8 +133,7 @@ mod tests {
             lines,
             [
                 "asks: download a as b",
-                "agreed: download a as b",
-                "begins: download a as b, 4.00 MiB",
+                "agreed: download a as b, 4.00 MiB",
                 "25 %: download a as b, 1.00 MiB",
                 "75 %: download a as b, 3.00 MiB, resent 2.00 KiB",
                 "done: download a as b, 4.00 MiB in 2.00 s, 2.00 MiB/s, resent 2.00 KiB, blake3 abababababababab…",

@@ -1,6 +1,7 @@
 //! Events as JSON, one object a line (`docs/EVENTS.md`).
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -41,6 +42,25 @@ pub(crate) fn name(fields: &mut Value, key: &str, bytes: &[u8]) {
     if std::str::from_utf8(bytes).is_err() {
         fields.insert(format!("{key}_hex"), json!(hex(bytes)));
     }
+}
+
+/// Seconds, to the microsecond.
+pub(crate) fn seconds(duration: Duration) -> f64 {
+    rounded(duration.as_secs_f64(), 1e6)
+}
+
+/// Milliseconds, to the microsecond.
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    rounded(duration.as_secs_f64() * 1e3, 1e3)
+}
+
+/// A share from 0 to 1, to four digits.
+pub(crate) fn share(share: f64) -> f64 {
+    rounded(share, 1e4)
+}
+
+fn rounded(value: f64, parts: f64) -> f64 {
+    (value * parts).round() / parts
 }
 
 /// Lower-case hexadecimal digits.
@@ -96,6 +116,13 @@ mod tests {
             fields,
             json!({ "path": "a\u{fffd}", "path_hex": "61ff", "other": "b" })
         );
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(seconds(Duration::from_nanos(1_234_567_891)), 1.234_568);
+        assert_eq!(milliseconds(Duration::from_nanos(3_030_023)), 3.03);
+        assert_eq!(share(1.0 / 3.0), 0.3333);
     }
 
     proptest! {

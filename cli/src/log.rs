@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
@@ -63,7 +63,7 @@ const SOURCES_MAX: usize = 1024;
 /// Keeps a source from flooding the log: at most ten lines a second, then a count (L3).
 #[derive(Debug, Default)]
 pub(crate) struct RateLimit {
-    sources: HashMap<IpAddr, Window>,
+    sources: HashMap<SocketAddr, Window>,
 }
 
 #[derive(Debug)]
@@ -75,7 +75,7 @@ struct Window {
 
 impl RateLimit {
     /// Whether a line about `source` may be written now, and how many were left out before it.
-    pub(crate) fn allow(&mut self, now: Instant, source: IpAddr) -> Option<u64> {
+    pub(crate) fn allow(&mut self, now: Instant, source: SocketAddr) -> Option<u64> {
         const SECOND: Duration = Duration::from_secs(1);
         if self.sources.len() >= SOURCES_MAX {
             self.sources.retain(|_, window| {
@@ -85,7 +85,7 @@ impl RateLimit {
         let source = if self.sources.len() < SOURCES_MAX || self.sources.contains_key(&source) {
             source
         } else {
-            IpAddr::from([0; 4])
+            SocketAddr::from(([0; 4], 0))
         };
         let window = self.sources.entry(source).or_insert(Window {
             began: now,
@@ -138,7 +138,10 @@ mod tests {
     fn l3_ten_lines_a_second_then_a_count() {
         let mut limit = RateLimit::default();
         let begin = Instant::now();
-        let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let (one, other) = (
+            SocketAddr::from(([192, 0, 2, 1], 0)),
+            SocketAddr::from(([192, 0, 2, 2], 0)),
+        );
         let told = (0..100)
             .filter(|_| limit.allow(begin, one).is_some())
             .count();
@@ -154,7 +157,7 @@ mod tests {
         let mut limit = RateLimit::default();
         let now = Instant::now();
         for source in 0..100_000_u32 {
-            limit.allow(now, IpAddr::from(source.to_be_bytes()));
+            limit.allow(now, SocketAddr::from((source.to_be_bytes(), 0)));
         }
         assert!(limit.sources.len() <= SOURCES_MAX + 1);
     }

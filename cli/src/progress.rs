@@ -148,8 +148,8 @@ impl Progress {
                 json!({
                     "files": count.files, "files_total": count.files_total,
                     "bytes": count.bytes, "bytes_total": count.bytes_total,
-                    "seconds": self.begun.elapsed().as_secs_f64(),
-                    "rtt_ms": path.map(|(rtt, _)| rtt.as_secs_f64() * 1e3), "loss": path.map(|(_, loss)| loss),
+                    "seconds": json::seconds(self.begun.elapsed()),
+                    "rtt_ms": path.map(|(rtt, _)| json::milliseconds(rtt)), "loss": path.map(|(_, loss)| json::share(loss)),
                 }),
             );
             if count.resent > self.told_resent {
@@ -179,13 +179,17 @@ impl Progress {
 
     /// Prints a line on stderr, above the bar if there is one.
     pub(crate) fn print(&self, line: &str) {
-        let print = || {
+        self.beside(|| {
             // Nothing is left to report to when stderr is gone.
             let _ = writeln!(std::io::stderr().lock(), "{line}");
-        };
+        });
+    }
+
+    /// Does what writes to the terminal while the bar is out of the way.
+    pub(crate) fn beside(&self, write: impl FnOnce()) {
         match &self.bar {
-            Some(bar) => bar.suspend(print),
-            None => print(),
+            Some(bar) => bar.suspend(write),
+            None => write(),
         }
     }
 

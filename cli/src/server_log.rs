@@ -1,18 +1,18 @@
 //! What a server's log says: who came, what was asked and agreed, how far it is, retransmissions, what came of it.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 use transport_std::{
-    CloseCause, Failure, Finished, Job, PeerStats, PublicKey, RequestKind, Rights, ServerEvent,
-    SessionInfo, StoredAs, TransferStats, fingerprint,
+    CloseCause, CloseCode, Failure, Finished, Job, PeerStats, PublicKey, RequestKind, Rights,
+    ServerEvent, SessionInfo, StoredAs, TransferStats, fingerprint,
 };
 
 use crate::escape::Escaped;
-use crate::exchange::{hash_text, resent_text};
+use crate::exchange::{resent_text, written_text};
 use crate::failure;
 use crate::json;
 use crate::keys::AuthorizedKeys;
@@ -139,14 +139,9 @@ impl ServerLog {
             }) => {
                 format!("{who} done: {what}, {}, unchanged", units::size(*size))
             }
-            Ok(Finished::Stored { root, size, .. }) => format!(
-                "{who} done: {what}, {} in {}, {}{}{}",
-                units::size(*size),
-                units::duration(stats.elapsed),
-                units::rate(*size, stats.elapsed),
-                resent_text(stats.resent),
-                hash_text(*root),
-            ),
+            Ok(Finished::Stored { root, size, .. }) => {
+                format!("{who} done: {what}, {}", written_text(*size, stats, *root))
+            }
             Err(failure) => format!("{who} failed: {what}: {}", failure::from_failure(*failure)),
         }
     }
@@ -158,7 +153,10 @@ impl ServerLog {
         stats: Option<&PeerStats>,
     ) -> String {
         let why = match cause {
-            CloseCause::Peer(transport_std::CloseCode::NoError) => "left".to_owned(),
+            CloseCause::Peer(CloseCode::NoError) => "left".to_owned(),
+            CloseCause::Peer(CloseCode::Refused) => {
+                "left: it does not trust this server's key".to_owned()
+            }
             CloseCause::Here(_) => "was disconnected".to_owned(),
             other => format!("was lost: {}", failure::from_close(other)),
         };
@@ -201,8 +199,8 @@ impl ServerLog {
             ServerEvent::Closed { session, stats, .. } => {
                 let mut fields = self.session_json(session);
                 if let Some(stats) = stats {
-                    fields["rtt_ms"] = json!(stats.rtt.as_secs_f64() * 1e3);
-                    fields["loss"] = json!(crate::session::loss(stats));
+                    fields["rtt_ms"] = json!(json::milliseconds(stats.rtt));
+                    fields["loss"] = json!(json::share(crate::session::loss(stats)));
                 }
                 Some(("disconnected", fields))
             }
@@ -253,7 +251,7 @@ impl ServerLog {
     ) {
         fields["bytes"] = json!(stats.bytes);
         fields["resent_bytes"] = json!(stats.resent);
-        fields["seconds"] = json!(stats.elapsed.as_secs_f64());
+        fields["seconds"] = json!(json::seconds(stats.elapsed));
         match result {
             Ok(Finished::Stored {
                 root, size, how, ..
@@ -274,10 +272,10 @@ impl ServerLog {
     }
 }
 
-/// Whose lines are counted together.
-fn source(event: &ServerEvent) -> Option<IpAddr> {
+/// Whose lines are counted together: strangers by address, users by session.
+fn source(event: &ServerEvent) -> Option<SocketAddr> {
     let session = match event {
-        ServerEvent::Refused { address, .. } => return Some(address.ip()),
+        ServerEvent::Refused { address, .. } => return Some(SocketAddr::new(address.ip(), 0)),
         ServerEvent::Opened { session }
         | ServerEvent::Closed { session, .. }
         | ServerEvent::Requested { session, .. }
@@ -287,7 +285,7 @@ fn source(event: &ServerEvent) -> Option<IpAddr> {
         | ServerEvent::Finished { session, .. } => session,
         _ => return None,
     };
-    Some(session.address.ip())
+    Some(session.address)
 }
 
 fn is_transfer(job: &Job) -> bool {

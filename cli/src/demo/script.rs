@@ -24,13 +24,13 @@ pub(super) const SHARED: &str = "shared";
 
 /// Files that the server has, with their sizes.
 const SERVER_FILES: [(&str, usize); 4] = [
-    ("cargo.bin", 32 << 20),
+    ("cargo.bin", 20 << 20),
     ("manifest of the cargo.txt", 4_321),
     ("海図.txt", 1_000_000),
     ("empty.log", 0),
 ];
 /// Files that Anna brings.
-const ANNA_FILES: [(&str, usize); 2] = [("harbour photo.jpg", 10 << 20), ("one byte", 1)];
+const ANNA_FILES: [(&str, usize); 2] = [("harbour photo.jpg", 6 << 20), ("one byte", 1)];
 /// Files that Ben brings.
 const BEN_FILES: [(&str, usize); 2] = [("logbook.txt", (1 << 20) - 1), ("nothing", 0)];
 
@@ -60,6 +60,8 @@ pub(super) struct Result {
     pub(super) remote: String,
     /// Who.
     pub(super) user: &'static str,
+    /// The user's key.
+    pub(super) key: PublicKey,
     /// Up or down.
     pub(super) is_upload: bool,
     /// Bytes.
@@ -203,6 +205,7 @@ impl User {
         Ok(Result {
             remote: name.to_owned(),
             user: self.name,
+            key: self.key.public(),
             is_upload,
             size: stored.size,
             elapsed: stored.stats.elapsed,
@@ -270,6 +273,7 @@ mod tests {
         let result = |source: &str, copy: &str| Result {
             remote: source.to_owned(),
             user: "anna",
+            key: PublicKey([0; 32]),
             is_upload: false,
             size: 0,
             elapsed: Duration::ZERO,

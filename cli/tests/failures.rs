@@ -1,0 +1,275 @@
+//! What goes wrong: a clear message, the right exit code, nothing lost and nothing partial.
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Ran, World, wait_until};
+
+#[test]
+fn sources_that_are_not_there() {
+    let world = World::new();
+    let server = world.serve(&["--public=rw"]);
+    fs::write(world.local("a"), "x").unwrap();
+    fs::create_dir(world.shared("dir")).unwrap();
+    fs::create_dir(world.local("dir")).unwrap();
+    let run = |args: &[&str]| {
+        let mut all = vec!["--accept-new"];
+        all.extend(args);
+        world.run("anna", &all)
+    };
+    run(&["get", &server.at("missing"), "."]).expect(5, "missing: no such file");
+    run(&["ls", &server.at("missing")]).expect(5, "no such file");
+    run(&["stat", &server.at("missing")]).expect(5, "no such file");
+    run(&["put", "missing", &server.at("")]).expect(5, "missing");
+    run(&["put", "a", &server.at("nowhere/a")]).expect(5, "the directory 'nowhere' does not exist");
+    run(&["get", &server.at("dir"), "x"]).expect(6, "recursion");
+    run(&["get", &server.at("dir/"), "x"]).expect(2, "recursion");
+    run(&["put", "dir", &server.at("")]).expect(6, "recursion");
+    run(&["put", "-r", "dir", &server.at("")]).expect(6, "recursion");
+    assert_eq!(world.names("local"), ["a", "dir"]);
+    assert_eq!(world.names("shared"), ["dir"]);
+}
+
+#[test]
+fn some_files_fail_and_the_rest_arrive() {
+    let world = World::new();
+    let server = world.serve(&["--public=rw"]);
+    fs::write(world.shared("a"), "a").unwrap();
+    fs::write(world.shared("b"), "b").unwrap();
+    let ran = world.run(
+        "anna",
+        [
+            "get",
+            "--accept-new",
+            &server.at("a"),
+            &server.at("x"),
+            &server.at("b"),
+            ".",
+        ],
+    );
+    ran.expect(8, "2 of 3 files done, 1 failed");
+    assert_eq!(world.names("local"), ["a", "b"]);
+    let ran = world.run("anna", ["get", &server.at("x"), &server.at("y"), "."]);
+    ran.expect(5, "0 of 2 files done, 2 failed");
+    fs::write(world.local("c"), "c").unwrap();
+    world
+        .run("anna", ["put", "missing", "c", &server.at("")])
+        .expect(8, "1 of 2 files done, 1 failed");
+    assert_eq!(world.names("shared"), ["a", "b", "c"]);
+}
+
+#[test]
+fn nobody_answers() {
+    let world = World::new();
+    // A port that was free a moment ago.
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let ran = world.run(
+        "anna",
+        ["ls", "--timeout", "1s", &format!("dhow://{address}/")],
+    );
+    ran.expect(3, "UDP");
+    drop(socket);
+    let ran = world.run(
+        "anna",
+        [
+            "ls",
+            "--timeout",
+            "1s",
+            "--json",
+            &format!("dhow://{address}/"),
+        ],
+    );
+    ran.expect(3, "dhow serve");
+    assert_eq!(ran.named("error")[0]["code"], "not-reached");
+    world
+        .run("anna", ["ls", "no-such-host.invalid:"])
+        .expect(3, "no address");
+}
+
+#[test]
+fn usage_errors_touch_nothing() {
+    let world = World::new();
+    for args in [
+        &["get", "a", "b"][..],
+        &["put", "a", "b"],
+        &["put", "h:a", "h:b"],
+        &["get", "h:a", "-"],
+        &["get", "::1:a", "."],
+        &["ls", "./a"],
+        &["get", "ftp://h/a", "."],
+        &["get", "h:../a", "."],
+        &["sync", "a", "b"],
+        &["serve", "--public", "--listen", "nonsense"],
+    ] {
+        let ran = world.run("anna", args);
+        assert_eq!(ran.code, 2, "{args:?} {ran:?}");
+        assert!(!ran.stderr.is_empty());
+    }
+    assert!(!world.path("homes").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_the_server_cannot_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    let server = world.serve(&["--public"]);
+    fs::write(world.shared("locked"), "x").unwrap();
+    fs::set_permissions(world.shared("locked"), fs::Permissions::from_mode(0o000)).unwrap();
+    // The superuser may read everything: nothing to see then.
+    if File::open(world.shared("locked")).is_err() {
+        world
+            .run("anna", ["get", "--accept-new", &server.at("locked"), "."])
+            .expect(6, "denies access");
+    }
+    std::os::unix::fs::symlink("/etc/passwd", world.shared("link")).unwrap();
+    let ran = world.run("anna", ["get", "--accept-new", &server.at("link"), "."]);
+    assert!(matches!(ran.code, 5 | 6), "{ran:?}");
+    assert!(world.names("local").is_empty());
+}
+
+/// A file that takes long enough to be interrupted, and no room on the disk.
+fn make_sparse(path: &std::path::Path) {
+    File::create(path).unwrap().set_len(32 << 30).unwrap();
+}
+
+#[expect(
+    clippy::zombie_processes,
+    reason = "the caller waits; a panic ends the test's process"
+)]
+/// Starts a command and returns when its first bytes are under way.
+fn start_copying(world: &World, args: &[&str]) -> Child {
+    let mut child = world
+        .command("anna")
+        .args(["--accept-new", "--json", "--timeout", "2s"])
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    loop {
+        let line = lines.next().expect("the command ended too soon").unwrap();
+        if line.contains("\"event\":\"progress\"") {
+            return child;
+        }
+    }
+}
+
+/// Waits for the end, and for no longer than the time-out allows.
+fn finish(child: Child) -> Ran {
+    let begun = Instant::now();
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert!(
+        begun.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        begun.elapsed()
+    );
+    ran
+}
+
+#[test]
+fn the_server_dies_in_mid_download() {
+    let world = World::new();
+    let mut server = world.serve(&["--public"]);
+    make_sparse(&world.shared("big"));
+    let child = start_copying(&world, &["get", &server.at("big"), "."]);
+    server.kill();
+    finish(child).expect(75, "run the same command again");
+    assert!(
+        world.names("local").is_empty(),
+        "{:?}",
+        world.names("local")
+    );
+}
+
+#[test]
+fn the_server_dies_in_mid_upload() {
+    let world = World::new();
+    let mut server = world.serve(&["--public=rw"]);
+    make_sparse(&world.local("big"));
+    let child = start_copying(&world, &["put", "big", &server.at("")]);
+    server.kill();
+    finish(child).expect(75, "run the same command again");
+    assert!(!world.shared("big").exists());
+}
+
+#[test]
+fn the_client_dies_in_mid_upload() {
+    let world = World::new();
+    let mut server = world.serve(&["--public=rw", "--timeout", "2s"]);
+    make_sparse(&world.local("big"));
+    let mut child = start_copying(&world, &["put", "big", &server.at("")]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let event = server.next_named("file");
+    assert_eq!(
+        (event["outcome"].as_str(), event["code"].as_str()),
+        (Some("failed"), Some("session-lost"))
+    );
+    wait_until("the server has tidied up", || {
+        world.names("shared").is_empty()
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_nothing_behind() {
+    let world = World::new();
+    let mut server = world.serve(&["--public=rw"]);
+    make_sparse(&world.shared("big"));
+    let child = start_copying(&world, &["get", &server.at("big"), "copy"]);
+    common::signal(&child, rustix::process::Signal::INT);
+    finish(child).expect(75, "interrupted");
+    assert!(
+        world.names("local").is_empty(),
+        "{:?}",
+        world.names("local")
+    );
+    assert_eq!(server.next_named("file")["outcome"], "failed");
+    make_sparse(&world.local("other"));
+    let child = start_copying(&world, &["put", "other", &server.at("")]);
+    common::signal(&child, rustix::process::Signal::INT);
+    finish(child).expect(75, "interrupted");
+    wait_until("the server has tidied up", || {
+        world.names("shared") == ["big"]
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn the_server_stops_in_good_order() {
+    let world = World::new();
+    let server = world.serve(&["--public"]);
+    make_sparse(&world.shared("big"));
+    let child = start_copying(&world, &["get", &server.at("big"), "."]);
+    let (status, events, log) = server.stop();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.ends_with("stopped\n"), "{log}");
+    assert!(
+        events
+            .iter()
+            .any(|event| event["event"] == "file" && event["outcome"] == "failed")
+    );
+    finish(child).expect(75, "again");
+    assert!(world.names("local").is_empty());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_target_that_is_no_file() {
+    let world = World::new();
+    let server = world.serve(&["--public"]);
+    fs::write(world.shared("a"), vec![1; 100_000]).unwrap();
+    // A device is not replaced by a file.
+    let ran = world.run(
+        "anna",
+        ["get", "--accept-new", &server.at("a"), "/dev/full"],
+    );
+    assert!(matches!(ran.code, 1 | 6), "{ran:?}");
+}
