@@ -169,7 +169,7 @@ impl Pair {
     }
 
     /// When the next thing happens.
-    pub fn next(&mut self) -> Option<Instant> {
+    pub fn next_time(&mut self) -> Option<Instant> {
         self.flush();
         let sides = [&self.client, &self.server];
         let timeouts = sides.map(|side| side.endpoint.poll_timeout().map(|(at, _)| at));
@@ -185,7 +185,7 @@ impl Pair {
 
     /// Goes on to the next thing that happens; false when nothing ever will.
     pub fn step(&mut self) -> bool {
-        let Some(next) = self.next() else {
+        let Some(next) = self.next_time() else {
             return false;
         };
         assert!(
@@ -241,7 +241,7 @@ impl Pair {
             if done(self) {
                 return true;
             }
-            if self.next().is_none_or(|at| at > end) {
+            if self.next_time().is_none_or(|at| at > end) {
                 self.now = end;
                 return done(self);
             }

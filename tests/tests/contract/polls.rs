@@ -78,7 +78,7 @@ fn ticks_before_the_deadline_change_nothing() {
     for seed in 0..4 {
         let mut rng = Rng::new(seed, 77);
         let disturbed = journey(seed, |pair| {
-            let Some(next) = pair.next() else { return };
+            let Some(next) = pair.next_time() else { return };
             if !pair.client.events.is_empty() {
                 // What the application does next, it does at `pair.now`.
                 return;
