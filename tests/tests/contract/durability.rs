@@ -210,6 +210,8 @@ fn c3_one_byte_more_than_announced_ends_the_session() {
                 data: &data,
             }],
         );
+        // The session's last event follows those of its transfers, whose files are removed first.
+        serve(&mut alone);
         let cause = closed.then_some(CloseCause::Here(CloseCode::FlowControl));
         assert_eq!(alone.closed(), cause, "{len} bytes at {offset} of {size}");
     }
