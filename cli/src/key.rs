@@ -143,10 +143,7 @@ fn full_name(host: &str, port: Option<u16>) -> String {
     {
         return known_hosts::host_name(inner, port);
     }
-    match host.rsplit_once(':') {
-        Some((_, number)) if number.parse::<u16>().is_ok() => host.to_ascii_lowercase(),
-        _ => known_hosts::host_name(host, port),
-    }
+    known_hosts::canonical(host).unwrap_or_else(|| known_hosts::host_name(host, port))
 }
 
 fn print(app: &App, line: &str, event: &str, fields: serde_json::Value) {
@@ -171,6 +168,8 @@ mod tests {
             ("::1", None, "[::1]:4917"),
             ("[::1]", Some(5), "[::1]:5"),
             ("[::1]:7", None, "[::1]:7"),
+            ("[0:0::1]:7", None, "[::1]:7"),
+            ("[0:0::1]", None, "[::1]:4917"),
         ];
         for (text, port, name) in cases {
             assert_eq!(full_name(text, port), name);
