@@ -37,6 +37,7 @@ pub(crate) fn run(mut app: App, args: &Serve) -> Result<u8, Error> {
     let shares = read_shares(&args.shares)?;
     let users = Arc::new(load_users(&app, args)?);
     let key = host_key(&app)?;
+    keep_own_files(&shares, &own_files(&app, args))?;
     app.log = Log::new(!app.global.quiet);
     if let Some(path) = &args.log_file {
         app.log = app.log.with_file(path)?;
@@ -157,6 +158,45 @@ fn host_key(app: &App) -> Result<KeyPair, Error> {
             Ok(key)
         }
     }
+}
+
+/// The files that decide who this server and its users are.
+fn own_files(app: &App, args: &Serve) -> Vec<PathBuf> {
+    let mut files = vec![
+        app.home.identity(),
+        app.home.known_hosts(),
+        app.home.authorized_keys(),
+        app.home.host_key(),
+    ];
+    files.extend(args.authorized_keys.clone());
+    files.extend(app.global.host_key.as_ref().map(PathBuf::from));
+    files
+}
+
+/// Nobody may fetch the server's private key or write the list of users through a share.
+fn keep_own_files(shares: &[Share], own: &[PathBuf]) -> Result<(), Error> {
+    let real = |path: &Path| path.canonicalize().ok();
+    for share in shares {
+        let Some(directory) = real(&share.directory) else {
+            continue;
+        };
+        let is_within =
+            |path: Option<PathBuf>| path.is_some_and(|path| path.starts_with(&directory));
+        // A file that is a link, and one that is not there yet, count by their directories, too.
+        let found = own
+            .iter()
+            .find(|file| is_within(real(file)) || is_within(file.parent().and_then(real)));
+        if let Some(file) = found {
+            let text = format!(
+                "{} is not shared: it holds dhow's own {}, and with it users could take this server's place or let others in",
+                escape::path(&share.directory),
+                escape::path(file)
+            );
+            return Err(Error::new(Exit::Refused, "own-files", text)
+                .hint("share a directory below it, or move dhow's files away with DHOW_HOME"));
+        }
+    }
+    Ok(())
 }
 
 /// `DIR` alone is the root; several directories each need a name, their own unless given.
@@ -352,6 +392,28 @@ mod tests {
             shares(&["no-such-directory"]).unwrap_err().exit,
             Exit::NotFound
         );
+    }
+
+    #[test]
+    fn own_files_are_not_shared() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        for name in ["share", "state", "share/below"] {
+            std::fs::create_dir(at(name)).unwrap();
+        }
+        std::fs::write(at("share/below/key"), "").unwrap();
+        let shares = shares(&[at("share").to_str().unwrap()]).unwrap();
+        let keep = |file: PathBuf| keep_own_files(&shares, &[file]);
+        assert_eq!(keep(at("state/host_key")), Ok(()));
+        assert_eq!(keep(at("missing/host_key")), Ok(()));
+        for file in ["share/host_key", "share/below/key", "state/../share/x"] {
+            assert_eq!(keep(at(file)).unwrap_err().exit, Exit::Refused, "{file}");
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(at("share/below/key"), at("state/link")).unwrap();
+            assert!(keep(at("state/link")).is_err());
+        }
     }
 
     #[test]
