@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::json;
 use transport_std::{PublicKey, Rights, Server, ServerEvent, Tuning, fingerprint};
 
-use crate::args::{Public, Serve};
+use crate::args::{Global, Public, Serve};
 use crate::escape::{self, Escaped};
 use crate::exit::{Error, Exit};
 use crate::interrupt;
@@ -34,6 +34,7 @@ struct Share {
 /// # Errors
 /// Directories, keys or the socket cannot be had; nobody could come in.
 pub(crate) fn run(mut app: App, args: &Serve) -> Result<u8, Error> {
+    check_flags(&app.global, args.listen)?;
     let shares = read_shares(&args.shares)?;
     let users = Arc::new(load_users(&app, args)?);
     let key = host_key(&app)?;
@@ -236,6 +237,22 @@ fn read_shares(operands: &[OsString]) -> Result<Vec<Share>, Error> {
         }
     }
     Ok(shares)
+}
+
+/// Flags of every command that a server would pass over in silence.
+fn check_flags(global: &Global, listen: SocketAddr) -> Result<(), Error> {
+    if global.port.is_some() {
+        return Err(Error::usage("-P is the port that clients connect to")
+            .hint("to serve at another port: --listen '[::]:PORT'"));
+    }
+    if global.ipv6 && (listen.is_ipv4() || listen.ip().is_unspecified()) {
+        return Err(Error::usage(format!("-6: {listen} takes IPv4, too"))
+            .hint("name an IPv6 address of this machine: --listen '[ADDR]:PORT'"));
+    }
+    if global.ipv4 && listen.is_ipv6() && !listen.ip().is_unspecified() {
+        return Err(Error::usage(format!("-4: {listen} is an IPv6 address")));
+    }
+    Ok(())
 }
 
 /// `NAME=DIR`, where NAME holds no slash: `./a=b` is a directory.
@@ -443,6 +460,34 @@ mod tests {
             rights_of(&users, public_rights(Some(Public::R)), &stranger),
             Some(Rights::Read)
         );
+    }
+
+    #[test]
+    fn flags_that_would_do_nothing_are_refused() {
+        use clap::Parser;
+        let check = |line: &str| {
+            let args = crate::args::Args::try_parse_from(line.split(' ')).unwrap();
+            let crate::args::Command::Serve(serve) = &args.command else {
+                panic!("{line}")
+            };
+            check_flags(&args.global, serve.listen).is_ok()
+        };
+        for fine in [
+            "",
+            " -4",
+            " -6 --listen [::1]:1",
+            " -4 --listen 127.0.0.1:1",
+        ] {
+            assert!(check(&format!("dhow serve{fine}")), "{fine}");
+        }
+        for wrong in [
+            " -P 1",
+            " -6",
+            " -6 --listen 127.0.0.1:1",
+            " -4 --listen [::1]:1",
+        ] {
+            assert!(!check(&format!("dhow serve{wrong}")), "{wrong}");
+        }
     }
 
     #[test]
