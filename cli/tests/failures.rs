@@ -241,6 +241,19 @@ fn ctrl_c_leaves_nothing_behind() {
     });
 }
 
+#[test]
+fn the_exit_code_is_right_when_nobody_reads_stderr() {
+    let world = World::new();
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = world
+        .command("anna")
+        .args(["get", "h:a", "no-such-directory/"])
+        .stderr(closed)
+        .status();
+    assert_eq!(status.unwrap().code(), Some(5));
+}
+
 #[cfg(unix)]
 #[test]
 fn the_server_stops_in_good_order() {
