@@ -31,7 +31,7 @@ pub(crate) fn run(app: &App, command: &Key) -> Result<u8, Error> {
                 &line,
                 "key",
                 json!({ "public_key": line, "fingerprint": fingerprint(&key) }),
-            );
+            )?;
         }
         Key::Fingerprint { file } => {
             let (key, comment) = load(app, file.as_ref())?;
@@ -42,7 +42,7 @@ pub(crate) fn run(app: &App, command: &Key) -> Result<u8, Error> {
                 &line,
                 "key",
                 json!({ "fingerprint": shown, "comment": comment }),
-            );
+            )?;
         }
     }
     Ok(0)
@@ -76,7 +76,7 @@ fn generate(app: &App, file: Option<&PathBuf>, comment: Option<&str>) -> Result<
         &line,
         "key",
         json!({ "fingerprint": shown, "comment": comment, "public_key": key.public_line() }),
-    );
+    )?;
     Ok(())
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn hosts(app: &App, command: &Hosts) -> Result<u8, Error> {
                     &format!("{name}  {shown}"),
                     "host",
                     json!({ "host": host.name, "host_key": shown }),
-                );
+                )?;
             }
         }
         Hosts::Remove { host } => {
@@ -146,13 +146,12 @@ fn full_name(host: &str, port: Option<u16>) -> String {
     known_hosts::canonical(host).unwrap_or_else(|| known_hosts::host_name(host, port))
 }
 
-fn print(app: &App, line: &str, event: &str, fields: serde_json::Value) {
+fn print(app: &App, line: &str, event: &str, fields: serde_json::Value) -> Result<(), Error> {
     if app.global.json {
         json::emit(event, fields);
-    } else {
-        // A closed pipe is the reader's choice.
-        let _ = writeln!(io::stdout().lock(), "{line}");
+        return Ok(());
     }
+    Error::of_stdout(writeln!(io::stdout().lock(), "{line}"))
 }
 
 #[cfg(test)]
