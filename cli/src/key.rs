@@ -1,7 +1,7 @@
 //! `dhow key gen|show|fingerprint` and `dhow hosts list|remove`
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use transport_std::fingerprint;
@@ -54,21 +54,30 @@ fn generate(app: &App, file: Option<&PathBuf>, comment: Option<&str>) -> Result<
     if comment.chars().any(char::is_control) {
         return Err(Error::usage("a comment is one line of text"));
     }
+    let exists = |path: &Path| {
+        let text = format!("{} exists already and is not replaced", escape::path(path));
+        Error::new(Exit::Refused, "exists", text)
+            .hint("name another file, or move the old key away")
+    };
+    // The private half may be elsewhere, and this file all that is known of it here.
+    let public = keys::public_path(&path);
+    if let Some(found) = [&path, &public]
+        .into_iter()
+        .find(|file| file.symlink_metadata().is_ok())
+    {
+        return Err(exists(found));
+    }
     home::make_parent(&path)?;
     let key = KeyPair::generate(&comment);
     key.save(&path).map_err(|error| match error.code {
-        "exists" => {
-            let text = format!("{} exists already and is not replaced", escape::path(&path));
-            Error::new(Exit::Refused, "exists", text)
-                .hint("name another file, or move the old key away")
-        }
+        "exists" => exists(&path),
         _ => error,
     })?;
     let shown = fingerprint(&key.public());
     app.note(&format!(
         "{} and {}",
         escape::path(&path),
-        escape::path(&keys::public_path(&path))
+        escape::path(&public)
     ));
     let line = format!("{shown} {} (ED25519)", Escaped(comment.as_bytes()));
     print(
