@@ -127,14 +127,16 @@ impl Copy<'_> {
                         json::emit("started", fields);
                     }
                 }
-                Step::Moved { bytes, resent, .. } => progress.moved(bytes, resent, path_of(client)),
+                Step::Moved { bytes, resent, .. } => {
+                    progress.moved(bytes, resent, || path_of(client));
+                }
                 _ => {}
             }
         };
         let result = self.call(client, task, each);
         self.app.log.line(&exchange.ended(&result));
         let stored = result.map_err(|error| self.explain(task, &error))?;
-        progress.moved(stored.size, stored.stats.resent, path_of(client));
+        progress.moved(stored.size, stored.stats.resent, || path_of(client));
         self.tell(task, &stored, progress);
         Ok(())
     }

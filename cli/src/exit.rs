@@ -67,6 +67,19 @@ impl Error {
         }
     }
 
+    /// What became of writing to stdout. A reader that has enough (`| head`) is no error; a full disk is.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn of_stdout(written: std::io::Result<()>) -> Result<(), Self> {
+        match written {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Self::io("writing to stdout", &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The same with advice.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -1,7 +1,7 @@
 //! `dhow key gen|show|fingerprint` and `dhow hosts list|remove`
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use transport_std::fingerprint;
@@ -31,7 +31,7 @@ pub(crate) fn run(app: &App, command: &Key) -> Result<u8, Error> {
                 &line,
                 "key",
                 json!({ "public_key": line, "fingerprint": fingerprint(&key) }),
-            );
+            )?;
         }
         Key::Fingerprint { file } => {
             let (key, comment) = load(app, file.as_ref())?;
@@ -42,7 +42,7 @@ pub(crate) fn run(app: &App, command: &Key) -> Result<u8, Error> {
                 &line,
                 "key",
                 json!({ "fingerprint": shown, "comment": comment }),
-            );
+            )?;
         }
     }
     Ok(0)
@@ -54,21 +54,30 @@ fn generate(app: &App, file: Option<&PathBuf>, comment: Option<&str>) -> Result<
     if comment.chars().any(char::is_control) {
         return Err(Error::usage("a comment is one line of text"));
     }
+    let exists = |path: &Path| {
+        let text = format!("{} exists already and is not replaced", escape::path(path));
+        Error::new(Exit::Refused, "exists", text)
+            .hint("name another file, or move the old key away")
+    };
+    // The private half may be elsewhere, and this file all that is known of it here.
+    let public = keys::public_path(&path);
+    if let Some(found) = [&path, &public]
+        .into_iter()
+        .find(|file| file.symlink_metadata().is_ok())
+    {
+        return Err(exists(found));
+    }
     home::make_parent(&path)?;
     let key = KeyPair::generate(&comment);
     key.save(&path).map_err(|error| match error.code {
-        "exists" => {
-            let text = format!("{} exists already and is not replaced", escape::path(&path));
-            Error::new(Exit::Refused, "exists", text)
-                .hint("name another file, or move the old key away")
-        }
+        "exists" => exists(&path),
         _ => error,
     })?;
     let shown = fingerprint(&key.public());
     app.note(&format!(
         "{} and {}",
         escape::path(&path),
-        escape::path(&keys::public_path(&path))
+        escape::path(&public)
     ));
     let line = format!("{shown} {} (ED25519)", Escaped(comment.as_bytes()));
     print(
@@ -76,7 +85,7 @@ fn generate(app: &App, file: Option<&PathBuf>, comment: Option<&str>) -> Result<
         &line,
         "key",
         json!({ "fingerprint": shown, "comment": comment, "public_key": key.public_line() }),
-    );
+    )?;
     Ok(())
 }
 
@@ -112,7 +121,7 @@ pub(crate) fn hosts(app: &App, command: &Hosts) -> Result<u8, Error> {
                     &format!("{name}  {shown}"),
                     "host",
                     json!({ "host": host.name, "host_key": shown }),
-                );
+                )?;
             }
         }
         Hosts::Remove { host } => {
@@ -143,19 +152,15 @@ fn full_name(host: &str, port: Option<u16>) -> String {
     {
         return known_hosts::host_name(inner, port);
     }
-    match host.rsplit_once(':') {
-        Some((_, number)) if number.parse::<u16>().is_ok() => host.to_ascii_lowercase(),
-        _ => known_hosts::host_name(host, port),
-    }
+    known_hosts::canonical(host).unwrap_or_else(|| known_hosts::host_name(host, port))
 }
 
-fn print(app: &App, line: &str, event: &str, fields: serde_json::Value) {
+fn print(app: &App, line: &str, event: &str, fields: serde_json::Value) -> Result<(), Error> {
     if app.global.json {
         json::emit(event, fields);
-    } else {
-        // A closed pipe is the reader's choice.
-        let _ = writeln!(io::stdout().lock(), "{line}");
+        return Ok(());
     }
+    Error::of_stdout(writeln!(io::stdout().lock(), "{line}"))
 }
 
 #[cfg(test)]
@@ -171,6 +176,8 @@ mod tests {
             ("::1", None, "[::1]:4917"),
             ("[::1]", Some(5), "[::1]:5"),
             ("[::1]:7", None, "[::1]:7"),
+            ("[0:0::1]:7", None, "[::1]:7"),
+            ("[0:0::1]", None, "[::1]:4917"),
         ];
         for (text, port, name) in cases {
             assert_eq!(full_name(text, port), name);

@@ -228,7 +228,7 @@ impl AuthorizedKeys {
                 _ => (line, false),
             };
             match parse_public(rest) {
-                Some((key, name)) => all.keys.push(AuthorizedKey {
+                Some((key, name)) => all.add(AuthorizedKey {
                     key,
                     name,
                     read_only,
@@ -240,6 +240,14 @@ impl AuthorizedKeys {
             }
         }
         all
+    }
+
+    /// Of several lines for a key the first names it, and the strictest counts.
+    fn add(&mut self, line: AuthorizedKey) {
+        match self.keys.iter_mut().find(|entry| entry.key == line.key) {
+            Some(entry) => entry.read_only |= line.read_only,
+            None => self.keys.push(line),
+        }
     }
 
     /// The line of a key.

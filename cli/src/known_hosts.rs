@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use transport_std::{PublicKey, fingerprint};
@@ -42,9 +43,24 @@ pub(crate) struct Host {
     pub(crate) key: PublicKey,
 }
 
-/// How a server is named in the file. Names of hosts know no case.
+/// How a server is named in the file. Names of hosts know no case, and IPv6 addresses have one spelling of many.
 pub(crate) fn host_name(host: &str, port: u16) -> String {
-    format!("{}:{port}", Bracketed(&host.to_ascii_lowercase()))
+    let (address, zone) = host.split_at(host.find('%').unwrap_or(host.len()));
+    let host = match address.parse::<Ipv6Addr>() {
+        Ok(address) => format!("{address}{zone}"),
+        Err(_) => host.to_ascii_lowercase(),
+    };
+    format!("{}:{port}", Bracketed(&host))
+}
+
+/// `host:port` as [`host_name`] writes it, however it is spelled; a line that matched in one spelling only would let a
+/// changed key pass for a new one.
+pub(crate) fn canonical(name: &str) -> Option<String> {
+    let (host, port) = name.rsplit_once(':')?;
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    Some(host_name(inner.unwrap_or(host), port.parse().ok()?))
 }
 
 impl KnownHosts {
@@ -125,8 +141,11 @@ impl KnownHosts {
     pub(crate) fn remove(&self, name: &str) -> Result<usize, Error> {
         let _lock = self.lock()?;
         let text = self.read()?;
-        let is_other =
-            |line: &&str| !is_entry(line) || line.split_whitespace().next() != Some(name);
+        let is_this = |line: &str| {
+            let first = line.split_whitespace().next().unwrap_or_default();
+            is_entry(line) && canonical(first).as_deref().unwrap_or(first) == name
+        };
+        let is_other = |line: &&str| !is_this(line);
         let kept: Vec<&str> = text.lines().filter(is_other).collect();
         let removed = text.lines().count() - kept.len();
         if removed > 0 {
@@ -205,13 +224,9 @@ fn is_entry(line: &str) -> bool {
 
 fn parse_line(line: &str) -> Option<Host> {
     let (name, key) = line.trim().split_once([' ', '\t'])?;
-    let (_, port) = name.rsplit_once(':')?;
-    port.parse::<u16>().ok()?;
+    let name = canonical(name)?;
     let (key, _) = keys::parse_public(key)?;
-    Some(Host {
-        name: name.to_owned(),
-        key,
-    })
+    Some(Host { name, key })
 }
 
 #[cfg(test)]
@@ -233,6 +248,29 @@ mod tests {
     fn names() {
         assert_eq!(host_name("Example.ORG", 4917), "example.org:4917");
         assert_eq!(host_name("2001:DB8::1", 1), "[2001:db8::1]:1");
+        assert_eq!(host_name("2001:db8:0:0::1", 1), "[2001:db8::1]:1");
+        assert_eq!(host_name("FE80::0:1%Eth0", 1), "[fe80::1%Eth0]:1");
+    }
+
+    #[test]
+    fn h15_a_changed_key_is_found_however_the_file_spells_the_host() {
+        let (_directory, hosts) = empty();
+        home::make_parent(hosts.path()).unwrap();
+        let (first, second) = (key(), key());
+        for (spelled, name) in [
+            ("Host.Example:4917", host_name("host.example", 4917)),
+            ("[2001:DB8:0::1]:1", host_name("2001:db8::1", 1)),
+            ("2001:db8::1:1", host_name("2001:db8:0::1", 1)),
+        ] {
+            let line = format!("{spelled} {}\n", keys::public_line(&first, ""));
+            fs::write(hosts.path(), line).unwrap();
+            assert_eq!(hosts.check(&name, &second), Ok(Known::Changed(first)));
+            assert_eq!(
+                hosts.add(&name, &second).unwrap_err().code,
+                "host-key-changed"
+            );
+            assert_eq!(hosts.remove(&name), Ok(1), "{spelled}");
+        }
     }
 
     #[test]

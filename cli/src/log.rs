@@ -64,6 +64,8 @@ const SOURCES_MAX: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct RateLimit {
     sources: HashMap<SocketAddr, Window>,
+    /// Lines that were left out of sources that are forgotten by now.
+    forgotten: u64,
 }
 
 #[derive(Debug)]
@@ -78,8 +80,14 @@ impl RateLimit {
     pub(crate) fn allow(&mut self, now: Instant, source: SocketAddr) -> Option<u64> {
         const SECOND: Duration = Duration::from_secs(1);
         if self.sources.len() >= SOURCES_MAX {
+            // All that are old go, or else those that never come back for their count would take everybody's place.
+            let forgotten = &mut self.forgotten;
             self.sources.retain(|_, window| {
-                window.left_out > 0 || now.duration_since(window.began) < SECOND
+                let is_young = now.duration_since(window.began) < SECOND;
+                if !is_young {
+                    *forgotten = forgotten.saturating_add(window.left_out);
+                }
+                is_young
             });
         }
         let source = if self.sources.len() < SOURCES_MAX || self.sources.contains_key(&source) {
@@ -98,7 +106,8 @@ impl RateLimit {
         }
         window.lines = window.lines.saturating_add(1);
         if window.lines <= LINES_PER_SECOND {
-            Some(std::mem::take(&mut window.left_out))
+            let forgotten = std::mem::take(&mut self.forgotten);
+            Some(std::mem::take(&mut window.left_out).saturating_add(forgotten))
         } else {
             window.left_out += 1;
             None
@@ -160,6 +169,24 @@ mod tests {
             limit.allow(now, SocketAddr::from((source.to_be_bytes(), 0)));
         }
         assert!(limit.sources.len() <= SOURCES_MAX + 1);
+    }
+
+    #[test]
+    fn l3_sources_that_are_gone_take_nobodys_place() {
+        let mut limit = RateLimit::default();
+        let begin = Instant::now();
+        let source = |n: u32| SocketAddr::from((n.to_be_bytes(), 0));
+        for stranger in 1..=SOURCES_MAX as u32 {
+            for _ in 0..=LINES_PER_SECOND {
+                limit.allow(begin, source(stranger));
+            }
+        }
+        let later = begin + Duration::from_secs(2);
+        let (one, other) = (source(1 << 30), source(1 << 31));
+        let told: Vec<_> = (0..20).filter_map(|_| limit.allow(later, one)).collect();
+        assert_eq!(told.len(), 10);
+        assert_eq!(told[0], SOURCES_MAX as u64, "what was left out is counted");
+        assert_eq!(limit.allow(later, other), Some(0));
     }
 
     #[test]

@@ -29,8 +29,9 @@ pub(crate) fn list(app: &App, args: &Ls) -> Result<u8, Error> {
     app.log
         .line(&format!("done: list {remote}, {} entries", entries.len()));
     let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut written = Ok(());
     for entry in &entries {
-        let written = if app.global.json {
+        written = if app.global.json {
             // A name that is no legal component is shown alone.
             let path = directory.join(&entry.name);
             let path = path
@@ -42,14 +43,14 @@ pub(crate) fn list(app: &App, args: &Ls) -> Result<u8, Error> {
         } else {
             writeln!(out, "{}", row(entry))
         };
-        // A reader that has enough (`| head`) is no error.
         if written.is_err() {
             break;
         }
     }
-    let _ = out.flush();
+    let written = written.and_then(|()| out.flush());
     drop(out);
     app.close(&client);
+    Error::of_stdout(written)?;
     Ok(0)
 }
 
@@ -123,9 +124,7 @@ fn stat_one(app: &App, remote: &Remote) -> Result<(), Error> {
         units::time(info.mtime),
         info.mode,
     );
-    // As with `ls`.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
-    Ok(())
+    Error::of_stdout(io::stdout().lock().write_all(text.as_bytes()))
 }
 
 fn read_remote(operand: &std::ffi::OsStr, command: &str) -> Result<Remote, Error> {

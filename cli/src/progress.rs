@@ -13,6 +13,8 @@ use crate::units;
 /// How often JSON lines and plain lines may come.
 const JSON_EVERY: Duration = Duration::from_millis(200);
 const PLAIN_EVERY: Duration = Duration::from_secs(2);
+/// How often the bar is drawn.
+const BAR_EVERY: Duration = Duration::from_millis(100);
 
 /// Numbers that only grow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -64,6 +66,8 @@ pub(crate) struct Progress {
     begun: Instant,
     told: Instant,
     told_resent: u64,
+    /// When the bar last said what is known of the way.
+    looked: Option<Instant>,
 }
 
 impl Progress {
@@ -93,6 +97,7 @@ impl Progress {
             begun: Instant::now(),
             told: Instant::now(),
             told_resent: 0,
+            looked: None,
         }
     }
 
@@ -119,9 +124,22 @@ impl Progress {
         }
     }
 
-    /// The present file went on. `path` says what is known of the way: round trip and share of packets lost.
-    pub(crate) fn moved(&mut self, bytes: u64, resent: u64, path: Option<(Duration, f64)>) {
+    /// The present file went on. `path` says what is known of the way: round trip and share of packets lost. To ask
+    /// interrupts the driver, so it is done only when the answer is shown.
+    pub(crate) fn moved(
+        &mut self,
+        bytes: u64,
+        resent: u64,
+        path: impl FnOnce() -> Option<(Duration, f64)>,
+    ) {
         self.count.moved(bytes, resent);
+        let every = if self.json { JSON_EVERY } else { PLAIN_EVERY };
+        let tells = (self.json || self.plain) && self.told.elapsed() >= every;
+        let draws = self.bar.is_some() && self.looked.is_none_or(|at| at.elapsed() >= BAR_EVERY);
+        let path = if tells || draws { path() } else { None };
+        if draws {
+            self.looked = Some(Instant::now());
+        }
         if let Some(bar) = &self.bar {
             bar.set_length(self.count.bytes_total);
             bar.set_position(self.count.bytes);
@@ -133,8 +151,7 @@ impl Progress {
                 ));
             }
         }
-        let every = if self.json { JSON_EVERY } else { PLAIN_EVERY };
-        if (self.json || self.plain) && self.told.elapsed() >= every {
+        if tells {
             self.told = Instant::now();
             self.tell(path);
         }
@@ -254,6 +271,25 @@ mod tests {
         assert_eq!((count.bytes, count.resent), (14, 4));
         count.moved(9, 1);
         assert_eq!((count.bytes, count.bytes_total), (19, 19));
+    }
+
+    #[test]
+    fn the_driver_is_asked_only_for_what_is_shown() {
+        let mut asked = 0;
+        for (mode, json) in [
+            (ProgressMode::None, false),
+            (ProgressMode::Plain, false),
+            (ProgressMode::None, true),
+        ] {
+            let mut progress = Progress::new(mode, false, json, 1, 1_000);
+            for bytes in 0..1_000 {
+                progress.moved(bytes, 0, || {
+                    asked += 1;
+                    None
+                });
+            }
+        }
+        assert!(asked <= 1, "asked {asked} times");
     }
 
     #[test]

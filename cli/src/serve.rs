@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::json;
 use transport_std::{PublicKey, Rights, Server, ServerEvent, Tuning, fingerprint};
 
-use crate::args::{Public, Serve};
+use crate::args::{Global, Public, Serve};
 use crate::escape::{self, Escaped};
 use crate::exit::{Error, Exit};
 use crate::interrupt;
@@ -34,9 +34,11 @@ struct Share {
 /// # Errors
 /// Directories, keys or the socket cannot be had; nobody could come in.
 pub(crate) fn run(mut app: App, args: &Serve) -> Result<u8, Error> {
+    check_flags(&app.global, args.listen)?;
     let shares = read_shares(&args.shares)?;
     let users = Arc::new(load_users(&app, args)?);
     let key = host_key(&app)?;
+    keep_own_files(&shares, &own_files(&app, args))?;
     app.log = Log::new(!app.global.quiet);
     if let Some(path) = &args.log_file {
         app.log = app.log.with_file(path)?;
@@ -159,6 +161,45 @@ fn host_key(app: &App) -> Result<KeyPair, Error> {
     }
 }
 
+/// The files that decide who this server and its users are.
+fn own_files(app: &App, args: &Serve) -> Vec<PathBuf> {
+    let mut files = vec![
+        app.home.identity(),
+        app.home.known_hosts(),
+        app.home.authorized_keys(),
+        app.home.host_key(),
+    ];
+    files.extend(args.authorized_keys.clone());
+    files.extend(app.global.host_key.as_ref().map(PathBuf::from));
+    files
+}
+
+/// Nobody may fetch the server's private key or write the list of users through a share.
+fn keep_own_files(shares: &[Share], own: &[PathBuf]) -> Result<(), Error> {
+    let real = |path: &Path| path.canonicalize().ok();
+    for share in shares {
+        let Some(directory) = real(&share.directory) else {
+            continue;
+        };
+        let is_within =
+            |path: Option<PathBuf>| path.is_some_and(|path| path.starts_with(&directory));
+        // A file that is a link, and one that is not there yet, count by their directories, too.
+        let found = own
+            .iter()
+            .find(|file| is_within(real(file)) || is_within(file.parent().and_then(real)));
+        if let Some(file) = found {
+            let text = format!(
+                "{} is not shared: it holds dhow's own {}, and with it users could take this server's place or let others in",
+                escape::path(&share.directory),
+                escape::path(file)
+            );
+            return Err(Error::new(Exit::Refused, "own-files", text)
+                .hint("share a directory below it, or move dhow's files away with DHOW_HOME"));
+        }
+    }
+    Ok(())
+}
+
 /// `DIR` alone is the root; several directories each need a name, their own unless given.
 fn read_shares(operands: &[OsString]) -> Result<Vec<Share>, Error> {
     let mut shares = Vec::with_capacity(operands.len().max(1));
@@ -196,6 +237,22 @@ fn read_shares(operands: &[OsString]) -> Result<Vec<Share>, Error> {
         }
     }
     Ok(shares)
+}
+
+/// Flags of every command that a server would pass over in silence.
+fn check_flags(global: &Global, listen: SocketAddr) -> Result<(), Error> {
+    if global.port.is_some() {
+        return Err(Error::usage("-P is the port that clients connect to")
+            .hint("to serve at another port: --listen '[::]:PORT'"));
+    }
+    if global.ipv6 && (listen.is_ipv4() || listen.ip().is_unspecified()) {
+        return Err(Error::usage(format!("-6: {listen} takes IPv4, too"))
+            .hint("name an IPv6 address of this machine: --listen '[ADDR]:PORT'"));
+    }
+    if global.ipv4 && listen.is_ipv6() && !listen.ip().is_unspecified() {
+        return Err(Error::usage(format!("-4: {listen} is an IPv6 address")));
+    }
+    Ok(())
 }
 
 /// `NAME=DIR`, where NAME holds no slash: `./a=b` is a directory.
@@ -355,6 +412,28 @@ mod tests {
     }
 
     #[test]
+    fn own_files_are_not_shared() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        for name in ["share", "state", "share/below"] {
+            std::fs::create_dir(at(name)).unwrap();
+        }
+        std::fs::write(at("share/below/key"), "").unwrap();
+        let shares = shares(&[at("share").to_str().unwrap()]).unwrap();
+        let keep = |file: PathBuf| keep_own_files(&shares, &[file]);
+        assert_eq!(keep(at("state/host_key")), Ok(()));
+        assert_eq!(keep(at("missing/host_key")), Ok(()));
+        for file in ["share/host_key", "share/below/key", "state/../share/x"] {
+            assert_eq!(keep(at(file)).unwrap_err().exit, Exit::Refused, "{file}");
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(at("share/below/key"), at("state/link")).unwrap();
+            assert!(keep(at("state/link")).is_err());
+        }
+    }
+
+    #[test]
     fn rights_of_users() {
         let (reader, writer) = (KeyPair::generate("r"), KeyPair::generate("w"));
         let text = format!(
@@ -381,6 +460,34 @@ mod tests {
             rights_of(&users, public_rights(Some(Public::R)), &stranger),
             Some(Rights::Read)
         );
+    }
+
+    #[test]
+    fn flags_that_would_do_nothing_are_refused() {
+        use clap::Parser;
+        let check = |line: &str| {
+            let args = crate::args::Args::try_parse_from(line.split(' ')).unwrap();
+            let crate::args::Command::Serve(serve) = &args.command else {
+                panic!("{line}")
+            };
+            check_flags(&args.global, serve.listen).is_ok()
+        };
+        for fine in [
+            "",
+            " -4",
+            " -6 --listen [::1]:1",
+            " -4 --listen 127.0.0.1:1",
+        ] {
+            assert!(check(&format!("dhow serve{fine}")), "{fine}");
+        }
+        for wrong in [
+            " -P 1",
+            " -6",
+            " -6 --listen 127.0.0.1:1",
+            " -4 --listen [::1]:1",
+        ] {
+            assert!(!check(&format!("dhow serve{wrong}")), "{wrong}");
+        }
     }
 
     #[test]

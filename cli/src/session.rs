@@ -1,5 +1,6 @@
 //! Sessions of the commands that talk to a server.
 
+use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -63,7 +64,7 @@ impl App {
     /// Says something on stderr that is neither log nor error.
     pub(crate) fn note(&self, text: &str) {
         if !self.global.quiet {
-            eprintln!("dhow: {text}");
+            say(&format!("dhow: {text}"));
         }
     }
 
@@ -175,10 +176,15 @@ pub(crate) fn report(json: bool, error: &Error, path: Option<&[u8]>) {
     if json {
         json::error(error, path);
     }
-    eprintln!("dhow: {error}");
+    say(&format!("dhow: {error}"));
     if let Some(hint) = &error.hint {
-        eprintln!("      {hint}");
+        say(&format!("      {hint}"));
     }
+}
+
+/// A line on stderr. A reader that is gone changes neither what is done nor the exit code (`eprintln!` would panic).
+fn say(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 /// Round trip and share of packets lost, as far as they were measured.

@@ -35,6 +35,11 @@ pub(crate) fn read(path: &Path, secrecy: Secrecy) -> Result<zeroize::Zeroizing<S
         ));
     }
     check(path, &metadata, secrecy)?;
+    if metadata.len() > MAX_BYTES {
+        // A part of it would be worse than nothing: the rest of a list would be gone when it is written again.
+        let text = format!("{} is too large for a file of keys", escape::path(path));
+        return Err(Error::new(Exit::Other, "key-file", text));
+    }
     // Room at once, so that no half-grown copy of a secret is left in freed memory.
     let mut text = zeroize::Zeroizing::new(String::with_capacity(
         metadata.len().min(MAX_BYTES) as usize + 1,
@@ -143,6 +148,18 @@ mod tests {
                 assert!(error.hint.unwrap().contains("chmod"));
             }
         }
+    }
+
+    #[test]
+    fn nothing_is_read_of_a_file_that_is_too_large() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        fs::File::create(&path)
+            .unwrap()
+            .set_len(MAX_BYTES + 1)
+            .unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(read(&path, Secrecy::Public).unwrap_err().code, "key-file");
     }
 
     #[test]

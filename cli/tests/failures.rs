@@ -241,6 +241,19 @@ fn ctrl_c_leaves_nothing_behind() {
     });
 }
 
+#[test]
+fn the_exit_code_is_right_when_nobody_reads_stderr() {
+    let world = World::new();
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = world
+        .command("anna")
+        .args(["get", "h:a", "no-such-directory/"])
+        .stderr(closed)
+        .status();
+    assert_eq!(status.unwrap().code(), Some(5));
+}
+
 #[cfg(unix)]
 #[test]
 fn the_server_stops_in_good_order() {
@@ -272,4 +285,31 @@ fn a_target_that_is_no_file() {
         ["get", "--accept-new", &server.at("a"), "/dev/full"],
     );
     assert!(matches!(ran.code, 1 | 6), "{ran:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_stdout_is_an_error_and_a_closed_one_is_none() {
+    let world = World::new();
+    let server = world.serve(&["--public"]);
+    fs::write(world.shared("a"), "a").unwrap();
+    let address = server.at("");
+    let file = server.at("a");
+    for args in [
+        &["ls", "--accept-new", &address][..],
+        &["stat", &file],
+        &["key", "show"],
+    ] {
+        let full = fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let output = world.command("anna").args(args).stdout(full).output();
+        let ran = common::Ran::from(output.unwrap());
+        ran.expect(1, "writing to stdout");
+        let (reader, closed) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = world.command("anna").args(args).stdout(closed).output();
+        assert_eq!(common::Ran::from(output.unwrap()).code, 0, "{args:?}");
+    }
 }

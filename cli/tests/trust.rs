@@ -172,3 +172,15 @@ fn keys_are_made_shown_and_guarded() {
         ran.expect(4, "chmod 600 k");
     }
 }
+
+#[test]
+fn a_new_key_replaces_no_public_key() {
+    let world = World::new();
+    let public = world.local("key.pub");
+    fs::write(&public, "all that is known here of a key kept elsewhere").unwrap();
+    world
+        .run("anna", ["key", "gen", "key"])
+        .expect(6, "key.pub exists already");
+    assert!(fs::read_to_string(&public).unwrap().starts_with("all"));
+    assert_eq!(world.names("local"), ["key.pub"]);
+}

@@ -134,6 +134,20 @@ fn h17_no_secret_in_debug() {
 }
 
 #[test]
+fn of_several_lines_for_a_key_the_strictest_counts() {
+    let pair = KeyPair::generate("anna");
+    let line = pair.public_line();
+    for text in [
+        format!("{line}\nread-only {line}\n"),
+        format!("read-only {line}\n{line}\n"),
+    ] {
+        let keys = AuthorizedKeys::parse(&text);
+        assert_eq!(keys.len(), 1);
+        assert!(keys.find(&pair.public()).unwrap().read_only, "{text}");
+    }
+}
+
+#[test]
 fn authorized_keys_lines() {
     let other = KeyPair::generate("");
     let text = format!(
