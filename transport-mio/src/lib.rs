@@ -5,7 +5,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -54,21 +53,20 @@ impl<A: Application> Driver<A> {
     /// Waiting fails, or the socket is gone for good.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(8);
-        // mio tells of changes only: what was readable once is so until a round has found it empty.
-        let mut readable = true;
         let mut interest = Interest::READABLE;
         let result = loop {
+            let readable = events.iter().any(Event::is_readable);
+            events.clear();
             let (timeout, wanted) = match self.engine.round(readable) {
-                Ok(Next::Again) => (Some(Duration::ZERO), Interest::READABLE),
-                Ok(Next::Wait { timeout, writable }) => {
-                    readable = false;
-                    let also = if writable {
-                        Interest::WRITABLE
-                    } else {
-                        Interest::READABLE
-                    };
-                    (timeout, Interest::READABLE | also)
-                }
+                Ok(Next::Again) => continue,
+                Ok(Next::Wait {
+                    timeout,
+                    writable: true,
+                }) => (timeout, Interest::READABLE | Interest::WRITABLE),
+                Ok(Next::Wait {
+                    timeout,
+                    writable: false,
+                }) => (timeout, Interest::READABLE),
                 Ok(Next::Over) => break Ok(()),
                 Err(error) => break Err(error),
             };
@@ -83,7 +81,7 @@ impl<A: Application> Driver<A> {
                 }
             }
             match self.poll.poll(&mut events, timeout) {
-                Ok(()) => readable |= events.iter().any(Event::is_readable),
+                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => break Err(error),
             }

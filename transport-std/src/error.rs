@@ -17,8 +17,8 @@ pub enum ClientError {
     /// The server's name has no address.
     #[error("the server's address cannot be found: {0}. Check the name and the network")]
     Resolve(#[source] io::Error),
-    /// This machine gave no socket.
-    #[error("no UDP socket could be opened: {0}")]
+    /// This machine gave no socket, threads or randomness, or waiting for the socket failed.
+    #[error("this machine cannot talk UDP: {0}")]
     Socket(#[source] io::Error),
     /// Nobody answered at any address.
     #[error("no server answers at {}: {}", list(addresses), closed_hint(*port_closed))]

@@ -110,3 +110,77 @@ impl Damage {
         self.held.keys().next().map(|(when, _)| *when)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends 1,000 numbered datagrams and returns those that arrive, in their order.
+    fn through(faults: Faults) -> Vec<u16> {
+        let bind = || Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (from, mut to) = (bind(), bind());
+        let destination = to.local_addr().unwrap();
+        let mut damage = Damage::new(faults);
+        let mut arrived = Vec::new();
+        let mut take = || {
+            let mut each =
+                |_, payload: &mut [u8]| arrived.push(u16::from_be_bytes([payload[0], payload[1]]));
+            while to.receive(&mut each).unwrap() {}
+        };
+        for number in 0..500_u64 {
+            let now = Instant::from_nanos(number * 1_000_000);
+            damage.release(now, &from);
+            let bytes = [
+                (2 * number as u16).to_be_bytes(),
+                (2 * number as u16 + 1).to_be_bytes(),
+            ]
+            .concat();
+            let batch = Transmit {
+                destination,
+                source: None,
+                len: 4,
+                segment_size: 2,
+            };
+            damage.send(now, &from, &batch, &bytes);
+            take();
+        }
+        damage.release(Instant::from_nanos(u64::MAX), &from);
+        take();
+        assert_eq!(damage.deadline(), None);
+        arrived
+    }
+
+    #[test]
+    fn the_seed_decides_what_happens() {
+        let faults = Faults {
+            reorder: 0.1,
+            duplicate: 0.1,
+            ..Faults::loss(7, 0.1)
+        };
+        let arrived = through(faults);
+        assert_eq!(through(faults), arrived);
+        assert_ne!(through(Faults { seed: 8, ..faults }), arrived);
+        let mut unique = arrived.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert!(
+            (850..950).contains(&unique.len()),
+            "{} of 1,000 arrived",
+            unique.len()
+        );
+        assert!(
+            (70..130).contains(&(arrived.len() - unique.len())),
+            "duplicates"
+        );
+        assert!(!arrived.is_sorted());
+    }
+
+    #[test]
+    fn without_rates_nothing_happens() {
+        assert_eq!(
+            through(Faults::loss(1, 0.0)),
+            (0..1_000).collect::<Vec<_>>()
+        );
+        assert!(through(Faults::loss(1, 1.0)).is_empty());
+    }
+}

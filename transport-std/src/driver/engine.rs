@@ -35,12 +35,15 @@ pub struct Engine<A: Application> {
     /// File operations that have not come home.
     out: usize,
     over_since: Option<Instant>,
+    /// The last round ended with [`Next::Again`]: the socket is read without asking whether it can be, because a try
+    /// is cheaper than the question.
+    busy: bool,
 }
 
 /// What a driver shall do after a round.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Next {
-    /// Look whether the socket is readable, and come back at once.
+    /// Come back at once.
     Again,
     /// Wait.
     Wait {
@@ -85,6 +88,7 @@ impl<A: Application> Engine<A> {
             damage: parts.faults.map(Damage::new),
             out: 0,
             over_since: None,
+            busy: true,
         };
         Ok((engine, Handle { commands, wake }))
     }
@@ -100,7 +104,8 @@ impl<A: Application> Engine<A> {
     }
 
     /// One round: takes in what has come, then sends at most 16 batches, then hands out all file operations and all
-    /// events, so that neither a fast sender nor a fast receiver starves the disk.
+    /// events, so that neither a fast sender nor a fast receiver starves the disk. `readable` is what the operating
+    /// system says of the socket.
     ///
     /// # Errors
     /// The socket is gone for good.
@@ -117,6 +122,7 @@ impl<A: Application> Engine<A> {
             self.application.event(now, &mut self.endpoint, event);
             again = true;
         }
+        self.busy = again;
         if self.application.is_over() && self.is_idle(now, again) {
             return Ok(Next::Over);
         }
@@ -132,12 +138,18 @@ impl<A: Application> Engine<A> {
     /// Datagrams, completions and commands. Whether more datagrams wait.
     fn take_in(&mut self, now: Instant, readable: bool) -> io::Result<bool> {
         let mut more = false;
-        if readable || self.socket.holds_datagrams() {
+        if readable || self.busy || self.socket.holds_datagrams() {
             let endpoint = &mut self.endpoint;
-            more = self
-                .socket
-                .receive(|meta, payload| endpoint.handle_datagram(now, meta, payload))?;
-            while let Some(host) = self.socket.take_refusal() {
+            let mut count = 0;
+            more = self.socket.receive(|meta, payload| {
+                count += 1;
+                endpoint.handle_datagram(now, meta, payload);
+            })?;
+            // What makes a socket readable without a datagram is an error.
+            while readable
+                && count == 0
+                && let Some(host) = self.socket.take_refusal()
+            {
                 self.application.refused(now, &mut self.endpoint, host);
             }
         }

@@ -10,7 +10,6 @@ use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
 
 use polling::{Event, Events, PollMode, Poller};
 use proto_core::{Config, Endpoint, Instant};
@@ -136,8 +135,9 @@ impl<A: Application> Driver<A> {
         let mut events = Events::with_capacity(NonZeroUsize::MIN);
         let result = loop {
             let readable = events.iter().any(|event| event.readable);
+            events.clear();
             let (timeout, writable) = match self.engine.round(readable) {
-                Ok(Next::Again) => (Some(Duration::ZERO), false),
+                Ok(Next::Again) => continue,
                 Ok(Next::Wait { timeout, writable }) => (timeout, writable),
                 Ok(Next::Over) => break Ok(()),
                 Err(error) => break Err(error),
@@ -145,14 +145,13 @@ impl<A: Application> Driver<A> {
             let wanted = Event::new(SOCKET, true, writable);
             if interest != wanted || mode == PollMode::Oneshot {
                 interest = wanted;
-                if let Err(error) =
-                    self.poller
-                        .modify_with_mode(self.engine.socket().io(), wanted, mode)
-                {
+                let changed = self
+                    .poller
+                    .modify_with_mode(self.engine.socket().io(), wanted, mode);
+                if let Err(error) = changed {
                     break Err(error);
                 }
             }
-            events.clear();
             if let Err(error) = self.poller.wait(&mut events, timeout) {
                 break Err(error);
             }

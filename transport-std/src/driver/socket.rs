@@ -192,29 +192,29 @@ impl Socket {
 
     /// Takes datagrams from the system. Whether there were any.
     fn fill(&mut self) -> io::Result<bool> {
+        (self.filled, self.current, self.offset) = (0, 0, 0);
         let mut chunks = self.buffers.chunks_exact_mut(BUFFER);
         let mut slices: [_; BUFFERS] = array::from_fn(|_| {
             IoSliceMut::new(chunks.next().expect("the buffers were made for this many"))
         });
-        let received = self
-            .state
-            .recv((&self.io).into(), &mut slices, &mut self.metas);
-        (self.filled, self.current, self.offset) = (0, 0, 0);
-        match received {
-            Ok(count) => {
-                self.filled = count;
-                self.errors = 0;
-                Ok(count > 0)
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
-            // What the network reports about datagrams that we sent is no reason to stop.
-            Err(error) => {
-                self.errors += 1;
-                tracing::debug!(%error, "receiving failed");
-                if self.errors < ERRORS_MAX {
-                    Ok(false)
-                } else {
-                    Err(error)
+        loop {
+            match self
+                .state
+                .recv((&self.io).into(), &mut slices, &mut self.metas)
+            {
+                Ok(count) => {
+                    self.filled = count;
+                    self.errors = 0;
+                    return Ok(count > 0);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                // What the network reports about datagrams that we sent is no reason to stop; it is told once.
+                Err(error) => {
+                    self.errors += 1;
+                    tracing::debug!(%error, "receiving failed");
+                    if self.errors >= ERRORS_MAX {
+                        return Err(error);
+                    }
                 }
             }
         }
@@ -289,5 +289,121 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::new(ip.into(), address.port()),
         IpAddr::V6(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (Socket, Socket) {
+        let bind = || Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        (bind(), bind())
+    }
+
+    fn batch(to: &Socket, len: usize, segment_size: usize) -> Transmit {
+        Transmit {
+            destination: to.local_addr().unwrap(),
+            source: None,
+            len,
+            segment_size,
+        }
+    }
+
+    /// Everything that has come, and how many datagrams each call delivered.
+    fn drain(socket: &mut Socket) -> (Vec<Vec<u8>>, Vec<usize>) {
+        let (mut datagrams, mut calls) = (Vec::new(), Vec::new());
+        loop {
+            let before = datagrams.len();
+            let more = socket
+                .receive(|_, payload| datagrams.push(payload.to_vec()))
+                .unwrap();
+            calls.push(datagrams.len() - before);
+            if !more {
+                return (datagrams, calls);
+            }
+        }
+    }
+
+    #[test]
+    fn t9_a_call_delivers_at_most_64_datagrams_empty_ones_included() {
+        let (from, mut to) = pair();
+        let empty = batch(&to, 0, 0);
+        for _ in 0..150 {
+            assert_eq!(from.send(&empty, b""), Sent::Taken);
+        }
+        let (datagrams, calls) = drain(&mut to);
+        assert_eq!(datagrams, vec![Vec::new(); 150]);
+        assert!(
+            calls.iter().all(|count| *count <= DATAGRAMS_MAX),
+            "{calls:?}"
+        );
+        assert!(calls.len() >= 3);
+    }
+
+    #[test]
+    fn batches_arrive_as_the_datagrams_that_they_are() {
+        let (from, mut to) = pair();
+        let bytes: Vec<u8> = (0..60_000_u32).map(|n| (n % 251) as u8).collect();
+        for segment_size in [1_200, 1_000, 59_999, 60_000] {
+            // No more than the system cuts at once.
+            let len = bytes.len().min(segment_size * from.segments_max());
+            let sent = from.send(&batch(&to, len, segment_size), &bytes[..len]);
+            assert_eq!(sent, Sent::Taken);
+            let (datagrams, calls) = drain(&mut to);
+            assert_eq!(
+                datagrams,
+                bytes[..len].chunks(segment_size).collect::<Vec<_>>()
+            );
+            assert!(calls.iter().all(|count| *count <= DATAGRAMS_MAX));
+        }
+        assert!(!to.holds_datagrams());
+    }
+
+    #[test]
+    fn addresses_are_those_of_their_family_on_a_socket_for_both() {
+        let mut both = Socket::bind("[::]:0".parse().unwrap()).unwrap();
+        let port = both.local_addr().unwrap().port();
+        let four = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let destination = SocketAddr::from(([127, 0, 0, 1], port));
+        four.send(
+            &Transmit {
+                destination,
+                source: None,
+                len: 1,
+                segment_size: 1,
+            },
+            b"x",
+        );
+        let mut seen = None;
+        both.receive(|meta, _| seen = Some(meta)).unwrap();
+        let meta = seen.unwrap();
+        assert_eq!(meta.source, four.local_addr().unwrap());
+        assert_eq!(meta.local, Some(destination.ip()));
+        // And the answer leaves from the address that was asked.
+        let mut four = four;
+        let answer = Transmit {
+            destination: meta.source,
+            source: meta.local,
+            len: 1,
+            segment_size: 1,
+        };
+        assert_eq!(both.send(&answer, b"y"), Sent::Taken);
+        let mut source = None;
+        four.receive(|meta, _| source = Some(meta.source)).unwrap();
+        assert_eq!(source, Some(destination));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_lost_and_no_error() {
+        let (from, _to) = pair();
+        let destination = "[2001:db8::1]:9".parse().unwrap();
+        let nowhere = Transmit {
+            destination,
+            source: None,
+            len: 4,
+            segment_size: 2,
+        };
+        assert_eq!(from.send(&nowhere, b"abcd"), Sent::Taken);
     }
 }
