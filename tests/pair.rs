@@ -89,8 +89,13 @@ impl Side {
 impl Pair {
     /// A client that has begun to connect to a server, 10 ms away.
     pub fn new(client: Arc<dyn Provider>, server: Arc<dyn Provider>) -> Self {
-        let mut client = Side::new(Config::new(client), 1, 1);
-        let server = Side::new(Config::server(server), 2, 2);
+        Self::with(Config::new(client), Config::server(server))
+    }
+
+    /// The same with configurations of one's own.
+    pub fn with(client: Config, server: Config) -> Self {
+        let mut client = Side::new(client, 1, 1);
+        let server = Side::new(server, 2, 2);
         let now = Instant::from_nanos(1);
         let peer = client
             .endpoint
@@ -116,14 +121,13 @@ impl Pair {
                 true => (&mut self.client, &mut self.from_client),
                 false => (&mut self.server, &mut self.from_server),
             };
-            let mut n = side.sent.len();
-            for datagram in side.poll(self.now) {
+            let sent = side.sent.len();
+            for (n, datagram) in (sent..).zip(side.poll(self.now)) {
                 if filter(n, &datagram) {
                     self.count += 1;
                     self.wire
                         .insert((self.now + self.delay, self.count), (is_client, datagram));
                 }
-                n += 1;
             }
         }
     }

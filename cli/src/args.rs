@@ -204,12 +204,15 @@ pub(crate) enum DurabilityArg {
 
 /// `dhow get`
 #[derive(clap::Args, Debug)]
-#[command(after_help = "\
+#[command(
+    override_usage = "dhow get [OPTIONS] REMOTE... LOCAL",
+    after_help = "\
 Examples:
   dhow get host:report.pdf .               keeps the name
   dhow get host:a host:b backup/           several into a directory
   dhow get dhow://[2001:db8::1]:5000/a b   as b
-A file appears under its name only whole and checked. Directories cannot be copied yet.")]
+A file appears under its name only whole and checked. Directories cannot be copied yet."
+)]
 pub(crate) struct Get {
     /// REMOTE files, then the local target: a directory, or the new name of a single file
     #[arg(required = true, num_args = 2.., value_names = ["REMOTE", "LOCAL"])]
@@ -221,12 +224,15 @@ pub(crate) struct Get {
 
 /// `dhow put`
 #[derive(clap::Args, Debug)]
-#[command(after_help = "\
+#[command(
+    override_usage = "dhow put [OPTIONS] LOCAL... REMOTE",
+    after_help = "\
 Examples:
   dhow put report.pdf host:                keeps the name
   dhow put a b host:backup/                several into a directory that exists
   dhow put a host:b                        as b
-A file appears under its name only whole and checked. Directories cannot be copied yet.")]
+A file appears under its name only whole and checked. Directories cannot be copied yet."
+)]
 pub(crate) struct Put {
     /// Local files, then the REMOTE target: a directory, or the new name of a single file
     #[arg(required = true, num_args = 2.., value_names = ["LOCAL", "REMOTE"])]

@@ -70,15 +70,13 @@ pub(crate) struct Copy<'a> {
     pub(crate) errors: Vec<Error>,
     /// Bytes in all, as far as known.
     pub(crate) bytes_total: u64,
+    /// What Ctrl-C uses.
+    pub(crate) cancel: Cancel,
 }
 
 impl Copy<'_> {
-    /// Copies all files and says what the process ends with.
-    ///
-    /// # Errors
-    /// Signals cannot be handled. Errors of single files are reported and counted.
-    pub(crate) fn run(mut self, tasks: &[Task]) -> Result<u8, Error> {
-        let cancel = interrupt::cancel_at_signal()?;
+    /// Copies all files and says what the process ends with. Errors of single files are reported and counted.
+    pub(crate) fn run(mut self, tasks: &[Task]) -> u8 {
         let job = interrupt::Job::begin();
         let global = &self.app.global;
         // Log lines would tear a bar apart.
@@ -88,11 +86,11 @@ impl Copy<'_> {
             Progress::new(global.progress, quiet, global.json, files, self.bytes_total);
         let mut done = 0;
         for task in tasks {
-            match self.one(task, &cancel, &mut progress) {
+            match self.one(task, &mut progress) {
                 Ok(()) => done += 1,
                 Err(error) => {
-                    progress.finish();
-                    self.app.report(&error, Some(task.remote.as_bytes()));
+                    let path = Some(task.remote.as_bytes());
+                    progress.beside(|| self.app.report(&error, path));
                     let is_over = error.exit == Exit::Interrupted || interrupt::is_pressed();
                     self.errors.push(error);
                     if is_over {
@@ -108,10 +106,10 @@ impl Copy<'_> {
         for client in self.sessions {
             self.app.close(client);
         }
-        Ok(exit::combined(done, &self.errors))
+        exit::combined(done, &self.errors)
     }
 
-    fn one(&self, task: &Task, cancel: &Cancel, progress: &mut Progress) -> Result<(), Error> {
+    fn one(&self, task: &Task, progress: &mut Progress) -> Result<(), Error> {
         let client = &self.sessions[task.session];
         let source = task.source(self.way);
         let mut exchange = Exchange::new(task.in_words(self.way));
@@ -133,7 +131,7 @@ impl Copy<'_> {
                 _ => {}
             }
         };
-        let result = self.call(client, task, cancel, each);
+        let result = self.call(client, task, each);
         self.app.log.line(&exchange.ended(&result));
         let stored = result.map_err(|error| self.explain(task, &error))?;
         progress.moved(stored.size, stored.stats.resent, path_of(client));
@@ -145,7 +143,6 @@ impl Copy<'_> {
         &self,
         client: &Client,
         task: &Task,
-        cancel: &Cancel,
         each: impl FnMut(Step),
     ) -> Result<Stored, ClientError> {
         let overwrite = match (self.flags.force, self.flags.no_clobber) {
@@ -158,7 +155,7 @@ impl Copy<'_> {
             DurabilityArg::File => Durability::File,
             DurabilityArg::None => Durability::None,
         };
-        let cancel = Some(cancel.clone());
+        let cancel = Some(self.cancel.clone());
         match self.way {
             Way::Download => {
                 let options = GetOptions {

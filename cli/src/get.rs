@@ -10,6 +10,7 @@ use crate::copy::{Copy, Task, Way};
 use crate::escape;
 use crate::exit::{self, Error, Exit};
 use crate::failure;
+use crate::interrupt;
 use crate::known_hosts::host_name;
 use crate::names;
 use crate::remote::{Operand, Remote};
@@ -22,6 +23,7 @@ use crate::session::App;
 pub(crate) fn run(app: &App, args: &Get) -> Result<u8, Error> {
     let (sources, target) = read_operands(&args.operands)?;
     let targets = local_targets(&sources, target)?;
+    let cancel = interrupt::cancel_at_signal()?;
     let mut sessions: Vec<Client> = Vec::new();
     let mut servers: Vec<(String, Result<usize, Error>)> = Vec::new();
     let mut tasks = Vec::new();
@@ -56,15 +58,16 @@ pub(crate) fn run(app: &App, args: &Get) -> Result<u8, Error> {
         return Ok(exit::combined(0, &errors));
     }
     let flags = &args.copying;
-    Copy {
+    let copy = Copy {
         app,
         way: Way::Download,
         flags,
         sessions: &sessions,
         errors,
         bytes_total: 0,
-    }
-    .run(&tasks)
+        cancel,
+    };
+    Ok(copy.run(&tasks))
 }
 
 fn read_operands(operands: &[OsString]) -> Result<(Vec<Remote>, &Path), Error> {

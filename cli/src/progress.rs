@@ -179,13 +179,17 @@ impl Progress {
 
     /// Prints a line on stderr, above the bar if there is one.
     pub(crate) fn print(&self, line: &str) {
-        let print = || {
+        self.beside(|| {
             // Nothing is left to report to when stderr is gone.
             let _ = writeln!(std::io::stderr().lock(), "{line}");
-        };
+        });
+    }
+
+    /// Does what writes to the terminal while the bar is out of the way.
+    pub(crate) fn beside(&self, write: impl FnOnce()) {
         match &self.bar {
-            Some(bar) => bar.suspend(print),
-            None => print(),
+            Some(bar) => bar.suspend(write),
+            None => write(),
         }
     }
 

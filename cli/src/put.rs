@@ -12,6 +12,7 @@ use crate::escape::{self, Escaped};
 use crate::exit::{self, Error, Exit};
 use crate::failure;
 use crate::get::no_stdio;
+use crate::interrupt;
 use crate::names;
 use crate::remote::{Operand, Remote};
 use crate::session::App;
@@ -47,20 +48,22 @@ pub(crate) fn run(app: &App, args: &Put) -> Result<u8, Error> {
     if sources.is_empty() {
         return Ok(exit::combined(0, &errors));
     }
+    let cancel = interrupt::cancel_at_signal()?;
     let client = app.connect(&target)?;
     let into = is_directory(&client, &target, several)?;
     let tasks = plan(sources, &target, into)?;
     let flags = &args.copying;
     let sessions = std::slice::from_ref(&client);
-    Copy {
+    let copy = Copy {
         app,
         way: Way::Upload,
         flags,
         sessions,
         errors,
         bytes_total,
-    }
-    .run(&tasks)
+        cancel,
+    };
+    Ok(copy.run(&tasks))
 }
 
 fn read_operands(operands: &[OsString]) -> Result<(Vec<PathBuf>, Remote), Error> {

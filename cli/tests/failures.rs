@@ -120,7 +120,7 @@ fn files_that_the_server_cannot_read() {
     let world = World::new();
     let server = world.serve(&["--public"]);
     fs::write(world.shared("locked"), "x").unwrap();
-    fs::set_permissions(world.shared("locked"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(world.shared("locked"), fs::Permissions::from_mode(0o000)).unwrap();
     // The superuser may read everything: nothing to see then.
     if File::open(world.shared("locked")).is_err() {
         world
@@ -138,6 +138,10 @@ fn make_sparse(path: &std::path::Path) {
     File::create(path).unwrap().set_len(32 << 30).unwrap();
 }
 
+#[expect(
+    clippy::zombie_processes,
+    reason = "the caller waits; a panic ends the test's process"
+)]
 /// Starts a command and returns when its first bytes are under way.
 fn start_copying(world: &World, args: &[&str]) -> Child {
     let mut child = world
@@ -258,11 +262,11 @@ fn the_server_stops_in_good_order() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk() {
+fn a_target_that_is_no_file() {
     let world = World::new();
     let server = world.serve(&["--public"]);
     fs::write(world.shared("a"), vec![1; 100_000]).unwrap();
-    // The name of a device is not a name for a file to come: nothing is written to it.
+    // A device is not replaced by a file.
     let ran = world.run(
         "anna",
         ["get", "--accept-new", &server.at("a"), "/dev/full"],

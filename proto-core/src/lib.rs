@@ -26,7 +26,8 @@ pub mod wire;
 
 pub use config::{Config, CongestionControl};
 pub use endpoint::{
-    Admission, ConnectError, DatagramMeta, DropReason, Endpoint, PeerStats, Reason, StaleId, StartError, Transmit,
+    Admission, ConnectError, DatagramMeta, DropReason, Endpoint, PeerStats, Reason, StaleId,
+    StartError, Transmit,
 };
 pub use event::{CloseCause, Event, Failure, FileInfo, Finished, TransferStats};
 pub use file::{

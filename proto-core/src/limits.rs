@@ -14,9 +14,9 @@ pub struct Limits {
     pub transfers_per_session: u32,
     /// Requests that an unadmitted session may make (H10).
     pub requests_before_admission: u32,
-    /// Blocks that gather received bytes, over all sessions (M1).
+    /// Blocks that gather received bytes, over all sessions (M1); at least 1.
     pub sink_blocks: u32,
-    /// Blocks that hold bytes to send, over all sessions.
+    /// Blocks that hold bytes to send, over all sessions; at least 2.
     pub source_blocks: u32,
     /// Blocks of credit that one transfer may have at most (M4: 128 MiB).
     pub credit_blocks_max: u32,

@@ -156,6 +156,7 @@ impl RangeSet {
     }
 
     /// How many numbers there are.
+    #[cfg(test)]
     pub(crate) fn sum(&self) -> u64 {
         self.ranges.iter().map(|r| r.end - r.start).sum()
     }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto_core::crypto::PublicKey;
-use proto_core::wire::{Durability, Entry, FilePath};
-use proto_core::{Admission, Decision, Event, Finished, Overwrite, Place, Request, TransferId};
+use proto_core::wire::{CloseCode, Durability, Entry, FilePath};
+use proto_core::{
+    Admission, Config, Decision, Event, Finished, Overwrite, Place, Request, TransferId,
+};
 use sim::disk::Content;
 use sim::null_crypto::NullProvider;
 use tests::{Pair, ROOT};
@@ -28,12 +30,25 @@ fn place(name: &str) -> Place {
 
 /// A session that both ends have admitted.
 fn open() -> Pair {
+    open_with(1_200)
+}
+
+/// The same, with datagrams of this size.
+fn open_with(datagram_size: u16) -> Pair {
     let provider = |n| {
         Arc::new(NullProvider {
             key: PublicKey([n; 32]),
         })
     };
-    let mut pair = Pair::new(provider(1), provider(2));
+    let client = Config {
+        datagram_size,
+        ..Config::new(provider(1))
+    };
+    let server = Config {
+        datagram_size,
+        ..Config::server(provider(2))
+    };
+    let mut pair = Pair::with(client, server);
     let ready = pair.run_until(Duration::from_secs(9), |pair| {
         !pair.client.events.is_empty() && !pair.server.events.is_empty()
     });
@@ -159,6 +174,18 @@ fn files_of_all_sizes_travel_both_ways() {
 }
 
 #[test]
+fn datagrams_of_all_sizes_carry_files() {
+    for datagram_size in [1_452, 8_972, 16_384, 65_507] {
+        let content = Content::generated(1, 5_000_000);
+        let mut pair = open_with(datagram_size);
+        pair.server.disk.plant(ROOT, &path("f"), content.clone(), 7);
+        assert_stored(&run(&mut pair, get("f")), &content);
+        let longest = pair.server.sent.iter().map(|(_, bytes)| bytes.len()).max();
+        assert_eq!(longest, Some(usize::from(datagram_size)));
+    }
+}
+
+#[test]
 fn files_arrive_through_heavy_loss() {
     for seed in 0..20_usize {
         let content = Content::generated(seed as u64, 300_000);
@@ -239,4 +266,66 @@ fn stat_tells_size_and_time() {
     assert!(told.iter().any(
         |event| matches!(event, Event::Entry { file, .. } if file.size == 123 && file.mtime == 77)
     ));
+}
+
+/// The client leaves as soon as it has what it wants; the server must not take that for a failure.
+#[test]
+fn leaving_right_after_the_end_leaves_no_doubt() {
+    for request in [
+        Request::Stat { path: path("f") },
+        Request::List {
+            path: FilePath::root(),
+        },
+        get("f"),
+        put("f"),
+    ] {
+        let mut pair = open();
+        // Acknowledgements of the handshake are out of the way: the next one will wait for company.
+        pair.run_until(Duration::from_millis(100), |_| false);
+        for side in [&mut pair.client, &mut pair.server] {
+            side.disk
+                .plant(ROOT, &path("f"), Content::generated(1, 100_000), 7);
+        }
+        let id = pair
+            .client
+            .endpoint
+            .start(pair.now, pair.peer, request)
+            .unwrap();
+        let mut told = Vec::new();
+        pair.run_until(Duration::from_secs(9), |pair| {
+            for event in std::mem::take(&mut pair.server.events) {
+                if let Event::Requested { transfer, request } = &event {
+                    let place = Place {
+                        root: ROOT,
+                        path: request.path.clone(),
+                    };
+                    let decision = Decision::Grant {
+                        place,
+                        may_replace: true,
+                    };
+                    pair.server
+                        .endpoint
+                        .decide(pair.now, *transfer, decision)
+                        .unwrap();
+                }
+                told.push(event);
+            }
+            let finished =
+                pair.client.events.iter().any(
+                    |event| matches!(event, Event::Finished { transfer, .. } if *transfer == id),
+                );
+            if finished {
+                let _gone = pair
+                    .client
+                    .endpoint
+                    .close(pair.now, pair.peer, CloseCode::NoError);
+            }
+            matches!(told.last(), Some(Event::PeerClosed { .. }))
+        });
+        let ends = told.iter().filter_map(|event| match event {
+            Event::Finished { result, .. } => Some(result.is_ok()),
+            _ => None,
+        });
+        assert_eq!(ends.collect::<Vec<_>>(), [true], "{told:?}");
+    }
 }

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// A directory of its own with a `shared` and a `local` directory, and homes for dhow's files.
-pub struct World {
+pub(crate) struct World {
     root: tempfile::TempDir,
 }
 
 impl World {
     /// An empty one.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         for directory in ["shared", "local"] {
             std::fs::create_dir(root.path().join(directory)).unwrap();
@@ -25,22 +25,22 @@ impl World {
     }
 
     /// A file in the shared directory.
-    pub fn shared(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn shared(&self, name: impl AsRef<Path>) -> PathBuf {
         self.root.path().join("shared").join(name)
     }
 
     /// A file in the user's directory.
-    pub fn local(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn local(&self, name: impl AsRef<Path>) -> PathBuf {
         self.root.path().join("local").join(name)
     }
 
     /// A file beside both.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
     /// The names in a directory, sorted.
-    pub fn names(&self, directory: &str) -> Vec<String> {
+    pub(crate) fn names(&self, directory: &str) -> Vec<String> {
         let entries = std::fs::read_dir(self.root.path().join(directory)).unwrap();
         let mut names: Vec<String> = entries
             .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
@@ -50,7 +50,7 @@ impl World {
     }
 
     /// `dhow` as the user `name`, in the user's directory.
-    pub fn command(&self, name: &str) -> Command {
+    pub(crate) fn command(&self, name: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dhow"));
         command
             .env("DHOW_HOME", self.root.path().join("homes").join(name))
@@ -61,24 +61,28 @@ impl World {
     }
 
     /// Runs `dhow` as the user `name` to its end.
-    pub fn run<A: AsRef<OsStr>>(&self, name: &str, args: impl IntoIterator<Item = A>) -> Ran {
+    pub(crate) fn run<A: AsRef<OsStr>>(
+        &self,
+        name: &str,
+        args: impl IntoIterator<Item = A>,
+    ) -> Ran {
         Ran::from(self.command(name).args(args).output().unwrap())
     }
 
     /// A user's public key line.
-    pub fn key_line(&self, name: &str) -> String {
+    pub(crate) fn key_line(&self, name: &str) -> String {
         let ran = self.run(name, ["key", "show"]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         ran.stdout.trim_end().to_owned()
     }
 
     /// A server of the shared directory with these further arguments.
-    pub fn serve(&self, args: &[&str]) -> Server {
+    pub(crate) fn serve(&self, args: &[&str]) -> Server {
         self.serve_as("server", "127.0.0.1:0", args)
     }
 
     /// The same with a choice of home and address.
-    pub fn serve_as(&self, home: &str, listen: &str, args: &[&str]) -> Server {
+    pub(crate) fn serve_as(&self, home: &str, listen: &str, args: &[&str]) -> Server {
         let mut child = self
             .command(home)
             .args(["serve", "--json", "--listen", listen])
@@ -108,30 +112,30 @@ impl World {
 }
 
 /// A server process; killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     out: BufReader<ChildStdout>,
     /// Where it listens.
-    pub address: String,
+    pub(crate) address: String,
     /// Its fingerprint.
-    pub host_key: String,
+    pub(crate) host_key: String,
 }
 
 impl Server {
     /// The operand for a path on it.
-    pub fn at(&self, path: &str) -> String {
+    pub(crate) fn at(&self, path: &str) -> String {
         format!("dhow://{}/{path}", self.address)
     }
 
     /// Its next JSON line.
-    pub fn next_event(&mut self) -> Value {
+    pub(crate) fn next_event(&mut self) -> Value {
         let mut line = String::new();
         self.out.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line:?}"))
     }
 
     /// Its next JSON line of this kind.
-    pub fn next_named(&mut self, name: &str) -> Value {
+    pub(crate) fn next_named(&mut self, name: &str) -> Value {
         loop {
             let event = self.next_event();
             if event["event"] == name {
@@ -141,14 +145,14 @@ impl Server {
     }
 
     /// Ends it at once.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Asks it to end, and waits: how it ended, the rest of its JSON lines, its log.
     #[cfg(unix)]
-    pub fn stop(mut self) -> (ExitStatus, Vec<Value>, String) {
+    pub(crate) fn stop(mut self) -> (ExitStatus, Vec<Value>, String) {
         signal(&self.child, rustix::process::Signal::TERM);
         let mut rest = String::new();
         self.out.read_to_string(&mut rest).unwrap();
@@ -176,20 +180,20 @@ impl Drop for Server {
 
 /// Sends a signal to a process that this test started.
 #[cfg(unix)]
-pub fn signal(child: &Child, signal: rustix::process::Signal) {
+pub(crate) fn signal(child: &Child, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_child(child);
     rustix::process::kill_process(pid, signal).unwrap();
 }
 
 /// What a process left behind.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     /// Exit code.
-    pub code: i32,
+    pub(crate) code: i32,
     /// Its stdout.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// Its stderr.
-    pub stderr: String,
+    pub(crate) stderr: String,
 }
 
 impl From<Output> for Ran {
@@ -204,7 +208,7 @@ impl From<Output> for Ran {
 
 impl Ran {
     /// Its JSON lines.
-    pub fn events(&self) -> Vec<Value> {
+    pub(crate) fn events(&self) -> Vec<Value> {
         self.stdout
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
@@ -212,7 +216,7 @@ impl Ran {
     }
 
     /// Its JSON lines of this kind.
-    pub fn named(&self, name: &str) -> Vec<Value> {
+    pub(crate) fn named(&self, name: &str) -> Vec<Value> {
         self.events()
             .into_iter()
             .filter(|event| event["event"] == name)
@@ -221,7 +225,7 @@ impl Ran {
 
     /// Checks exit code and what stderr says.
     #[track_caller]
-    pub fn expect(&self, code: i32, says: &str) {
+    pub(crate) fn expect(&self, code: i32, says: &str) {
         assert_eq!(self.code, code, "{self:?}");
         assert!(
             self.stderr.contains(says),
@@ -232,13 +236,13 @@ impl Ran {
 
     /// Checks that it went well.
     #[track_caller]
-    pub fn expect_ok(&self) {
+    pub(crate) fn expect_ok(&self) {
         assert_eq!(self.code, 0, "{self:?}");
     }
 }
 
 /// Bytes that look random, the same in every run.
-pub fn bytes(size: usize, seed: u8) -> Vec<u8> {
+pub(crate) fn bytes(size: usize, seed: u8) -> Vec<u8> {
     let mut bytes = vec![0; size];
     blake3::Hasher::new()
         .update(&[seed])
@@ -249,7 +253,7 @@ pub fn bytes(size: usize, seed: u8) -> Vec<u8> {
 
 /// Waits until `done` says so, at most ten seconds.
 #[track_caller]
-pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(10);
     while !done() {
         assert!(Instant::now() < end, "waited in vain until {what}");

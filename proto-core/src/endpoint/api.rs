@@ -80,7 +80,8 @@ pub enum StartError {
     /// The session is gone or closing.
     #[error(transparent)]
     Stale(#[from] StaleId),
-    /// The session has as many open transfers as it may.
+    /// The session has as many open transfers as it may. One counts until the peer has acknowledged its last frame, about a
+    /// round trip beyond `Finished`: try again then.
     #[error("too many open transfers in this session")]
     TooMany,
     /// The peer's path has more than 1,024 bytes: the request would not fit the smallest packet.

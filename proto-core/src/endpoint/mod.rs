@@ -112,7 +112,9 @@ impl Endpoint {
                 break;
             }
             self.deadlines.set(index, None);
-            let Some(key) = self.peers.key_at(index) else { continue };
+            let Some(key) = self.peers.key_at(index) else {
+                continue;
+            };
             if let Some(peer) = self.peers.get_mut(key) {
                 peer.handle_timeout(now, &mut self.shared);
             }
@@ -123,9 +125,18 @@ impl Endpoint {
     /// A file operation has come home. One that is not on loan is ignored.
     pub fn handle_file_done(&mut self, now: Instant, done: FileDone) {
         let now = self.advance(now);
-        let Some(loan) = self.loans.remove(done.id.0) else { return };
+        let Some(loan) = self.loans.remove(done.id.0) else {
+            return;
+        };
         if let Some(peer) = self.peers.get_mut(loan.peer) {
-            peer.handle_file_done(now, &mut self.shared, loan.transfer, loan.tag, done.block, done.result);
+            peer.handle_file_done(
+                now,
+                &mut self.shared,
+                loan.transfer,
+                loan.tag,
+                done.block,
+                done.result,
+            );
         }
         self.settle(loan.peer);
     }
@@ -147,7 +158,9 @@ impl Endpoint {
             id: self.ids.issue(self.peers.next_key()),
             remote_id: None,
         };
-        let key = self.peers.insert(Peer::new(now, &mut self.shared, opening)?);
+        let key = self
+            .peers
+            .insert(Peer::new(now, &mut self.shared, opening)?);
         self.settle(key);
         Ok(PeerId(key))
     }
@@ -156,16 +169,30 @@ impl Endpoint {
     ///
     /// # Errors
     /// When the session is gone.
-    pub fn admit(&mut self, now: Instant, peer: PeerId, admission: Admission) -> Result<(), StaleId> {
-        self.with_peer(now, peer, |peer, now, shared| peer.admit(now, shared, admission))
+    pub fn admit(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        admission: Admission,
+    ) -> Result<(), StaleId> {
+        self.with_peer(now, peer, |peer, now, shared| {
+            peer.admit(now, shared, admission)
+        })
     }
 
     /// Asks the peer for something. [`Event::Finished`] is the last that is heard of it.
     ///
     /// # Errors
     /// When the session is gone or closing, not admitted yet, or has as many transfers as it may.
-    pub fn start(&mut self, now: Instant, peer: PeerId, request: Request) -> Result<TransferId, StartError> {
-        let started = self.with_peer(now, peer, |peer, now, shared| peer.start(now, shared, request))?;
+    pub fn start(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        request: Request,
+    ) -> Result<TransferId, StartError> {
+        let started = self.with_peer(now, peer, |peer, now, shared| {
+            peer.start(now, shared, request)
+        })?;
         started.map(|key| TransferId { peer, key })
     }
 
@@ -173,8 +200,15 @@ impl Endpoint {
     ///
     /// # Errors
     /// When the transfer is gone.
-    pub fn decide(&mut self, now: Instant, transfer: TransferId, decision: Decision) -> Result<(), StaleId> {
-        self.with_peer(now, transfer.peer, |peer, now, shared| peer.decide(now, shared, transfer.key, decision))?
+    pub fn decide(
+        &mut self,
+        now: Instant,
+        transfer: TransferId,
+        decision: Decision,
+    ) -> Result<(), StaleId> {
+        self.with_peer(now, transfer.peer, |peer, now, shared| {
+            peer.decide(now, shared, transfer.key, decision)
+        })?
     }
 
     /// Gives a transfer up. [`Event::Finished`] follows.
@@ -182,7 +216,9 @@ impl Endpoint {
     /// # Errors
     /// When the transfer is gone.
     pub fn cancel(&mut self, now: Instant, transfer: TransferId) -> Result<(), StaleId> {
-        self.with_peer(now, transfer.peer, |peer, now, shared| peer.cancel(now, shared, transfer.key))?
+        self.with_peer(now, transfer.peer, |peer, now, shared| {
+            peer.cancel(now, shared, transfer.key)
+        })?
     }
 
     /// Ends a session: open transfers are given up, what is owed to the peer goes out (for at most 3 PTO), then CLOSE.
@@ -196,14 +232,23 @@ impl Endpoint {
 
     /// The next batch for the socket: at most `segments_max` datagrams for one address, written to the front of `out`, which
     /// should hold at least one full datagram ([`Config::datagram_size`]).
-    pub fn poll_transmit(&mut self, now: Instant, segments_max: NonZeroUsize, out: &mut [u8]) -> Option<Transmit> {
+    pub fn poll_transmit(
+        &mut self,
+        now: Instant,
+        segments_max: NonZeroUsize,
+        out: &mut [u8],
+    ) -> Option<Transmit> {
         let now = self.advance(now);
         if let Some(transmit) = self.answers.poll(out) {
             return Some(transmit);
         }
         while let Some(index) = self.sending.pop() {
-            let Some(key) = self.peers.key_at(index) else { continue };
-            let Some(peer) = self.peers.get_mut(key) else { continue };
+            let Some(key) = self.peers.key_at(index) else {
+                continue;
+            };
+            let Some(peer) = self.peers.get_mut(key) else {
+                continue;
+            };
             let transmit = peer.poll_transmit(now, &mut self.shared, segments_max.get(), out);
             if transmit.is_some() {
                 self.settle(key);
@@ -217,11 +262,19 @@ impl Endpoint {
     /// The next operation for the executor.
     pub fn poll_file_op(&mut self) -> Option<FileOp> {
         while let Some(index) = self.working.pop() {
-            let Some(key) = self.peers.key_at(index) else { continue };
-            let Some(peer) = self.peers.get_mut(key) else { continue };
+            let Some(key) = self.peers.key_at(index) else {
+                continue;
+            };
+            let Some(peer) = self.peers.get_mut(key) else {
+                continue;
+            };
             let op = peer.poll_op(self.now, &mut self.shared);
             if let Some((transfer, tag, what)) = op {
-                let id = OpId(self.loans.insert(Loan { peer: key, transfer, tag }));
+                let id = OpId(self.loans.insert(Loan {
+                    peer: key,
+                    transfer,
+                    tag,
+                }));
                 self.working.push(index);
                 return Some(FileOp { id, what });
             }
@@ -233,8 +286,12 @@ impl Endpoint {
     /// The next event for the application.
     pub fn poll_event(&mut self) -> Option<Event> {
         while let Some(index) = self.telling.pop() {
-            let Some(key) = self.peers.key_at(index) else { continue };
-            let Some(peer) = self.peers.get_mut(key) else { continue };
+            let Some(key) = self.peers.key_at(index) else {
+                continue;
+            };
+            let Some(peer) = self.peers.get_mut(key) else {
+                continue;
+            };
             let event = peer.poll_event(self.now, &mut self.shared, PeerId(key));
             self.settle(key);
             if event.is_some() {
@@ -280,7 +337,11 @@ impl Endpoint {
         call: impl FnOnce(&mut Peer, Instant, &mut Shared) -> T,
     ) -> Result<T, StaleId> {
         let now = self.advance(now);
-        let result = call(self.peers.get_mut(peer.0).ok_or(StaleId)?, now, &mut self.shared);
+        let result = call(
+            self.peers.get_mut(peer.0).ok_or(StaleId)?,
+            now,
+            &mut self.shared,
+        );
         self.settle(peer.0);
         Ok(result)
     }
@@ -288,7 +349,9 @@ impl Endpoint {
     /// Brings queues and deadlines up to date with a session that was touched.
     fn settle(&mut self, key: Key) {
         self.settle_idle(key);
-        let Some(peer) = self.peers.get(key) else { return };
+        let Some(peer) = self.peers.get(key) else {
+            return;
+        };
         if peer.wants_transmit(self.now) {
             self.sending.push(key.index);
         }
@@ -302,7 +365,9 @@ impl Endpoint {
 
     /// The same for a session that a poll found to have nothing: it waits for its next input, and is not asked again.
     fn settle_idle(&mut self, key: Key) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
         peer.close_when_flushed(self.now, &mut self.shared);
         // An input can make a deadline of before count again: a probe that waited for the address to be proven.
         if peer.deadline().is_some_and(|(at, _)| at <= self.now) {

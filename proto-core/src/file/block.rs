@@ -55,6 +55,10 @@ pub(crate) enum Use {
     Source,
 }
 
+/// What one sink and one source need to move at all: a source sends from one block while it reads the next.
+const SINK_MIN: u32 = 1;
+const SOURCE_MIN: u32 = 2;
+
 /// The endpoint's blocks: allocated as used, up to a limit for each use, and used again.
 ///
 /// The two uses have limits of their own, so that senders cannot starve receivers, nor the other way round.
@@ -73,7 +77,7 @@ struct Share {
 }
 
 impl Pool {
-    /// A pool of at most `sink` and `source` blocks.
+    /// A pool of at most `sink` and `source` blocks; at least what one transfer each needs to move at all.
     #[must_use]
     pub(crate) fn new(sink: u32, source: u32) -> Self {
         let share = |max| Share {
@@ -83,8 +87,8 @@ impl Pool {
         };
         Self {
             free: Vec::new(),
-            sink: share(sink),
-            source: share(source),
+            sink: share(sink.max(SINK_MIN)),
+            source: share(source.max(SOURCE_MIN)),
         }
     }
 

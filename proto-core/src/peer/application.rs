@@ -73,7 +73,12 @@ impl Peer {
     }
 
     pub(crate) fn has_events(&self) -> bool {
-        self.events.ready || self.events.closed.is_some() || self.transfers.has_events()
+        self.events.ready || self.transfers.has_events() || self.may_tell_closed()
+    }
+
+    /// `PeerClosed` is the last event: it waits for transfers whose temporary files are still being removed.
+    fn may_tell_closed(&self) -> bool {
+        self.events.closed.is_some() && self.transfers.is_told()
     }
 
     /// The next event: the session's beginning before its transfers, its end after them.
@@ -96,6 +101,9 @@ impl Peer {
         let told = self.with_transfers(now, shared, Transfers::poll_event);
         if let Some((key, event)) = told {
             return Some(event.with_id(TransferId { peer, key }));
+        }
+        if !self.may_tell_closed() {
+            return None;
         }
         let cause = self.events.closed.take()?;
         Some(Event::PeerClosed { peer, cause })

@@ -69,7 +69,7 @@ impl Peer {
                 if self.direction == Direction::Server {
                     return Err(CloseCode::ProtocolViolation);
                 }
-                self.on_confirmed();
+                self.on_confirmed(now);
             }
             Frame::Close { code, .. } => self.end(now, shared, CloseCause::Peer(*code)),
             transfer => {

@@ -55,21 +55,22 @@ impl Peer {
         now: Instant,
         shared: &mut Shared,
     ) -> Result<(), CloseCode> {
-        self.apply_params(now, shared)?;
+        self.apply_params(shared)?;
         let server = self.direction == Direction::Server;
         let until = server.then(|| now + shared.config.limits.admission_timeout);
         self.state = State::Unadmitted { until };
         self.events.ready = true;
         if server {
             self.handshake_done_pending = true;
-            self.on_confirmed();
+            self.on_confirmed(now);
         }
         Ok(())
     }
 
     /// The handshake is confirmed: a server's when it completes, a client's with HANDSHAKE_DONE.
-    pub(super) fn on_confirmed(&mut self) {
+    pub(super) fn on_confirmed(&mut self, now: Instant) {
         self.confirmed = true;
+        self.recovery.set_datagram_size(now, self.datagram_size);
         self.recovery.set_handshake_confirmed();
         self.discard_level(Level::Initial);
         self.discard_level(Level::Handshake);
@@ -77,7 +78,7 @@ impl Peer {
 
     /// Takes the peer's transport parameters. The ids in them bind the handshake to the packets it came in
     /// (RFC 9000 §7.3).
-    fn apply_params(&mut self, now: Instant, shared: &Shared) -> Result<(), CloseCode> {
+    fn apply_params(&mut self, shared: &Shared) -> Result<(), CloseCode> {
         let params = self
             .session
             .peer_params()
@@ -91,11 +92,11 @@ impl Peer {
         self.idle_timeout = shared.config.idle_timeout.min(theirs);
         self.recovery
             .set_max_ack_delay(Duration::from_micros(params.max_ack_delay_us));
-        let datagram = shared
+        self.datagram_size = shared
             .config
             .datagram_size
             .clamp(DATAGRAM_BASE, params.max_datagram);
-        self.recovery.set_datagram_size(now, datagram);
+        self.peer_buffer = params.receive_buffer;
         Ok(())
     }
 }

@@ -58,6 +58,10 @@ pub(crate) struct Peer {
     last_heard: Instant,
     last_ping: Instant,
     idle_timeout: Duration,
+    /// UDP payload of full datagrams once the handshake is confirmed.
+    datagram_size: u16,
+    /// The peer's socket receive buffer in bytes; 0 when it does not say.
+    peer_buffer: u64,
     events: Pending,
     packets_received: u64,
     failed_opens: u64,
@@ -109,6 +113,19 @@ impl Space {
             discarded: false,
         }
     }
+
+    /// Says what arrived, when that is owed.
+    fn write_ack(&mut self, now: Instant, level: Level, writer: &mut PacketWriter<'_>) {
+        if (self.ack_now || self.received.ack_owed())
+            && let Some(largest) = self.received.largest()
+        {
+            let delay = self.received.delay(now).as_micros() as u64;
+            if writer.put_ack(level, delay, largest, self.received.ranges_desc()) {
+                self.ack_now = false;
+                self.received.on_ack_sent();
+            }
+        }
+    }
 }
 
 /// What a session is made with.
@@ -127,7 +144,11 @@ pub(crate) struct Opening {
 
 impl Peer {
     /// A session at its very beginning; a client's has its first flight ready to send.
-    pub(crate) fn new(now: Instant, shared: &mut Shared, opening: Opening) -> Result<Self, CryptoError> {
+    pub(crate) fn new(
+        now: Instant,
+        shared: &mut Shared,
+        opening: Opening,
+    ) -> Result<Self, CryptoError> {
         let config = shared.config.clone();
         let is_server = opening.direction == Direction::Server;
         let mut params = Vec::new();
@@ -146,7 +167,9 @@ impl Peer {
         };
         let mut peer = Self {
             direction: opening.direction,
-            state: State::Handshaking { until: now + config.limits.handshake_timeout },
+            state: State::Handshaking {
+                until: now + config.limits.handshake_timeout,
+            },
             path: Path::new(opening.remote, opening.local, !is_server),
             ids: Ids {
                 original: opening.original,
@@ -175,6 +198,8 @@ impl Peer {
             last_heard: now,
             last_ping: now,
             idle_timeout: config.idle_timeout,
+            datagram_size: DATAGRAM_BASE,
+            peer_buffer: 0,
             events: Pending::default(),
             packets_received: 0,
             failed_opens: 0,

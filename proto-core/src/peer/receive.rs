@@ -4,19 +4,13 @@ use super::{Peer, State};
 use crate::crypto::{CryptoError, Direction, Epoch, Level};
 use crate::endpoint::{DropReason, Shared};
 use crate::time::Instant;
-use crate::wire::{CloseCode, PartialHeader, packet_number};
-
-/// Bits of a first byte that must be zero once unprotected.
-const LONG_RESERVED: u8 = 0x0c;
-const SHORT_RESERVED: u8 = 0x38;
-/// The key phase bit of a short header.
-const KEY_PHASE: u8 = 0x04;
+use crate::wire::{CloseCode, FirstByte, PartialHeader, packet_number};
 
 /// A packet that is the peer's own.
 struct Opened {
     level: Level,
     number: u64,
-    first: u8,
+    first: FirstByte,
     /// Where its frames are in the packet.
     payload: core::ops::Range<usize>,
 }
@@ -46,12 +40,7 @@ impl Peer {
                 return Err(reason);
             }
         };
-        let reserved = if opened.level == Level::Data {
-            SHORT_RESERVED
-        } else {
-            LONG_RESERVED
-        };
-        if opened.first & reserved != 0 {
+        if !opened.first.reserved_bits_are_zero() {
             self.fail(now, shared, CloseCode::ProtocolViolation);
             return Ok(());
         }
@@ -97,17 +86,18 @@ impl Peer {
         self.session
             .unprotect_header(level, &sample, &mut first, &mut bytes)
             .map_err(|_| DropReason::NoKeys)?;
-        let len = usize::from(first & 0x03) + 1;
+        packet[0] = first;
+        let first = FirstByte(first);
+        let len = first.number_len();
         let received = &self.spaces[level as usize].received;
         let expected = received.largest().map_or(0, |largest| largest + 1);
         let number = packet_number::decode(packet_number::read(&bytes, len), len, expected);
         if !received.is_new(number) {
             return Err(DropReason::Duplicate);
         }
-        packet[0] = first;
         packet[at..at + len].copy_from_slice(&bytes[..len]);
         let epoch = match level {
-            Level::Data => self.keys.epoch_of(first & KEY_PHASE != 0, number),
+            Level::Data => self.keys.epoch_of(first.key_phase(), number),
             Level::Initial | Level::Handshake => Epoch::Current,
         };
         // A second update before the first was acknowledged is refused (R4, RFC 9001 §6.5).

@@ -7,7 +7,7 @@ use super::{PacketWriter, Peer, SentFrame, State};
 use crate::crypto::{Direction, Level, TAG_LEN};
 use crate::endpoint::{Shared, Transmit};
 use crate::recovery::Sent;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::{
     CloseCode, Frame, HeaderLayout, LongHeader, LongType, PROTECTED_MIN, ShortHeader, packet_number,
 };
@@ -16,6 +16,9 @@ use crate::wire::{
 const BATCH_MAX: usize = 65_507;
 /// A further packet is coalesced only where it can hold something.
 const ROOM_MIN: usize = 100;
+
+/// Below this least round trip, what is in flight is in the peer's socket rather than in the network.
+const NEAR: Duration = Duration::from_millis(2);
 
 /// What may be sent now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -164,7 +167,9 @@ impl Peer {
             {
                 continue;
             }
-            let draft = self.draft(now, shared, level, out, len, |_, _, writer| {
+            let draft = self.draft(now, shared, level, out, len, |peer, _, writer| {
+                // The last that came may be what the peer waits to see acknowledged.
+                peer.space(level).write_ack(now, level, writer);
                 let written = writer.put_once(&Frame::Close { code, reason: b"" });
                 debug_assert!(written, "CLOSE fits any packet");
             });
@@ -177,8 +182,20 @@ impl Peer {
 
     fn is_gate_open(&self, now: Instant) -> bool {
         self.recovery.has_room()
-            && self.recovery.congestion_room() >= self.datagram_size() as u64
+            && self.room() >= self.datagram_size() as u64
             && self.paced_until.is_none_or(|at| at <= now)
+    }
+
+    /// Bytes that may be in flight on top of those that are: what the congestion window allows, and on a path without
+    /// length, where all of them wait in the peer's socket, what fits there. Half of the buffer goes into the kernel's
+    /// own accounts.
+    fn room(&self) -> u64 {
+        let room = self.recovery.congestion_room();
+        if self.peer_buffer == 0 || self.recovery.rtt().min() >= NEAR {
+            return room;
+        }
+        let fits = (self.peer_buffer / 2).max(2 * self.datagram_size() as u64);
+        room.min(fits.saturating_sub(self.recovery.in_flight()))
     }
 
     /// Asks congestion control and pacer for one datagram.
@@ -227,15 +244,7 @@ impl Peer {
             ..
         } = self;
         let space = &mut spaces[level as usize];
-        if (space.ack_now || space.received.ack_owed())
-            && let Some(largest) = space.received.largest()
-        {
-            let delay = space.received.delay(now).as_micros() as u64;
-            if writer.put_ack(level, delay, largest, space.received.ranges_desc()) {
-                space.ack_now = false;
-                space.received.on_ack_sent();
-            }
-        }
+        space.write_ack(now, level, writer);
         let before = writer.len();
         if gate == Gate::Open || space.probes > 0 {
             while let Some((offset, bytes)) = space.crypto_out.peek() {

@@ -1,4 +1,8 @@
-//! Transfers: lists, metadata, and files between a source and a sink.
+//! Transfers: lists, metadata, and files between a source and a sink (`docs/PROTOCOL.md` §10).
+//!
+//! [`Transfers`] holds those of one session and routes frames, operations and events. `one` is a single transfer: its
+//! phases from request to end. Its work is a `source` (reads ahead, sends, sends again), a `sink` (gathers, writes,
+//! verifies, stores) or one end of a `listing`; each is the same in either role.
 
 mod codes;
 mod context;

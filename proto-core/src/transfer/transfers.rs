@@ -309,6 +309,11 @@ impl Transfers {
         self.lost || self.all.iter().all(|(_, transfer)| transfer.is_settled())
     }
 
+    /// Whether the application was told the end of every transfer that it heard of.
+    pub(crate) fn is_told(&self) -> bool {
+        self.all.iter().all(|(_, transfer)| transfer.is_told())
+    }
+
     /// Whether nothing is left: no operation on loan, no event untaken.
     pub(crate) fn is_drained(&self) -> bool {
         self.all.is_empty()

@@ -289,17 +289,16 @@ pub fn generate(seed: u64, offset: u64, out: &mut [u8]) {
 /// gives the only candidate.
 fn recognise(offset: u64, bytes: &[u8]) -> Option<u64> {
     let first = *bytes.first_chunk::<8>()?;
-    if offset % 8 != 0 {
+    if !offset.is_multiple_of(8) {
         return None;
     }
-    let mut index = offset / 8;
+    let index = offset / 8;
     let step = index.wrapping_add(1).wrapping_mul(GOLDEN);
     let seed = unmix(u64::from_le_bytes(first)).wrapping_sub(step);
-    for chunk in bytes.chunks(8) {
+    for (index, chunk) in (index..).zip(bytes.chunks(8)) {
         if chunk != &word(seed, index).to_le_bytes()[..chunk.len()] {
             return None;
         }
-        index += 1;
     }
     Some(seed)
 }

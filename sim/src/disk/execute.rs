@@ -184,7 +184,7 @@ impl Disk {
 
     /// Checks what `Read` and `Write` promise about their span.
     fn span(&mut self, offset: u64, len: u32) -> Result<()> {
-        if offset % u64::from(BLOCK_SIZE) != 0 || len > BLOCK_SIZE {
+        if !offset.is_multiple_of(BLOCK_SIZE.into()) || len > BLOCK_SIZE {
             return Err(self.breach(format!("{len} bytes at {offset} are no part of one block")));
         }
         Ok(())

@@ -58,10 +58,11 @@ impl Default for DiskPlan {
 }
 
 impl DiskPlan {
-    /// Whether operations fail that should not.
+    /// Whether operations fail, or may for want of room.
     #[must_use]
     pub fn has_faults(&self) -> bool {
-        self.io_errors + self.space_errors + self.sync_errors + self.open_errors > 0
+        let errors = self.io_errors + self.space_errors + self.sync_errors + self.open_errors;
+        errors > 0 || self.capacity != u64::MAX
     }
 }
 

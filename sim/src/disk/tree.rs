@@ -1,12 +1,14 @@
 //! Inodes: files and directories, what is in memory of them and what a power loss leaves.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod power_loss;
+
+use std::collections::BTreeMap;
 
 use proto_core::wire::{EntryKind, FilePath};
 use proto_core::{FileError, Meta};
 
 use super::content::{Content, Extent};
-use crate::rng::{Rng, mix};
+use crate::rng::mix;
 
 /// An inode's number; never used again.
 pub(super) type Ino = u64;
@@ -405,50 +407,6 @@ impl Tree {
             }
             _ => Vec::new(),
         }
-    }
-
-    /// The power goes and comes back: of what was not synced, each change survives or not.
-    pub(super) fn power_loss(&mut self, rng: &mut Rng) {
-        let mut used = 0;
-        let mut linked = BTreeSet::new();
-        for inode in self.inodes.values_mut() {
-            inode.handles = 0;
-            match &mut inode.body {
-                Body::File(file) => {
-                    for change in file.pending.drain(..) {
-                        if rng.one_in(2) {
-                            file.synced.apply(&change);
-                        }
-                    }
-                    file.content = file.synced.clone();
-                }
-                Body::Directory(directory) => {
-                    for change in std::mem::take(&mut directory.pending) {
-                        if rng.one_in(2) {
-                            Directory::apply(&mut directory.synced, &change);
-                        }
-                    }
-                    directory.entries.clear();
-                    directory.order.clear();
-                    for (name, ino) in directory.synced.clone() {
-                        directory.link(&name, ino);
-                        linked.insert(ino);
-                    }
-                }
-                Body::Other => {}
-            }
-        }
-        for (ino, inode) in &mut self.inodes {
-            let directory = matches!(inode.body, Body::Directory(_));
-            inode.linked = directory || linked.contains(ino);
-            if let Body::File(file) = &inode.body
-                && inode.linked
-            {
-                used += file.content.allocated();
-            }
-        }
-        self.inodes.retain(|_, inode| inode.linked);
-        self.used = used;
     }
 }
 

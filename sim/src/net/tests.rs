@@ -190,7 +190,7 @@ fn corruption_flips_one_to_four_bits() {
     let arrived = run(vec![Box::new(corrupt)], 10_000, 100, 10);
     let mut counts = [0_u32; 6];
     for (place, (_, _, payload)) in arrived.iter().enumerate() {
-        let mut sent = vec![0; 100];
+        let mut sent = [0; 100];
         sent[..4].copy_from_slice(&(place as u32).to_le_bytes());
         let flips: u32 = sent
             .iter()

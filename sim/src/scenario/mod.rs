@@ -230,7 +230,8 @@ fn draw_limits(rng: &mut Rng) -> Limits {
         limits.sink_blocks = rng.between(1, 8) as u32;
     }
     if rng.one_in(3) {
-        limits.source_blocks = rng.between(1, 8) as u32;
+        // A source holds one block until it is acknowledged while it reads the next: with fewer than 2 it never begins.
+        limits.source_blocks = rng.between(2, 8) as u32;
     }
     if rng.one_in(3) {
         limits.credit_blocks_max = rng.between(1, 8) as u32;

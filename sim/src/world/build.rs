@@ -146,6 +146,7 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
         files: Files::default(),
         validated: Vec::new(),
         gone_at: None,
+        heard_at: Instant::ZERO,
         unruly_server: scenario.server.disk.has_faults(),
         unruly_clients: Vec::new(),
         record: Record::default(),
@@ -157,9 +158,10 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
         let name = format!("user{index}");
         let joins = Instant::ZERO + client.joins;
         let there = address(SERVER_HOST);
+        let room = scenario.server.limits.transfers_per_session;
         world.hosts.push(host);
         world.server.add_user(key);
-        let user = User::new(name, there, server_key, joins, &client.goals);
+        let user = User::new(name, there, server_key, joins, &client.goals, room);
         world.users.push(user);
         world.validated.push(false);
         world.unruly_clients.push(client.host.disk.has_faults());

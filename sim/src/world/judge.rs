@@ -66,10 +66,10 @@ impl World {
         let here = |path: &FilePath| (user + CLIENT_HOST, LOCAL_ROOT, path.clone());
         match (&run.plan.goal, finished) {
             (Goal::Put { local, remote, .. }, Finished::Stored { .. }) => {
-                self.judge_copy(run, finished, &here(local), &there(remote))
+                self.judge_copy(user, run, finished, &here(local), &there(remote))
             }
             (Goal::Get { remote, local, .. }, Finished::Stored { .. }) => {
-                self.judge_copy(run, finished, &there(remote), &here(local))
+                self.judge_copy(user, run, finished, &there(remote), &here(local))
             }
             (Goal::List { remote }, Finished::Answered) => self.judge_listing(user, run, remote),
             (Goal::Stat { remote }, Finished::Answered) => self.judge_stat(user, run, remote),
@@ -79,6 +79,7 @@ impl World {
 
     fn judge_copy(
         &self,
+        user: usize,
         run: &GoalRun,
         finished: Finished,
         from: &Where,
@@ -124,7 +125,9 @@ impl World {
         if !known || root.is_some_and(|root| root_hash(source).is_some_and(|of| of != root)) {
             return Err("this is not its hash".into());
         }
-        if how == StoredAs::Written && durability < asked {
+        // A directory whose sync failed cannot be taken back.
+        let synced = durability >= asked || self.unruly(user);
+        if how == StoredAs::Written && !synced {
             return Err("it is less durable than asked".into());
         }
         let time = self.hosts[to.0]

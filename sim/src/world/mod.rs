@@ -5,6 +5,7 @@ mod build;
 mod files;
 mod host;
 mod judge;
+mod request;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,9 @@ const CLIENT_HOST: usize = 1;
 
 /// From the last user's leaving to the last trace of a session: an idle time-out and what flushing takes.
 const REST_MAX: Duration = Duration::from_secs(120);
+
+/// Silence of all applications after which a run is stuck.
+const SILENCE_MAX: Duration = Duration::from_secs(600);
 
 /// What a run was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -77,6 +81,8 @@ pub struct World {
     validated: Vec<bool>,
     /// When the last user had left.
     gone_at: Option<Instant>,
+    /// The time of the last event.
+    heard_at: Instant,
     unruly_server: bool,
     unruly_clients: Vec<bool>,
     record: Record,
@@ -173,6 +179,9 @@ impl World {
         if self.gone_at.is_none() && self.users.iter().all(User::is_gone) {
             self.gone_at = Some(self.now);
         }
+        if self.now.since(self.heard_at) > SILENCE_MAX {
+            return Err(format!("no event for {SILENCE_MAX:?}; {}", self.describe()));
+        }
         if self.gone_at.is_some_and(|at| self.now.since(at) > REST_MAX) {
             return Err(format!(
                 "sessions stay when all users are gone; {}",
@@ -212,6 +221,7 @@ impl World {
     }
 
     fn event(&mut self, index: usize, event: Event) -> Checked<()> {
+        self.heard_at = self.now;
         // Writing to a digest cannot fail.
         let _ = write!(self.record.digest, "{index} {event:?}");
         let endpoint = &mut self.hosts[index].endpoint;

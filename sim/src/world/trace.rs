@@ -1,9 +1,12 @@
 use std::fmt;
 
+/// Takes one line.
+type Sink = Box<dyn FnMut(&str) + Send>;
+
 /// Where lines about a run go; nowhere by default, and then they are not made.
 #[derive(Default)]
 pub struct Trace {
-    sink: Option<Box<dyn FnMut(&str) + Send>>,
+    sink: Option<Sink>,
     now: proto_core::Instant,
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use proto_core::crypto::{Direction, PublicKey};
-use proto_core::wire::CloseCode;
+use proto_core::wire::{CloseCode, ErrorCode};
 use proto_core::{
     Admission, CloseCause, Duration, Endpoint, Event, Failure, FileInfo, Finished, Instant, PeerId,
-    Place, Request, RootId, StartError, TransferId,
+    RootId, StartError, TransferId,
 };
 
-use crate::scenario::{Goal, GoalPlan};
+use super::request::request;
+use crate::scenario::GoalPlan;
 
 /// The one directory of a client.
 pub(super) const LOCAL_ROOT: RootId = RootId(0);
@@ -76,6 +77,8 @@ pub(super) struct User {
     transfers: BTreeMap<TransferId, usize>,
     /// There was no room for one more transfer.
     full: bool,
+    /// The server has room for fewer transfers than this user has goals: `Busy` means to try later.
+    server_may_be_busy: bool,
     /// Sessions that ended before their time.
     pub(super) sessions_lost: u32,
     /// Transfers that were begun.
@@ -91,7 +94,9 @@ impl User {
         server_key: PublicKey,
         joins: Instant,
         goals: &[GoalPlan],
+        server_transfers: u32,
     ) -> Self {
+        let server_may_be_busy = goals.len() > server_transfers as usize;
         let goal = |plan: &GoalPlan| GoalRun {
             state: State::Waiting(joins + plan.starts),
             plan: plan.clone(),
@@ -111,6 +116,7 @@ impl User {
             goals: goals.iter().map(goal).collect(),
             transfers: BTreeMap::new(),
             full: false,
+            server_may_be_busy,
             sessions_lost: 0,
             started: 0,
             bytes: 0,
@@ -191,6 +197,8 @@ impl User {
                         }
                     }
                     Err(StartError::TooMany) if !self.transfers.is_empty() => self.full = true,
+                    // A transfer that was told to be over still waits for its last acknowledgements.
+                    Err(StartError::TooMany) => *at = now + RETRY_AFTER,
                     // The session is closing: its last event is under way.
                     Err(StartError::Stale(_)) => self.full = true,
                     Err(error) => return Err(format!("{}: cannot start: {error}", self.name)),
@@ -316,6 +324,10 @@ impl User {
             self.full = true;
             return Ok(None);
         }
+        if result == Err(Failure::Refused(ErrorCode::Busy)) && self.server_may_be_busy {
+            run.state = State::Waiting(now + RETRY_AFTER);
+            return Ok(None);
+        }
         run.state = State::Done;
         run.result = Some(result);
         Ok(Some(Ended(goal)))
@@ -368,44 +380,5 @@ impl User {
             _ => return Err(format!("{}: {peer:?} is no session of it", self.name)),
         }
         Ok(())
-    }
-}
-
-fn request(goal: &Goal) -> Request {
-    let place = |path: &proto_core::wire::FilePath| Place {
-        root: LOCAL_ROOT,
-        path: path.clone(),
-    };
-    match goal {
-        Goal::Put {
-            local,
-            remote,
-            overwrite,
-            durability,
-        } => Request::Put {
-            from: place(local),
-            to: remote.clone(),
-            overwrite: *overwrite,
-            durability: *durability,
-        },
-        Goal::Get {
-            remote,
-            local,
-            overwrite,
-            durability,
-            preserve,
-        } => Request::Get {
-            from: remote.clone(),
-            to: place(local),
-            overwrite: *overwrite,
-            durability: *durability,
-            preserve: *preserve,
-        },
-        Goal::List { remote } => Request::List {
-            path: remote.clone(),
-        },
-        Goal::Stat { remote } => Request::Stat {
-            path: remote.clone(),
-        },
     }
 }

@@ -125,7 +125,9 @@ impl Directory {
             return from_parent.remove_file(&from).map_err(refused);
         }
         match to_parent.symlink_metadata(&to) {
-            Ok(found) => drop(must_be_file(&found)?),
+            Ok(found) => {
+                must_be_file(&found)?;
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(refused(error)),
         }

@@ -18,6 +18,11 @@ impl Transfer {
         }
     }
 
+    /// Whether nothing follows for the application: the end was told, or the transfer never was.
+    pub(in crate::transfer) fn is_told(&self) -> bool {
+        self.events.finished
+    }
+
     pub(in crate::transfer) fn has_event(&self, admitted: bool, session_lost: bool) -> bool {
         if self.events.requested {
             return admitted;

@@ -133,6 +133,12 @@ mod tests {
         for _ in 0..blocks {
             now += per_block;
             credit.complete(&mut pool, now, Duration::from_millis(100), u64::MAX);
+            let promised = 64 - pool.unreserved(Use::Sink);
+            assert_eq!((credit.reserved, credit.window), (promised, promised), "M4");
+            assert!(
+                credit.limit() - credit.completed <= u64::from(promised),
+                "M4"
+            );
         }
         credit
     }
