@@ -28,29 +28,39 @@ pub(crate) fn list(app: &App, args: &Ls) -> Result<u8, Error> {
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     app.log
         .line(&format!("done: list {remote}, {} entries", entries.len()));
+    let written = print(&entries, &directory, app.global.json, args.names);
+    app.close(&client);
+    written.map(|()| 0)
+}
+
+fn print(entries: &[DirEntry], directory: &FilePath, json: bool, names: bool) -> Result<(), Error> {
     let mut out = io::BufWriter::new(io::stdout().lock());
-    for entry in &entries {
-        let written = if app.global.json {
+    let mut write = |entry: &DirEntry| {
+        if json {
             // A name that is no legal component is shown alone.
             let path = directory.join(&entry.name);
             let path = path
                 .as_ref()
                 .map_or(&entry.name[..], |path| path.as_bytes());
             out.write_all(json::line("entry", entry_json(path, &info_of(entry))).as_bytes())
-        } else if args.names {
+        } else if names {
             writeln!(out, "{}", Escaped(&entry.name))
         } else {
             writeln!(out, "{}", row(entry))
-        };
-        // A reader that has enough (`| head`) is no error.
-        if written.is_err() {
-            break;
         }
+    };
+    let written = entries.iter().try_for_each(&mut write);
+    read_or_lost(written.and_then(|()| out.flush()))
+}
+
+/// A reader that has enough (`| head`) is no error; a stdout that cannot be written otherwise is.
+fn read_or_lost(written: io::Result<()>) -> Result<(), Error> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::io("writing to stdout", &error))
+        }
+        _ => Ok(()),
     }
-    let _ = out.flush();
-    drop(out);
-    app.close(&client);
-    Ok(0)
 }
 
 /// A directory and its entries; for a file, that file alone in its directory, as `ls` does it.
@@ -114,18 +124,21 @@ fn stat_one(app: &App, remote: &Remote) -> Result<(), Error> {
         json::emit("entry", entry_json(remote.path.as_bytes(), &info));
         return Ok(());
     }
+    let path = match remote.path.is_root() {
+        true => &b"/"[..],
+        false => remote.path.as_bytes(),
+    };
     let text = format!(
         "path: {}\nkind: {}\nsize: {} ({})\ntime: {}\nmode: {:03o}\n",
-        Escaped(remote.path.as_bytes()),
+        Escaped(path),
         kind_name(info.kind),
         info.size,
         units::size(info.size),
         units::time(info.mtime),
         info.mode,
     );
-    // As with `ls`.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
-    Ok(())
+    let mut out = io::stdout().lock();
+    read_or_lost(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
 fn read_remote(operand: &std::ffi::OsStr, command: &str) -> Result<Remote, Error> {
