@@ -197,7 +197,12 @@ fn many_at_once_and_some_die() {
     let sizes = [0, 1, 999, 1_000, (1 << 20) - 1, 1 << 20, 3_000_001, 8 << 20];
     let content = |number: usize| bytes(sizes[number % sizes.len()], u8::try_from(number).unwrap());
     // Evens go up as u…, odds come down as d….
-    let name = |number: usize| format!("{}{number}", if number.is_multiple_of(2) { "u" } else { "d" });
+    let name = |number: usize| {
+        format!(
+            "{}{number}",
+            if number.is_multiple_of(2) { "u" } else { "d" }
+        )
+    };
     let mut children: Vec<Option<Child>> = (0..CLIENTS)
         .map(|number| {
             let (name, content) = (name(number), content(number));
