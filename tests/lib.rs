@@ -1,5 +1,8 @@
 //! Shared helpers of the integration tests.
 
+#[path = "../fuzz/src/lib.rs"]
+pub mod hand_made;
 mod pair;
+pub mod scenario;
 
-pub use pair::{Filter, Pair, ROOT, Side};
+pub use pair::{Asked, Filter, Pair, ROOT, Side, Tamper};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto_core::crypto::Provider;
-use proto_core::{Config, DatagramMeta, Endpoint, Event, Instant, PeerId, RootId};
+use proto_core::{Config, DatagramMeta, Endpoint, Event, Instant, OpId, Operation, PeerId, RootId};
 use sim::disk::{Disk, DiskPlan};
 use sim::rng::Rng;
 
@@ -27,10 +27,41 @@ pub struct Side {
     pub disk: Disk,
     /// Every datagram that it sent, with its time.
     pub sent: Vec<(Instant, Vec<u8>)>,
+    /// Every file operation that it asked for, in order.
+    pub ops: Vec<Asked>,
+}
+
+/// A file operation and its times.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Its loan.
+    pub id: OpId,
+    /// The operation without its block and other fields: `Write`, `Sync`, …
+    pub kind: String,
+    /// When the endpoint handed it out.
+    pub begun: Instant,
+    /// When it came home.
+    pub ended: Option<Instant>,
+}
+
+impl Asked {
+    fn new(now: Instant, id: OpId, what: &Operation) -> Self {
+        let debug = format!("{what:?}");
+        let name = debug.split([' ', '{']).next();
+        Self {
+            id,
+            kind: name.unwrap_or_default().to_owned(),
+            begun: now,
+            ended: None,
+        }
+    }
 }
 
 /// What the network does to the n-th datagram of a side: false drops it.
 pub type Filter = Box<dyn FnMut(usize, &[u8]) -> bool>;
+
+/// Sees each datagram just before the endpoint that it is for.
+pub type Tamper = Box<dyn FnMut(&mut Endpoint, Instant, DatagramMeta, &[u8])>;
 
 /// A client and a server in virtual time.
 pub struct Pair {
@@ -48,6 +79,8 @@ pub struct Pair {
     pub from_client: Filter,
     /// Which datagrams of the server get through.
     pub from_server: Filter,
+    /// What an attacker on the path does.
+    pub tamper: Tamper,
     wire: BTreeMap<(Instant, u64), (bool, Vec<u8>)>,
     count: u64,
 }
@@ -62,6 +95,7 @@ impl Side {
             events: VecDeque::new(),
             disk,
             sent: Vec::new(),
+            ops: Vec::new(),
         }
     }
 
@@ -78,6 +112,7 @@ impl Side {
             }
         }
         while let Some(op) = self.endpoint.poll_file_op() {
+            self.ops.push(Asked::new(now, op.id, &op.what));
             self.disk.submit(now, op);
         }
         self.events
@@ -109,6 +144,7 @@ impl Pair {
             delay: Duration::from_millis(10),
             from_client: Box::new(|_, _| true),
             from_server: Box::new(|_, _| true),
+            tamper: Box::new(|_, _, _, _| {}),
             wire: BTreeMap::new(),
             count: 0,
         }
@@ -133,7 +169,7 @@ impl Pair {
     }
 
     /// When the next thing happens.
-    fn next(&mut self) -> Option<Instant> {
+    pub fn next_time(&mut self) -> Option<Instant> {
         self.flush();
         let sides = [&self.client, &self.server];
         let timeouts = sides.map(|side| side.endpoint.poll_timeout().map(|(at, _)| at));
@@ -149,7 +185,7 @@ impl Pair {
 
     /// Goes on to the next thing that happens; false when nothing ever will.
     pub fn step(&mut self) -> bool {
-        let Some(next) = self.next() else {
+        let Some(next) = self.next_time() else {
             return false;
         };
         assert!(
@@ -169,17 +205,33 @@ impl Pair {
                 source: from,
                 local: None,
             };
+            (self.tamper)(&mut to.endpoint, self.now, meta, &bytes);
             to.endpoint.handle_datagram(self.now, meta, &mut bytes);
         } else {
-            for side in [&mut self.client, &mut self.server] {
-                while let Some(done) = side.disk.complete(self.now) {
-                    side.endpoint.handle_file_done(self.now, done);
-                }
-                side.endpoint.handle_timeout(self.now);
-            }
+            self.tick();
         }
         self.flush();
         true
+    }
+
+    fn tick(&mut self) {
+        for side in [&mut self.client, &mut self.server] {
+            while let Some(done) = side.disk.complete(self.now) {
+                let asked = side.ops.iter_mut().rev().find(|op| op.id == done.id);
+                asked.expect("it was asked for").ended = Some(self.now);
+                side.endpoint.handle_file_done(self.now, done);
+            }
+            side.endpoint.handle_timeout(self.now);
+        }
+    }
+
+    /// Both clocks jump forward; what is on the way arrives as much later.
+    pub fn jump(&mut self, by: Duration) {
+        self.now += by;
+        let wire = std::mem::take(&mut self.wire).into_iter();
+        self.wire = wire.map(|((at, n), sent)| ((at + by, n), sent)).collect();
+        self.tick();
+        self.flush();
     }
 
     /// Steps until the condition holds; false when `within` passes first.
@@ -189,7 +241,7 @@ impl Pair {
             if done(self) {
                 return true;
             }
-            if self.next().is_none_or(|at| at > end) {
+            if self.next_time().is_none_or(|at| at > end) {
                 self.now = end;
                 return done(self);
             }

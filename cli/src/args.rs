@@ -249,7 +249,7 @@ pub(crate) enum Key {
     Gen {
         /// Where [default: -i, or your identity]
         file: Option<PathBuf>,
-        /// What to call the key [default: user@host]
+        /// What to call the key (default: user@host)
         #[arg(short = 'C', long)]
         comment: Option<String>,
     },

@@ -55,7 +55,10 @@ impl<A: Application> Driver<A> {
         let mut events = Events::with_capacity(8);
         let mut interest = Interest::READABLE;
         let result = loop {
-            let readable = events.iter().any(Event::is_readable);
+            // What the network says of datagrams that were sent comes as an error, and is read like a datagram.
+            let readable = events
+                .iter()
+                .any(|event: &Event| event.is_readable() || event.is_error());
             events.clear();
             let (timeout, wanted) = match self.engine.round(readable) {
                 Ok(Next::Again) => continue,

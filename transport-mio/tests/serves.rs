@@ -87,3 +87,47 @@ fn files_go_both_ways() {
     server.join().unwrap().unwrap();
     assert!(!handle.send(()), "it is over");
 }
+
+/// Goes to an address, and is over when the network says that its port is closed.
+struct Knock(bool);
+
+impl Application for Knock {
+    type Command = std::net::SocketAddr;
+
+    fn command(&mut self, now: Instant, endpoint: &mut Endpoint, to: Self::Command) {
+        endpoint.connect(now, to).unwrap();
+    }
+
+    fn event(&mut self, _now: Instant, _endpoint: &mut Endpoint, _event: Event) {}
+
+    fn refused(&mut self, _now: Instant, _endpoint: &mut Endpoint, _host: std::net::IpAddr) {
+        self.0 = true;
+    }
+
+    fn is_over(&self) -> bool {
+        self.0
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn closed_ports_are_told() {
+    let bind = || Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let closed = bind().local_addr().unwrap();
+    let mut socket = bind();
+    socket.hear_errors();
+    let provider = TlsProvider::new(Identity::generate().seed()).unwrap();
+    let parts = Parts {
+        socket,
+        config: Config::new(Arc::new(provider)),
+        roots: Roots::new(),
+        disk_threads: 1,
+        faults: None,
+    };
+    let (driver, handle) = Driver::new(parts, Knock(false)).unwrap();
+    let (told, ended) = std::sync::mpsc::channel();
+    thread::spawn(move || told.send(driver.run().is_ok()));
+    assert!(handle.send(closed));
+    let limit = std::time::Duration::from_secs(5);
+    assert_eq!(ended.recv_timeout(limit), Ok(true), "nobody was told");
+}

@@ -8,6 +8,9 @@ use crate::endpoint::Shared;
 use crate::time::{Duration, Instant};
 use crate::wire::{CloseCode, TransportParams};
 
+/// The first 1-RTT number that is left out lies below.
+const FIRST_SKIP_BELOW: u64 = 64;
+
 impl Peer {
     /// Moves what the handshake has to say into the crypto streams.
     pub(super) fn pump_handshake(&mut self) {
@@ -60,6 +63,7 @@ impl Peer {
         let until = server.then(|| now + shared.config.limits.admission_timeout);
         self.state = State::Unadmitted { until };
         self.events.ready = true;
+        self.next_skip = shared.rng.below(FIRST_SKIP_BELOW);
         if server {
             self.handshake_done_pending = true;
             self.on_confirmed(now);

@@ -65,7 +65,8 @@ pub(crate) struct Peer {
     events: Pending,
     packets_received: u64,
     failed_opens: u64,
-    /// The congestion window's worth of packets after which the next number is left out (T5).
+    /// The 1-RTT number that is left out next (T5). Drawn when the handshake completes: a first packet that cannot be
+    /// opened must not use up randomness (R7).
     next_skip: u64,
 }
 
@@ -203,7 +204,7 @@ impl Peer {
             events: Pending::default(),
             packets_received: 0,
             failed_opens: 0,
-            next_skip: shared.rng.below(64),
+            next_skip: u64::MAX,
         };
         peer.pump_handshake();
         Ok(peer)

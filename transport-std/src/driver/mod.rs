@@ -1,4 +1,4 @@
-//! The blocking driver: one thread that owns an [`Endpoint`](proto_core::Endpoint) and its socket.
+//! The blocking driver: one thread that owns an [`Endpoint`] and its socket.
 //!
 //! [`Engine`] does the work of a round and knows nothing of how threads wait; [`Driver`] is the loop around it that
 //! waits with `polling`. Another loop around the same engine is another driver (`transport-mio` is one).

@@ -62,7 +62,11 @@ impl Socket {
     /// The address cannot be bound.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
         match Self::bind_exactly(address) {
-            Err(_) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+            // A port that is taken for IPv6 must not end as half a server.
+            Err(error)
+                if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+                    && error.kind() != ErrorKind::AddrInUse =>
+            {
                 Self::bind_exactly((Ipv4Addr::UNSPECIFIED, address.port()).into())
             }
             other => other,
@@ -392,6 +396,17 @@ mod tests {
         let mut source = None;
         four.receive(|meta, _| source = Some(meta.source)).unwrap();
         assert_eq!(source, Some(destination));
+    }
+
+    #[test]
+    fn a_port_that_is_taken_for_ipv6_is_taken() {
+        let six = socket2::Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP)).unwrap();
+        six.set_only_v6(true).unwrap();
+        let any: SocketAddr = "[::]:0".parse().unwrap();
+        six.bind(&any.into()).unwrap();
+        let taken = six.local_addr().unwrap().as_socket().unwrap();
+        let error = Socket::bind(taken).err().expect("it is taken");
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
     }
 
     #[test]

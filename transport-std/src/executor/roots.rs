@@ -31,6 +31,19 @@ pub(super) enum Root {
     Shares(Arc<BTreeMap<Vec<u8>, RootId>>),
 }
 
+impl Table {
+    fn add(&mut self, root: Root) -> RootId {
+        loop {
+            self.last = self.last.wrapping_add(1);
+            let id = RootId(self.last);
+            if let std::collections::hash_map::Entry::Vacant(free) = self.roots.entry(id) {
+                free.insert(root);
+                return id;
+            }
+        }
+    }
+}
+
 impl Roots {
     /// A table without roots.
     #[must_use]
@@ -46,13 +59,14 @@ impl Roots {
     pub fn add_dir(&self, path: &Path) -> io::Result<RootId> {
         let directory = Directory::open(path)?;
         let identity = directory.identity();
-        let known = identity.and_then(|identity| self.read().known.get(&identity).copied());
+        let mut table = self.write();
+        let known = identity.and_then(|identity| table.known.get(&identity).copied());
         if let Some(root) = known {
             return Ok(root);
         }
-        let root = self.add(Root::Directory(Arc::new(directory)));
+        let root = table.add(Root::Directory(Arc::new(directory)));
         if let Some(identity) = identity {
-            self.write().known.insert(identity, root);
+            table.known.insert(identity, root);
         }
         Ok(root)
     }
@@ -65,23 +79,14 @@ impl Roots {
 
     /// Forgets a root. Operations that are on their way are not disturbed.
     pub fn remove(&self, root: RootId) {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .roots
-            .remove(&root);
+        let mut table = self.write();
+        table.roots.remove(&root);
+        // Its numbers are free for other directories once it is closed.
+        table.known.retain(|_, known| *known != root);
     }
 
     pub(super) fn add(&self, root: Root) -> RootId {
-        let mut table = self.write();
-        loop {
-            table.last = table.last.wrapping_add(1);
-            let id = RootId(table.last);
-            if let std::collections::hash_map::Entry::Vacant(free) = table.roots.entry(id) {
-                free.insert(root);
-                return id;
-            }
-        }
+        self.write().add(root)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Table> {

@@ -359,3 +359,15 @@ fn a_read_only_file_system_is_told_as_such() {
     };
     assert_eq!(world.create("f", 1), Err(FileError::ReadOnly));
 }
+
+#[test]
+fn a_root_that_was_removed_can_be_added_again() {
+    let temp = tempfile::tempdir().unwrap();
+    let roots = Roots::new();
+    let first = roots.add_dir(temp.path()).unwrap();
+    assert_eq!(roots.add_dir(temp.path()).unwrap(), first);
+    roots.remove(first);
+    assert!(roots.directory(first).is_err());
+    let again = roots.add_dir(temp.path()).unwrap();
+    assert!(roots.directory(again).is_ok());
+}
