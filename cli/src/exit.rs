@@ -61,6 +61,9 @@ impl Error {
         let text = format!("{what}: {error}");
         match error.kind() {
             ErrorKind::NotFound => Self::new(Exit::NotFound, "not-found", text),
+            ErrorKind::NotADirectory => Self::new(Exit::NotFound, "not-directory", text),
+            ErrorKind::IsADirectory => Self::new(Exit::Refused, "is-directory", text),
+            ErrorKind::StorageFull => Self::new(Exit::Other, "no-space", text),
             ErrorKind::PermissionDenied => Self::new(Exit::Refused, "denied", text),
             ErrorKind::AlreadyExists => Self::new(Exit::Refused, "exists", text),
             _ => Self::new(Exit::Other, "io", text),
@@ -138,5 +141,12 @@ mod tests {
         let error = Error::io("reading x", &error).about("y");
         assert_eq!((error.exit, error.code), (Exit::NotFound, "not-found"));
         assert!(error.to_string().starts_with("y: reading x: "));
+        for (kind, exit) in [
+            (std::io::ErrorKind::NotADirectory, Exit::NotFound),
+            (std::io::ErrorKind::IsADirectory, Exit::Refused),
+            (std::io::ErrorKind::StorageFull, Exit::Other),
+        ] {
+            assert_eq!(Error::io("x", &kind.into()).exit, exit);
+        }
     }
 }

@@ -62,7 +62,7 @@ fn not_reached(addresses: &str, port_closed: bool) -> Error {
         error(format!(
             "nothing listens at {addresses}: the UDP port is closed"
         ))
-        .hint("is 'dhow serve' running there, and is the port right (-P PORT)?")
+        .hint("is 'dhow serve' running there, and is the port right (-P PORT, or dhow://host:PORT/path)?")
     } else {
         error(format!("no answer from {addresses}")).hint(
             "is the host right, is 'dhow serve' running there, and does every firewall on the way let UDP to this port through?",
@@ -123,6 +123,12 @@ pub(crate) fn from_failure(failure: Failure) -> Error {
             Error::new(Exit::Interrupted, "interrupted", "interrupted")
                 .hint("nothing was left under the target's name; run the same command again")
         }
+        Failure::Here(ErrorCode::NotRegular) => Error::new(
+            Exit::Refused,
+            "not-regular",
+            "is a link, a device or something else that is no regular file (on this side)",
+        )
+        .hint("name the file that it stands for, or another target"),
         Failure::Here(code) => {
             let mut error = from_code(code);
             error.text.push_str(" (on this side)");
@@ -159,8 +165,8 @@ pub(crate) fn from_code(code: ErrorCode) -> Error {
         E::NotRegular => (
             Refused,
             "not-regular",
-            "is not a regular file, or a link that leads out of the shared directory",
-            "",
+            "is not a regular file, or reached through a link that is not followed",
+            "links are followed when reading, inside the shared directory; name the file itself",
         ),
         E::Exists => (
             Refused,

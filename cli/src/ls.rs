@@ -28,30 +28,29 @@ pub(crate) fn list(app: &App, args: &Ls) -> Result<u8, Error> {
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     app.log
         .line(&format!("done: list {remote}, {} entries", entries.len()));
+    let written = print(&entries, &directory, app.global.json, args.names);
+    app.close(&client);
+    written.map(|()| 0)
+}
+
+fn print(entries: &[DirEntry], directory: &FilePath, json: bool, names: bool) -> Result<(), Error> {
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let mut written = Ok(());
-    for entry in &entries {
-        written = if app.global.json {
+    let mut write = |entry: &DirEntry| {
+        if json {
             // A name that is no legal component is shown alone.
             let path = directory.join(&entry.name);
             let path = path
                 .as_ref()
                 .map_or(&entry.name[..], |path| path.as_bytes());
             out.write_all(json::line("entry", entry_json(path, &info_of(entry))).as_bytes())
-        } else if args.names {
+        } else if names {
             writeln!(out, "{}", Escaped(&entry.name))
         } else {
             writeln!(out, "{}", row(entry))
-        };
-        if written.is_err() {
-            break;
         }
-    }
-    let written = written.and_then(|()| out.flush());
-    drop(out);
-    app.close(&client);
-    Error::of_stdout(written)?;
-    Ok(0)
+    };
+    let written = entries.iter().try_for_each(&mut write);
+    Error::of_stdout(written.and_then(|()| out.flush()))
 }
 
 /// A directory and its entries; for a file, that file alone in its directory, as `ls` does it.
@@ -115,16 +114,21 @@ fn stat_one(app: &App, remote: &Remote) -> Result<(), Error> {
         json::emit("entry", entry_json(remote.path.as_bytes(), &info));
         return Ok(());
     }
+    let path = match remote.path.is_root() {
+        true => &b"/"[..],
+        false => remote.path.as_bytes(),
+    };
     let text = format!(
         "path: {}\nkind: {}\nsize: {} ({})\ntime: {}\nmode: {:03o}\n",
-        Escaped(remote.path.as_bytes()),
+        Escaped(path),
         kind_name(info.kind),
         info.size,
         units::size(info.size),
         units::time(info.mtime),
         info.mode,
     );
-    Error::of_stdout(io::stdout().lock().write_all(text.as_bytes()))
+    let mut out = io::stdout().lock();
+    Error::of_stdout(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
 fn read_remote(operand: &std::ffi::OsStr, command: &str) -> Result<Remote, Error> {

@@ -287,6 +287,52 @@ fn a_target_that_is_no_file() {
     assert!(matches!(ran.code, 1 | 6), "{ran:?}");
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_neither_read_nor_replaced() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    use std::process::Command;
+    let world = World::new();
+    let server = world.serve(&["--public=rw"]);
+    fs::write(world.local("a"), "a").unwrap();
+    fs::write(world.shared("b"), "b").unwrap();
+    fs::create_dir(world.shared("dir")).unwrap();
+    for fifo in [world.local("fifo"), world.shared("fifo")] {
+        assert!(Command::new("mkfifo").arg(fifo).status().unwrap().success());
+    }
+    symlink("/etc", world.shared("away")).unwrap();
+    symlink("nowhere", world.shared("dangling")).unwrap();
+    symlink("dir", world.shared("inside")).unwrap();
+    symlink(world.path("outside"), world.local("link")).unwrap();
+    let run = |args: &[&str]| {
+        let mut all = vec!["--accept-new"];
+        all.extend(args);
+        world.run("anna", &all)
+    };
+    run(&["get", &server.at("fifo"), "x"]).expect(6, "fifo: is not a regular file");
+    run(&["get", &server.at("away/passwd"), "x"]).expect(6, "link");
+    run(&["get", &server.at("dangling"), "x"]).expect(5, "no such file");
+    run(&["get", &server.at("b"), "fifo"]).expect(6, "fifo: is a link, a device or");
+    run(&["get", &server.at("b"), "link"]).expect(6, "on this side");
+    run(&["get", &server.at("b"), "a/x"]).expect(5, "a: ");
+    run(&["put", "fifo", &server.at("")]).expect(6, "fifo is not a regular file");
+    for target in ["fifo", "away/x", "dangling", "inside/x"] {
+        run(&["put", "a", &server.at(target)])
+            .expect(6, "not a regular file, or reached through a link");
+    }
+    run(&["put", "a", &server.at("b/../c")]).expect(2, "`..`");
+    assert_eq!(world.names("local"), ["a", "fifo", "link"]);
+    assert_eq!(
+        world.names("shared"),
+        ["away", "b", "dangling", "dir", "fifo", "inside"]
+    );
+    assert!(world.names("shared/dir").is_empty() && !world.path("outside").exists());
+    let kind = fs::symlink_metadata(world.shared("fifo"))
+        .unwrap()
+        .file_type();
+    assert!(kind.is_fifo());
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_stdout_is_an_error_and_a_closed_one_is_none() {
@@ -312,4 +358,10 @@ fn a_full_stdout_is_an_error_and_a_closed_one_is_none() {
         let output = world.command("anna").args(args).stdout(closed).output();
         assert_eq!(common::Ran::from(output.unwrap()).code, 0, "{args:?}");
     }
+    assert!(
+        world
+            .run("anna", ["stat", &server.at("")])
+            .stdout
+            .starts_with("path: /\n")
+    );
 }

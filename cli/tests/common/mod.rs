@@ -150,6 +150,21 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Sends it a signal.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, which: rustix::process::Signal) {
+        signal(&self.child, which);
+    }
+
+    /// Waits for its end, at most ten seconds.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let child = &mut self.child;
+        wait_until("the server has ended", || {
+            child.try_wait().unwrap().is_some()
+        });
+        child.wait().unwrap()
+    }
+
     /// Asks it to end, and waits: how it ended, the rest of its JSON lines, its log.
     #[cfg(unix)]
     pub(crate) fn stop(mut self) -> (ExitStatus, Vec<Value>, String) {
