@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn one_block_is_not_enough() {
-        let mut pool = Pool::new(0, 1);
+        let mut pool = Pool::new(0, 2);
+        assert_eq!(pool.reserve(Use::Source, 1), 1);
         assert!(Held::reserve(&mut pool, 8).is_none());
         assert_eq!(pool.unreserved(Use::Source), 1);
     }
