@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proto_core::crypto::{Provider, PublicKey, TlsProvider};
 use proto_core::wire::CloseCode;
-use proto_core::{Admission, CloseCause, DropReason, Event};
+use proto_core::{Admission, CloseCause, Config, DropReason, Event};
 use sim::null_crypto::NullProvider;
 use tests::Pair;
 
@@ -207,6 +207,23 @@ fn h2_small_initial_datagrams_are_not_even_opened() {
     assert_eq!(server.sessions(), 1);
     server.handle_datagram(pair.now, meta, &mut small);
     assert_eq!(server.drops()[DropReason::SmallInitial as usize], 1);
+}
+
+/// A third of a time-out of nothing is no time: keeping alive would never end.
+#[test]
+fn an_idle_time_out_out_of_range_is_the_nearest_within() {
+    let config = |config| Config {
+        idle_timeout: Duration::ZERO,
+        ..config
+    };
+    let mut pair = Pair::with(
+        config(Config::new(null(1))),
+        config(Config::server(null(2))),
+    );
+    // The client's user is asked for a while: the session is kept alive.
+    pair.run_until(Duration::from_secs(5), |_| false);
+    assert!(is_ready(pair.client.events.front()));
+    assert_eq!(pair.client.events.len(), 1, "{:?}", pair.client.events);
 }
 
 #[test]
