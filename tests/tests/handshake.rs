@@ -175,10 +175,13 @@ fn h5_first_packets_for_others_in_one_datagram_open_nothing() {
         .connect(pair.now, pair.server.address)
         .unwrap();
     pair.flush();
-    let mut both: Vec<u8> = Vec::new();
-    for (_, bytes) in &pair.client.sent[..2] {
-        both.extend(bytes);
-    }
+    let sent: Vec<&[u8]> = pair.client.sent.iter().map(|sent| &sent.1[..]).collect();
+    let destination = |bytes: &[u8]| bytes[5..13].to_vec();
+    let other = sent
+        .iter()
+        .find(|bytes| destination(bytes) != destination(sent[0]))
+        .unwrap();
+    let mut both = [sent[0], other].concat();
     let meta = proto_core::DatagramMeta {
         source: pair.client.address,
         local: None,
