@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proto_core::crypto::{Provider, PublicKey, TlsProvider};
 use proto_core::wire::CloseCode;
-use proto_core::{Admission, CloseCause, Event};
+use proto_core::{Admission, CloseCause, Config, DropReason, Event};
 use sim::null_crypto::NullProvider;
 use tests::Pair;
 
@@ -164,6 +164,69 @@ fn h2_first_datagrams_are_full_and_short_ones_are_dropped() {
         .endpoint
         .handle_datagram(pair.now, meta, &mut short);
     assert_eq!(pair.server.endpoint.sessions(), 0);
+}
+
+/// One datagram makes one session at most, however many first packets it holds.
+#[test]
+fn h5_first_packets_for_others_in_one_datagram_open_nothing() {
+    let mut pair = Pair::new(null(1), null(2));
+    pair.client
+        .endpoint
+        .connect(pair.now, pair.server.address)
+        .unwrap();
+    pair.flush();
+    let sent: Vec<&[u8]> = pair.client.sent.iter().map(|sent| &sent.1[..]).collect();
+    let destination = |bytes: &[u8]| bytes[5..13].to_vec();
+    let other = sent
+        .iter()
+        .find(|bytes| destination(bytes) != destination(sent[0]))
+        .unwrap();
+    let mut both = [sent[0], other].concat();
+    let meta = proto_core::DatagramMeta {
+        source: pair.client.address,
+        local: None,
+    };
+    pair.server
+        .endpoint
+        .handle_datagram(pair.now, meta, &mut both);
+    assert_eq!(pair.server.endpoint.sessions(), 1);
+}
+
+/// H2 holds for a session that is there, too.
+#[test]
+fn h2_small_initial_datagrams_are_not_even_opened() {
+    let mut pair = Pair::new(null(1), null(2));
+    pair.flush();
+    let mut first = pair.client.sent[0].1.clone();
+    // Version, ids, no token; then the length.
+    let mut small = first[..24 + 100].to_vec();
+    small[22..24].copy_from_slice(&[0x40, 100]);
+    let meta = proto_core::DatagramMeta {
+        source: pair.client.address,
+        local: None,
+    };
+    let server = &mut pair.server.endpoint;
+    server.handle_datagram(pair.now, meta, &mut first);
+    assert_eq!(server.sessions(), 1);
+    server.handle_datagram(pair.now, meta, &mut small);
+    assert_eq!(server.drops()[DropReason::SmallInitial as usize], 1);
+}
+
+/// A third of a time-out of nothing is no time: keeping alive would never end.
+#[test]
+fn an_idle_time_out_out_of_range_is_the_nearest_within() {
+    let config = |config| Config {
+        idle_timeout: Duration::ZERO,
+        ..config
+    };
+    let mut pair = Pair::with(
+        config(Config::new(null(1))),
+        config(Config::server(null(2))),
+    );
+    // The client's user is asked for a while: the session is kept alive.
+    pair.run_until(Duration::from_secs(5), |_| false);
+    assert!(is_ready(pair.client.events.front()));
+    assert_eq!(pair.client.events.len(), 1, "{:?}", pair.client.events);
 }
 
 #[test]

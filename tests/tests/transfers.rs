@@ -329,3 +329,29 @@ fn leaving_right_after_the_end_leaves_no_doubt() {
         assert_eq!(ends.collect::<Vec<_>>(), [true], "{told:?}");
     }
 }
+
+/// Beside a final name of one byte there is no room for a temporary one: the operation that cannot be made ends the
+/// transfer, and its end is told without waiting for anything else.
+#[test]
+fn a_target_without_room_for_a_temporary_name_fails_at_once() {
+    let mut pair = open();
+    let content = Content::generated(1, 9);
+    pair.server.disk.plant(ROOT, &path("a"), content, 7);
+    let mut deep = "d/".repeat(15).replace('d', &"d".repeat(255));
+    deep.push_str(&"e".repeat(240));
+    deep.push_str("/x");
+    let begun = pair.now;
+    let request = Request::Get {
+        from: path("a"),
+        to: place(&deep),
+        overwrite: Overwrite::Replace,
+        durability: Durability::None,
+        preserve: true,
+    };
+    let told = run(&mut pair, request);
+    assert!(
+        matches!(told.last(), Some(Event::Finished { result: Err(_), .. })),
+        "{told:?}"
+    );
+    assert!(pair.now.since(begun) < Duration::from_secs(1), "{told:?}");
+}

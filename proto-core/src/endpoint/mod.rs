@@ -74,6 +74,13 @@ pub struct Endpoint {
     telling: Queue,
 }
 
+/// What a session may be polled for in vain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Output {
+    Datagrams,
+    FileOps,
+}
+
 /// Whose a file operation on loan is.
 #[derive(Clone, Copy, Debug)]
 struct Loan {
@@ -254,7 +261,7 @@ impl Endpoint {
                 self.settle(key);
                 return transmit;
             }
-            self.settle_idle(key);
+            self.settle_but(key, Some(Output::Datagrams));
         }
         None
     }
@@ -278,7 +285,8 @@ impl Endpoint {
                 self.working.push(index);
                 return Some(FileOp { id, what });
             }
-            self.settle_idle(key);
+            // An operation that could not be made ended its transfer.
+            self.settle_but(key, Some(Output::FileOps));
         }
         None
     }
@@ -348,31 +356,21 @@ impl Endpoint {
 
     /// Brings queues and deadlines up to date with a session that was touched.
     fn settle(&mut self, key: Key) {
-        self.settle_idle(key);
-        let Some(peer) = self.peers.get(key) else {
-            return;
-        };
-        if peer.wants_transmit(self.now) {
-            self.sending.push(key.index);
-        }
-        if peer.has_ops() {
-            self.working.push(key.index);
-        }
-        if peer.has_events() {
-            self.telling.push(key.index);
-        }
+        self.settle_but(key, None);
     }
 
-    /// The same for a session that a poll found to have nothing: it waits for its next input, and is not asked again.
-    fn settle_idle(&mut self, key: Key) {
+    /// The same after a poll that found none of an output: the session is not asked for that again before its next
+    /// input, or a deadline.
+    fn settle_but(&mut self, key: Key, none: Option<Output>) {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
-        peer.close_when_flushed(self.now, &mut self.shared);
         // An input can make a deadline of before count again: a probe that waited for the address to be proven.
-        if peer.deadline().is_some_and(|(at, _)| at <= self.now) {
+        let due = peer.deadline().is_some_and(|(at, _)| at <= self.now);
+        if due {
             peer.handle_timeout(self.now, &mut self.shared);
         }
+        peer.close_when_flushed(self.now, &mut self.shared);
         if !peer.is_half_open() {
             self.half_open.remove(&key);
         }
@@ -383,8 +381,18 @@ impl Endpoint {
             }
             self.peers.remove(key);
             self.deadlines.set(key.index, None);
-        } else {
-            self.deadlines.set(key.index, peer.deadline());
+            return;
+        }
+        self.deadlines.set(key.index, peer.deadline());
+        let none = none.filter(|_| !due);
+        if none != Some(Output::Datagrams) && peer.wants_transmit(self.now) {
+            self.sending.push(key.index);
+        }
+        if none != Some(Output::FileOps) && peer.has_ops() {
+            self.working.push(key.index);
+        }
+        if peer.has_events() {
+            self.telling.push(key.index);
         }
     }
 }

@@ -17,7 +17,10 @@ impl Endpoint {
         let now = self.advance(now);
         let size = payload.len();
         let mut rest = payload;
-        let mut counted = None;
+        // All packets of a datagram are for one session (RFC 9000 §12.2), and only the first can open one: a stranger
+        // must not have a session made, or the datagram counted again, with each of many small packets.
+        let mut destination = None;
+        let mut counted = false;
         while !rest.is_empty() {
             let header = match PartialHeader::decode(rest) {
                 Ok(header) => header,
@@ -31,16 +34,21 @@ impl Endpoint {
                     return self.shared.drop_packet(DropReason::UnknownVersion);
                 }
             }
+            let first = destination.is_none();
+            if *destination.get_or_insert(header.destination) != header.destination {
+                return self.shared.drop_packet(DropReason::UnknownSession);
+            }
             let (packet, next) = rest.split_at_mut(header.end);
             let handled = match self.route(&meta, &header) {
                 Some(key) => {
-                    let first = counted != Some(key);
-                    counted = Some(key);
-                    self.deliver(now, key, &header, packet, if first { size } else { 0 })
+                    let bytes = if counted { 0 } else { size };
+                    counted = true;
+                    self.deliver(now, key, &header, packet, (size, bytes))
                 }
+                None if !first => Err(DropReason::UnknownSession),
                 None => self
                     .welcome(now, meta, &header, packet, size)
-                    .map(|key| counted = Some(key)),
+                    .map(|()| counted = true),
             };
             if let Err(reason) = handled {
                 self.shared.drop_packet(reason);
@@ -83,12 +91,19 @@ impl Endpoint {
         key: Key,
         header: &PartialHeader,
         packet: &mut [u8],
-        datagram: usize,
+        (datagram, counted): (usize, usize),
     ) -> Result<(), DropReason> {
         let Some(peer) = self.peers.get_mut(key) else {
             return Err(DropReason::UnknownSession);
         };
-        peer.on_datagram(datagram);
+        peer.on_datagram(counted);
+        // RFC 9000 §14.1: of a client's, each datagram with an Initial packet is large.
+        if header.kind == PacketKind::Initial
+            && datagram < INITIAL_MIN
+            && peer.direction() == Direction::Server
+        {
+            return Err(DropReason::SmallInitial);
+        }
         let result = peer.handle_packet(now, &mut self.shared, header, packet);
         self.settle(key);
         result
@@ -102,7 +117,7 @@ impl Endpoint {
         header: &PartialHeader,
         packet: &mut [u8],
         size: usize,
-    ) -> Result<Key, DropReason> {
+    ) -> Result<(), DropReason> {
         let limits = &self.shared.config.limits;
         let source_id = match header.source {
             Some(id) if header.kind == PacketKind::Initial => id,
@@ -134,6 +149,6 @@ impl Endpoint {
             .insert((meta.source, header.destination), key);
         self.half_open.insert(key);
         self.settle(key);
-        Ok(key)
+        Ok(())
     }
 }

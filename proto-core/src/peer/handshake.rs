@@ -93,7 +93,7 @@ impl Peer {
             return Err(CloseCode::TransportParameter);
         }
         let theirs = Duration::from_millis(params.max_idle_timeout_ms);
-        self.idle_timeout = shared.config.idle_timeout.min(theirs);
+        self.idle_timeout = self.idle_timeout.min(theirs);
         self.recovery
             .set_max_ack_delay(Duration::from_micros(params.max_ack_delay_us));
         self.datagram_size = shared

@@ -37,6 +37,10 @@ const DATAGRAM_BASE: u16 = 1_200;
 /// The largest UDP payload over IPv4.
 const DATAGRAM_MAX: u16 = 65_507;
 
+/// The idle time-out's range (T8): a third of it must be a time in which something can happen.
+const IDLE_MIN: Duration = Duration::from_secs(1);
+const IDLE_MAX: Duration = Duration::from_secs(600);
+
 /// One session.
 pub(crate) struct Peer {
     direction: Direction,
@@ -198,7 +202,7 @@ impl Peer {
             paced_until: None,
             last_heard: now,
             last_ping: now,
-            idle_timeout: config.idle_timeout,
+            idle_timeout: config.idle_timeout.clamp(IDLE_MIN, IDLE_MAX),
             datagram_size: DATAGRAM_BASE,
             peer_buffer: 0,
             events: Pending::default(),

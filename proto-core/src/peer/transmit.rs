@@ -38,7 +38,19 @@ struct Draft {
     /// One past the last frame; the tag follows.
     end: usize,
     ack_eliciting: bool,
+    /// It was made longer: it counts against the congestion window (RFC 9002 §2).
+    padded: bool,
     sent: Vec<SentFrame>,
+}
+
+impl Draft {
+    /// Fills the rest of the datagram with PADDING (RFC 9000 §14.1).
+    fn pad(&mut self, out: &mut [u8]) {
+        let end = out.len() - TAG_LEN;
+        out[self.end..end].fill(0);
+        self.end = end;
+        self.padded = true;
+    }
 }
 
 impl Peer {
@@ -144,9 +156,7 @@ impl Peer {
             return 0;
         };
         if pad {
-            let end = out.len() - TAG_LEN;
-            out[draft.end..end].fill(0);
-            draft.end = end;
+            draft.pad(out);
         }
         self.finish(now, shared, draft, out)
     }
@@ -173,7 +183,10 @@ impl Peer {
                 let written = writer.put_once(&Frame::Close { code, reason: b"" });
                 debug_assert!(written, "CLOSE fits any packet");
             });
-            if let Some(draft) = draft {
+            if let Some(mut draft) = draft {
+                if level == Level::Initial && self.direction == Direction::Client {
+                    draft.pad(out);
+                }
                 len = self.finish(now, shared, draft, out);
             }
         }
@@ -324,6 +337,7 @@ impl Peer {
             layout,
             end,
             ack_eliciting,
+            padded: false,
             sent,
         })
     }
@@ -405,11 +419,10 @@ impl Peer {
             self.keys.on_sealed(draft.number);
         }
         let bytes = end - draft.start;
-        let padded = draft.level == Level::Initial;
         let sent = Sent {
             bytes: bytes as u32,
             ack_eliciting: draft.ack_eliciting,
-            in_flight: draft.ack_eliciting || padded,
+            in_flight: draft.ack_eliciting || draft.padded,
         };
         self.recovery
             .on_packet_sent(now, draft.level, sent, &draft.sent);

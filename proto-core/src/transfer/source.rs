@@ -160,9 +160,12 @@ impl Source {
         self.credit = self.credit.max(limit);
     }
 
-    /// The sink wants bytes: to begin with, or once more.
+    /// The sink wants bytes: to begin with, or once more. Whole blocks: what it makes the source remember is no more than
+    /// a range for every second block that was sent.
     pub(super) fn handle_want(&mut self, start: u64, end: u64) -> Result<(), Fault> {
-        if start > end || end > self.size() || self.meta.is_none() {
+        let is_border = |at: u64| at.is_multiple_of(u64::from(BLOCK_SIZE)) || at == self.size();
+        let whole = is_border(start) && is_border(end);
+        if start > end || end > self.size() || !whole || self.meta.is_none() {
             return Err(Fault::VIOLATION);
         }
         self.go = true;

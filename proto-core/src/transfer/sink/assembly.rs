@@ -97,7 +97,9 @@ impl Assembly {
         let Some(gather) = self.gathering.get_mut(at) else {
             return Ok(false);
         };
-        if gather.have.len() >= RANGES_MAX && !gather.have.intersects(within.clone()) {
+        // What touches a range makes it longer and no more ranges: gaps can always be filled from their ends.
+        let touched = within.start.saturating_sub(1)..within.end + 1;
+        if gather.have.len() >= RANGES_MAX && !gather.have.intersects(touched) {
             return Ok(false);
         }
         gather.fill(within, data);
@@ -234,6 +236,22 @@ mod tests {
             block.as_ref().map(|(_, block)| &block.bytes()[..10]),
             Some(&b"abcdefghij"[..])
         );
+    }
+
+    /// A block in as many ranges as it may have still takes what fills its gaps from their ends.
+    #[test]
+    fn a_block_in_pieces_becomes_whole() {
+        let (mut assembly, mut pool) = (Assembly::default(), Pool::new(1, 0));
+        assert_eq!(assembly.set_size(BLOCK), Ok(()));
+        for at in (0..BLOCK).step_by(1_024) {
+            assert_eq!(add(&mut assembly, &mut pool, at, &[1; 512]), Ok(true));
+        }
+        let lone = add(&mut assembly, &mut pool, 700, &[1; 10]);
+        assert_eq!(lone, Ok(false));
+        for at in (512..BLOCK).step_by(1_024) {
+            assert_eq!(add(&mut assembly, &mut pool, at, &[1; 512]), Ok(true));
+        }
+        assert!(assembly.has_full());
     }
 
     #[test]

@@ -53,23 +53,24 @@ impl Held {
         self.blocks.iter().any(|slot| slot.index == index)
     }
 
-    /// Whether one more block may be read on with: blocks from `first_unsent` on leave one place free, for what must be
-    /// read again.
-    pub(super) fn may_read_on(&self, first_unsent: u64, lost: &RangeSet) -> bool {
+    /// Whether the block `index` may be read on with: blocks from `first_unsent` on leave one place free, for what must
+    /// be read again.
+    pub(super) fn may_read_on(&self, index: u64, first_unsent: u64, lost: &RangeSet) -> bool {
         let ahead = self
             .blocks
             .iter()
             .filter(|slot| slot.index >= first_unsent)
             .count();
-        ahead + 1 < self.reserved as usize && self.may_take(first_unsent, lost)
+        ahead + 1 < self.reserved as usize && self.may_take(index, first_unsent, lost)
     }
 
     /// Whether [`take`](Self::take) will give a block.
-    pub(super) fn may_take(&self, first_unsent: u64, lost: &RangeSet) -> bool {
-        self.blocks.len() < self.reserved as usize || self.spent(first_unsent, lost).is_some()
+    pub(super) fn may_take(&self, index: u64, first_unsent: u64, lost: &RangeSet) -> bool {
+        self.blocks.len() < self.reserved as usize
+            || self.spent(index, first_unsent, lost).is_some()
     }
 
-    /// Memory to read the block `index` into: new, or that of a block of which all was sent and nothing is lost.
+    /// Memory to read the block `index` into: new, or that of a block that is not needed, or not yet.
     pub(super) fn take(
         &mut self,
         pool: &mut Pool,
@@ -80,28 +81,34 @@ impl Held {
         let block = if self.blocks.len() < self.reserved as usize {
             pool.take(Use::Source)?
         } else {
-            let spent = self.spent(first_unsent, lost)?;
+            let spent = self.spent(index, first_unsent, lost)?;
             self.blocks.swap_remove(spent).block?
         };
         self.blocks.push(Slot { index, block: None });
         Some(block)
     }
 
-    /// The place of the lowest block that is not needed.
-    fn spent(&self, first_unsent: u64, lost: &RangeSet) -> Option<usize> {
+    /// The place of the lowest block of which all was sent and nothing is lost. When there is none, that of the highest
+    /// one behind `index` whose turn to be sent again comes later: without it, losses that fill every place, all behind
+    /// what is looked at first, would never be sent.
+    fn spent(&self, index: u64, first_unsent: u64, lost: &RangeSet) -> Option<usize> {
         let block_size = u64::from(BLOCK_SIZE);
-        let spent = |slot: &Slot| {
+        let is_lost = |slot: &Slot| {
             let start = slot.index * block_size;
-            slot.block.is_some()
-                && slot.index < first_unsent
-                && !lost.intersects(start..start + block_size)
+            lost.intersects(start..start + block_size)
         };
-        let slots = self
-            .blocks
-            .iter()
-            .enumerate()
-            .filter(|(_, slot)| spent(slot));
-        slots.min_by_key(|(_, slot)| slot.index).map(|(at, _)| at)
+        let sent = || {
+            let slots = self.blocks.iter().enumerate();
+            slots.filter(|(_, slot)| slot.block.is_some() && slot.index < first_unsent)
+        };
+        let spent = sent().filter(|(_, slot)| !is_lost(slot));
+        let later = || {
+            sent()
+                .filter(|(_, slot)| slot.index > index)
+                .max_by_key(|(_, slot)| slot.index)
+        };
+        let found = spent.min_by_key(|(_, slot)| slot.index).or_else(later);
+        found.map(|(at, _)| at)
     }
 
     /// A read came home.
@@ -137,18 +144,39 @@ mod tests {
         };
         assert!(Held::reserve(&mut pool, 1).is_none());
         for index in 0..3 {
-            assert!(held.may_read_on(0, &lost));
+            assert!(held.may_read_on(index, 0, &lost));
             assert!(held.take(&mut pool, index, 0, &lost).is_some());
             held.fill(index, Block::new());
         }
-        assert!(!held.may_read_on(0, &lost) && held.may_take(0, &lost));
+        assert!(!held.may_read_on(3, 0, &lost) && held.may_take(3, 0, &lost));
         // With the first two sent, the lowest of which nothing is lost makes room.
         let mut lost = RangeSet::new();
         lost.insert(0..10);
         assert!(held.take(&mut pool, 7, 2, &lost).is_some());
         assert!(held.take(&mut pool, 8, 2, &lost).is_some());
         assert!(held.contains(0) && !held.contains(1) && held.contains(7) && held.get(7).is_none());
-        assert!(!held.may_take(2, &lost));
+        assert!(!held.may_take(9, 2, &lost));
+    }
+
+    /// All was sent, all places hold lost bytes, and what is lost first is in none of them.
+    #[test]
+    fn what_is_lost_first_takes_the_place_of_what_is_lost_later() {
+        let mut pool = Pool::new(0, 4);
+        let mut lost = RangeSet::new();
+        let Some(mut held) = Held::reserve(&mut pool, 1) else {
+            unreachable!("the pool is empty")
+        };
+        for index in 96..100 {
+            assert!(held.take(&mut pool, index, index, &lost).is_some());
+            held.fill(index, Block::new());
+        }
+        lost.insert(10 * u64::from(BLOCK_SIZE)..100 * u64::from(BLOCK_SIZE));
+        assert!(held.may_take(10, 100, &lost));
+        assert!(held.take(&mut pool, 10, 100, &lost).is_some());
+        assert!(held.contains(96) && !held.contains(99) && held.contains(10));
+        // Not in turn: what is lost later waits.
+        held.fill(10, Block::new());
+        assert!(!held.may_take(99, 100, &lost));
     }
 
     #[test]

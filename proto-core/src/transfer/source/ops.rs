@@ -40,7 +40,8 @@ impl Source {
                 return Next::Check { whole: true };
             }
             Check::Passed { .. } => {
-                if let Some(index) = away.filter(|_| self.held.may_take(first_unsent, &self.lost)) {
+                let may_take = |index: &u64| self.held.may_take(*index, first_unsent, &self.lost);
+                if let Some(index) = away.filter(may_take) {
                     return Next::Read { index, again: true };
                 }
             }
@@ -48,7 +49,12 @@ impl Source {
         }
         let more = self.go && self.next_read < block_count(meta.size);
         let near = self.next_read < first_unsent + u64::from(read_ahead.max(1));
-        if more && near && self.held.may_read_on(first_unsent, &self.lost) {
+        if more
+            && near
+            && self
+                .held
+                .may_read_on(self.next_read, first_unsent, &self.lost)
+        {
             return Next::Read {
                 index: self.next_read,
                 again: false,

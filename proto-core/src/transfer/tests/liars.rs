@@ -172,6 +172,48 @@ fn breaches_of_the_protocol_end_the_session() {
     assert_eq!(violation(&[request]), breach);
 }
 
+/// Bytes of one's choice, asked for one by one, would make the source remember a range for each.
+#[test]
+fn m1_only_whole_blocks_can_be_wanted() {
+    let size = 3 * BLOCK + 7;
+    for (start, end, good) in [
+        (0, BLOCK, true),
+        (BLOCK, size, true),
+        (size, size, true),
+        (1, BLOCK, false),
+        (0, BLOCK + 1, false),
+    ] {
+        let mut world = World::new(1, PERFECT, limits());
+        world.put_file(CLIENT, b"here", size);
+        world.cut = true;
+        world.start(put(Overwrite::Replace));
+        for _ in 0..3 {
+            world.step();
+        }
+        let transfer = 0;
+        say(
+            &mut world,
+            CLIENT,
+            &Frame::Accept {
+                transfer,
+                credit: 9,
+            },
+        );
+        say(
+            &mut world,
+            CLIENT,
+            &Frame::Want {
+                transfer,
+                file: 0,
+                start,
+                end,
+            },
+        );
+        let breach = (!good).then_some(CloseCode::ProtocolViolation);
+        assert_eq!(world.closed, breach, "{start}..{end}");
+    }
+}
+
 #[test]
 fn stored_is_not_believed_before_everything_was_read() {
     let mut world = World::new(1, PERFECT, limits());
