@@ -71,7 +71,8 @@ pub enum Event {
         /// Figures.
         stats: TransferStats,
     },
-    /// The session's last event. Its open transfers were finished before.
+    /// The session's last event. Its open transfers were finished before. Sessions that others began, and whose handshake
+    /// came to nothing, are not told of.
     PeerClosed {
         /// The session; stale from now on.
         peer: PeerId,

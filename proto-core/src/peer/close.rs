@@ -68,7 +68,10 @@ impl Peer {
             return;
         }
         self.state = State::Gone;
-        self.events.closed = Some(cause);
+        // Strangers whose handshakes come to nothing are not worth an event each (L3).
+        if !self.is_half_open() {
+            self.events.closed = Some(cause);
+        }
         let mut cx = shared.context(now, self.recovery.rtt().smoothed());
         self.transfers.session_lost(&mut cx);
         for level in Level::ALL {

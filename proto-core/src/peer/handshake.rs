@@ -63,6 +63,7 @@ impl Peer {
         let until = server.then(|| now + shared.config.limits.admission_timeout);
         self.state = State::Unadmitted { until };
         self.events.ready = true;
+        self.announced = true;
         self.next_skip = shared.rng.below(FIRST_SKIP_BELOW);
         if server {
             self.handshake_done_pending = true;

@@ -4,6 +4,7 @@ mod application;
 mod close;
 mod crypto_stream;
 mod frames;
+mod gate;
 mod handshake;
 mod key_phase;
 mod packet_writer;
@@ -62,6 +63,8 @@ pub(crate) struct Peer {
     last_heard: Instant,
     last_ping: Instant,
     idle_timeout: Duration,
+    /// The handshake was complete once, so that the application hears of the session.
+    announced: bool,
     /// UDP payload of full datagrams once the handshake is confirmed.
     datagram_size: u16,
     /// The peer's socket receive buffer in bytes; 0 when it does not say.
@@ -203,6 +206,7 @@ impl Peer {
             last_heard: now,
             last_ping: now,
             idle_timeout: config.idle_timeout.clamp(IDLE_MIN, IDLE_MAX),
+            announced: false,
             datagram_size: DATAGRAM_BASE,
             peer_buffer: 0,
             events: Pending::default(),
@@ -231,9 +235,9 @@ impl Peer {
         self.session.peer_key()
     }
 
-    /// A server's session whose handshake is not finished.
+    /// A server's session whose handshake was not finished, also when it never will be.
     pub(crate) fn is_half_open(&self) -> bool {
-        self.direction == Direction::Server && matches!(self.state, State::Handshaking { .. })
+        self.direction == Direction::Server && !self.announced
     }
 
     /// Whether the session can be forgotten: it is over, nothing is on loan and every event was taken.

@@ -2,12 +2,13 @@
 
 use alloc::vec::Vec;
 
+use super::gate::Gate;
 use super::key_phase::SEAL_LIMIT;
 use super::{PacketWriter, Peer, SentFrame, State};
 use crate::crypto::{Direction, Level, TAG_LEN};
 use crate::endpoint::{Shared, Transmit};
 use crate::recovery::Sent;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use crate::wire::{
     CloseCode, Frame, HeaderLayout, LongHeader, LongType, PROTECTED_MIN, ShortHeader, packet_number,
 };
@@ -16,18 +17,6 @@ use crate::wire::{
 const BATCH_MAX: usize = 65_507;
 /// A further packet is coalesced only where it can hold something.
 const ROOM_MIN: usize = 100;
-
-/// Below this least round trip, what is in flight is in the peer's socket rather than in the network.
-const NEAR: Duration = Duration::from_millis(2);
-
-/// What may be sent now.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Gate {
-    /// Anything.
-    Open,
-    /// Only what congestion control does not count: acknowledgements, and probes.
-    Shut,
-}
 
 /// A packet whose frames are written and which is not sealed yet.
 struct Draft {
@@ -191,53 +180,6 @@ impl Peer {
             }
         }
         len
-    }
-
-    fn is_gate_open(&self, now: Instant) -> bool {
-        self.recovery.has_room()
-            && self.room() >= self.datagram_size() as u64
-            && self.paced_until.is_none_or(|at| at <= now)
-    }
-
-    /// Bytes that may be in flight on top of those that are: what the congestion window allows, and on a path without
-    /// length, where all of them wait in the peer's socket, what fits there. Half of the buffer goes into the kernel's
-    /// own accounts.
-    fn room(&self) -> u64 {
-        let room = self.recovery.congestion_room();
-        if self.peer_buffer == 0 || self.recovery.rtt().min() >= NEAR {
-            return room;
-        }
-        let fits = (self.peer_buffer / 2).max(2 * self.datagram_size() as u64);
-        room.min(fits.saturating_sub(self.recovery.in_flight()))
-    }
-
-    /// Asks congestion control and pacer for one datagram.
-    fn gate(&mut self, now: Instant, size: usize) -> Gate {
-        if !self.is_gate_open(now) {
-            return Gate::Shut;
-        }
-        self.paced_until = self.recovery.pacing(now, size as u64).err();
-        if self.paced_until.is_some() {
-            Gate::Shut
-        } else {
-            Gate::Open
-        }
-    }
-
-    /// Whether there is something to send at `level` now.
-    fn wants(&self, now: Instant, level: Level, gate: Gate) -> bool {
-        let space = &self.spaces[level as usize];
-        if space.discarded || level > self.write_level {
-            return false;
-        }
-        let data = space.crypto_out.has_pending()
-            || (level == Level::Data
-                && self.state.is_established()
-                && (self.handshake_done_pending || self.transfers.has_frames()));
-        space.probes > 0
-            || space.ack_now
-            || space.received.ack_due(now)
-            || (gate == Gate::Open && data)
     }
 
     fn write_frames(

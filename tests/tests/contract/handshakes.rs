@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto_core::crypto::{Level, Provider};
-use proto_core::wire::{CloseCode, Durability, FilePath, Frame, RequestKind};
-use proto_core::{
-    Admission, CloseCause, Config, DatagramMeta, DropReason, Endpoint, Event, Instant, Request,
-};
+use proto_core::wire::{Durability, FilePath, Frame, RequestKind};
+use proto_core::{Admission, Config, DatagramMeta, DropReason, Endpoint, Event, Instant, Request};
 use sim::rng::Rng;
 use tests::Pair;
 use tests::hand_made::{Client, provider};
@@ -175,10 +173,14 @@ fn h6_handshake_bytes_far_ahead_end_the_attempt() {
         let packet = alone.client.packet(Level::Initial, &frames).expect("keys");
         alone.deliver(packet);
         alone.poll();
-        let here = CloseCause::Here(CloseCode::CryptoBufferExceeded);
-        assert_eq!(alone.closed(), Some(here), "{len} bytes at {offset}");
-        alone.wait(Duration::from_secs(10));
-        assert_eq!(alone.server.sessions(), 0);
+        // Well before the handshake's own ten seconds.
+        alone.wait(Duration::from_secs(5));
+        assert_eq!(alone.server.sessions(), 0, "{len} bytes at {offset}");
+        assert_eq!(
+            alone.closed(),
+            None,
+            "nobody is told of a stranger's failure"
+        );
     }
 }
 
@@ -198,7 +200,8 @@ fn h6_more_than_eight_gaps_end_the_attempt() {
         let packet = alone.client.packet(Level::Initial, &frames).expect("keys");
         alone.deliver(packet);
         alone.poll();
-        assert_eq!(alone.closed().is_some(), ends, "{gaps} ranges");
+        alone.wait(Duration::from_secs(5));
+        assert_eq!(alone.server.sessions() == 0, ends, "{gaps} ranges");
     }
 }
 

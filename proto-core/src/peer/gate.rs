@@ -1,0 +1,70 @@
+//! What may be sent now: congestion control, pacer, the peer's socket, and whether there is anything to say.
+
+use super::Peer;
+use crate::crypto::Level;
+use crate::time::{Duration, Instant};
+
+/// Below this least round trip, what is in flight is in the peer's socket rather than in the network.
+const NEAR: Duration = Duration::from_millis(2);
+
+/// What may be sent now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Gate {
+    /// Anything.
+    Open,
+    /// Only what congestion control does not count: acknowledgements, and probes.
+    Shut,
+}
+
+impl Peer {
+    pub(super) fn is_gate_open(&self, now: Instant) -> bool {
+        self.recovery.has_room()
+            && self.room() >= self.datagram_size() as u64
+            && self.paced_until.is_none_or(|at| at <= now)
+    }
+
+    /// Bytes that may be in flight on top of those that are: what the congestion window allows, and on a path without
+    /// length, where all of them wait in the peer's socket, what fits there. Half of the buffer goes into the kernel's
+    /// own accounts.
+    fn room(&self) -> u64 {
+        let room = self.recovery.congestion_room();
+        if self.peer_buffer == 0 || self.recovery.rtt().min() >= NEAR {
+            return room;
+        }
+        let fits = (self.peer_buffer / 2).max(2 * self.datagram_size() as u64);
+        room.min(fits.saturating_sub(self.recovery.in_flight()))
+    }
+
+    /// Asks congestion control and pacer for one datagram.
+    pub(super) fn gate(&mut self, now: Instant, size: usize) -> Gate {
+        if !self.is_gate_open(now) {
+            // A window that the peer's socket keeps from being used must not grow (RFC 9002 §7.8).
+            if self.room() < size as u64 && self.recovery.congestion_room() >= size as u64 {
+                self.recovery.on_app_limited();
+            }
+            return Gate::Shut;
+        }
+        self.paced_until = self.recovery.pacing(now, size as u64).err();
+        if self.paced_until.is_some() {
+            Gate::Shut
+        } else {
+            Gate::Open
+        }
+    }
+
+    /// Whether there is something to send at `level` now.
+    pub(super) fn wants(&self, now: Instant, level: Level, gate: Gate) -> bool {
+        let space = &self.spaces[level as usize];
+        if space.discarded || level > self.write_level {
+            return false;
+        }
+        let data = space.crypto_out.has_pending()
+            || (level == Level::Data
+                && self.state.is_established()
+                && (self.handshake_done_pending || self.transfers.has_frames()));
+        space.probes > 0
+            || space.ack_now
+            || space.received.ack_due(now)
+            || (gate == Gate::Open && data)
+    }
+}
