@@ -218,7 +218,8 @@ impl Endpoint {
         })?
     }
 
-    /// Gives a transfer up. [`Event::Finished`] follows.
+    /// Gives a transfer up. [`Event::Finished`] follows; it still tells of success when the file was being given its name
+    /// already.
     ///
     /// # Errors
     /// When the transfer is gone.

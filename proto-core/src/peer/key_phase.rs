@@ -95,8 +95,8 @@ impl KeyPhase {
         );
     }
 
-    /// Whether the peer may change keys now: it saw an acknowledgement sealed with the current ones, so at least one
-    /// packet of theirs was sent (RFC 9001 §6.5).
+    /// Whether the peer may change keys now: packets sealed with the current ones went out, so it can have seen an
+    /// acknowledgement among them (RFC 9001 §6.5).
     pub(crate) fn peer_may_update(&self) -> bool {
         self.first_sent.is_some()
     }
