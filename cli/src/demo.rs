@@ -3,6 +3,7 @@
 mod script;
 mod stage;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::thread;
@@ -16,6 +17,7 @@ use transport_std::{
 use crate::args::Demo;
 use crate::escape;
 use crate::exit::{Error, Exit};
+use crate::interrupt;
 use crate::keys::{AuthorizedKeys, KeyPair};
 use crate::server_log::ServerLog;
 use script::{Result as UserResult, User};
@@ -25,6 +27,9 @@ use stage::{Stage, Voice};
 const REORDER: f64 = 0.05;
 /// How long they are held back.
 const DELAY: Duration = Duration::from_millis(5);
+
+/// Each finds fewer directories in which a file could still appear.
+const REMOVE_TRIES: u32 = 100;
 
 /// Bytes that the server sent again, by user and job.
 type Resent = Arc<Mutex<Vec<(PublicKey, Arc<Job>, u64)>>>;
@@ -38,6 +43,10 @@ pub(crate) fn run(args: &Demo) -> std::result::Result<u8, Error> {
         .prefix("dhow-demo-")
         .tempdir()
         .map_err(|error| Error::io("making a directory for the demo", &error))?;
+    if !args.keep {
+        let path = directory.path().to_owned();
+        interrupt::end_at_signal(move || remove(&path))?;
+    }
     let stage = Arc::new(Stage::new());
     let users = [User::anna(directory.path()), User::ben(directory.path())];
     stage.title(&format!(
@@ -91,6 +100,16 @@ pub(crate) fn run(args: &Demo) -> std::result::Result<u8, Error> {
     Ok(0)
 }
 
+/// Removes the directory under the hands of those who still write there: again when a file came meanwhile.
+fn remove(directory: &Path) {
+    for _ in 0..REMOVE_TRIES {
+        match std::fs::remove_dir_all(directory) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {}
+            _ => return,
+        }
+    }
+}
+
 /// The server counts what it sent again in downloads; the users know it of their uploads.
 fn add_resent(rows: &mut [UserResult], resent: &Resent) {
     let Ok(resent) = resent.lock() else { return };
@@ -121,7 +140,7 @@ fn tuning(args: &Demo, number: u64) -> Tuning {
 }
 
 fn start_server(
-    directory: &std::path::Path,
+    directory: &Path,
     users: &[User],
     args: &Demo,
     stage: &Arc<Stage>,

@@ -14,7 +14,7 @@ fn install(first: impl Fn() + Send + 'static) -> Result<(), Error> {
     ctrlc::set_handler(move || {
         let before = PRESSED.fetch_add(1, Ordering::SeqCst);
         if before > 0 || !BUSY.load(Ordering::SeqCst) {
-            std::process::exit(i32::from(Exit::Interrupted as u8));
+            end();
         }
         first();
     })
@@ -45,6 +45,22 @@ pub(crate) fn cancel_at_signal() -> Result<Cancel, Error> {
 pub(crate) fn stop_at_signal(stop: impl Fn() + Send + 'static) -> Result<(), Error> {
     BUSY.store(true, Ordering::SeqCst);
     install(stop)
+}
+
+/// For commands that have nothing to end in good order: a signal ends the process, after `clean_up`.
+///
+/// # Errors
+/// The system gives no handler.
+pub(crate) fn end_at_signal(clean_up: impl Fn() + Send + 'static) -> Result<(), Error> {
+    BUSY.store(true, Ordering::SeqCst);
+    install(move || {
+        clean_up();
+        end();
+    })
+}
+
+fn end() -> ! {
+    std::process::exit(i32::from(Exit::Interrupted as u8))
 }
 
 /// Marks a job as under way while it lives.

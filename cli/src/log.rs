@@ -1,56 +1,31 @@
 //! The log for people: one event, one line (L1). Names and texts of others come in escaped.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::escape;
-use crate::exit::Error;
 use crate::units;
 
-/// Where lines go: stderr unless switched off, and a file if there is one.
+/// Lines on stderr, or nowhere.
 #[derive(Debug)]
 pub(crate) struct Log {
     to_stderr: bool,
-    file: Option<Mutex<File>>,
 }
 
 impl Log {
     /// To stderr, or nowhere.
     pub(crate) fn new(to_stderr: bool) -> Self {
-        Self {
-            to_stderr,
-            file: None,
-        }
+        Self { to_stderr }
     }
 
-    /// To the end of a file, too.
-    ///
-    /// # Errors
-    /// The file cannot be opened.
-    pub(crate) fn with_file(mut self, path: &Path) -> Result<Self, Error> {
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        let file = file.map_err(|error| Error::io(escape::path(path), &error))?;
-        self.file = Some(Mutex::new(file));
-        Ok(self)
-    }
-
-    /// Writes a line with the time before it.
+    /// Writes a line with the time of day before it.
     pub(crate) fn line(&self, text: &str) {
-        let now = units::timestamp(SystemTime::now());
-        // A log that cannot be written must not stop the work that it tells of.
         if self.to_stderr {
+            let now = units::timestamp(SystemTime::now());
             let clock = now.get(11..).unwrap_or(&now);
+            // A log that cannot be written must not stop the work that it tells of.
             let _ = writeln!(std::io::stderr().lock(), "{clock} {text}");
-        }
-        if let Some(file) = &self.file
-            && let Ok(mut file) = file.lock()
-        {
-            let _ = writeln!(file, "{now} {text}");
         }
     }
 }
@@ -200,18 +175,5 @@ mod tests {
         assert_eq!(Quarters::default().passed(3 << 20, size), Some(75));
         assert_eq!(Quarters::default().passed(500, 1000), None);
         assert_eq!(Quarters::default().passed(u64::MAX, u64::MAX), None);
-    }
-
-    #[test]
-    fn lines_reach_the_file() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("log");
-        let log = Log::new(false).with_file(&path).unwrap();
-        log.line("one");
-        log.line("two");
-        let text = std::fs::read_to_string(&path).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 2);
-        assert!(lines[0].starts_with("20") && lines[0].ends_with("Z one"));
     }
 }

@@ -11,6 +11,7 @@ use crate::args::{Ls, Stat};
 use crate::escape::Escaped;
 use crate::exit::{self, Error};
 use crate::failure;
+use crate::interrupt;
 use crate::json;
 use crate::remote::{Operand, Remote};
 use crate::session::App;
@@ -22,6 +23,7 @@ use crate::units;
 /// A usage error, a server that cannot be used, a path that cannot be listed.
 pub(crate) fn list(app: &App, args: &Ls) -> Result<u8, Error> {
     let remote = read_remote(&args.remote, "ls")?;
+    interrupt::end_at_signal(|| {})?;
     let client = app.connect(&remote)?;
     app.log.line(&format!("asks: list {remote}"));
     let (directory, mut entries) = entries(&client, &remote.path)?;
@@ -88,9 +90,11 @@ pub(crate) fn stat(app: &App, args: &Stat) -> Result<u8, Error> {
         .iter()
         .map(|operand| read_remote(operand, "stat"))
         .collect();
+    let remotes = remotes?;
+    interrupt::end_at_signal(|| {})?;
     let mut errors = Vec::new();
     let mut done = 0;
-    for remote in remotes? {
+    for remote in remotes {
         match stat_one(app, &remote) {
             Ok(()) => done += 1,
             Err(error) => {

@@ -17,6 +17,7 @@ mod known_hosts;
 mod log;
 mod ls;
 mod names;
+mod outputs;
 mod progress;
 mod put;
 mod remote;
@@ -26,6 +27,7 @@ mod session;
 mod strict;
 mod trust;
 mod units;
+mod writer;
 
 use std::process::ExitCode;
 

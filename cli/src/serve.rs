@@ -13,10 +13,9 @@ use crate::args::{Global, Public, Serve};
 use crate::escape::{self, Escaped};
 use crate::exit::{Error, Exit};
 use crate::interrupt;
-use crate::json;
 use crate::keys::{AuthorizedKeys, KeyPair};
-use crate::log::Log;
 use crate::names;
+use crate::outputs::Outputs;
 use crate::remote::DEFAULT_PORT;
 use crate::server_log::ServerLog;
 use crate::session::App;
@@ -33,19 +32,16 @@ struct Share {
 ///
 /// # Errors
 /// Directories, keys or the socket cannot be had; nobody could come in.
-pub(crate) fn run(mut app: App, args: &Serve) -> Result<u8, Error> {
+pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
     check_flags(&app.global, args.listen)?;
     let shares = read_shares(&args.shares)?;
     let users = Arc::new(load_users(&app, args)?);
     let key = host_key(&app)?;
     keep_own_files(&shares, &own_files(&app, args))?;
-    app.log = Log::new(!app.global.quiet);
-    if let Some(path) = &args.log_file {
-        app.log = app.log.with_file(path)?;
-    }
-    let log = Arc::new(app.log);
+    let log_file = args.log_file.as_deref();
+    let outputs = Arc::new(Outputs::open(app.global.quiet, log_file, app.global.json)?);
     for warning in &users.warnings {
-        log.line(warning);
+        outputs.line(warning);
     }
     let most = if args.read_only {
         Rights::Read
@@ -61,8 +57,7 @@ pub(crate) fn run(mut app: App, args: &Serve) -> Result<u8, Error> {
     }
     let mut watcher = Watcher {
         lines: ServerLog::new(Arc::clone(&users)),
-        log: Arc::clone(&log),
-        json: app.global.json,
+        outputs: Arc::clone(&outputs),
     };
     let public = public_rights(args.public);
     let policy_users = Arc::clone(&users);
@@ -77,28 +72,31 @@ pub(crate) fn run(mut app: App, args: &Serve) -> Result<u8, Error> {
     let server = bind(builder, args.listen, app.global.ipv4)?;
     let stopper = server.stopper();
     interrupt::stop_at_signal(move || stopper.stop())?;
-    announce(&log, app.global.json, &server, &shares, &users, args);
-    server.run().map_err(|error| Error::io("serving", &error))?;
-    log.line("stopped");
+    announce(&outputs, &server, &shares, &users, args);
+    let ended = server.run();
+    if ended.is_ok() {
+        outputs.line("stopped");
+    }
+    outputs.finish();
+    ended.map_err(|error| Error::io("serving", &error))?;
     Ok(0)
 }
 
 /// Where events go.
 struct Watcher {
     lines: ServerLog,
-    log: Arc<Log>,
-    json: bool,
+    outputs: Arc<Outputs>,
 }
 
 impl Watcher {
     fn see(&mut self, event: &ServerEvent) {
         if let Some(line) = self.lines.line(event) {
-            self.log.line(&line);
+            self.outputs.line(&line);
         }
-        if self.json
+        if self.outputs.has_json()
             && let Some((name, fields)) = self.lines.json(event)
         {
-            json::emit(name, fields);
+            self.outputs.event(name, fields);
         }
     }
 }
@@ -315,20 +313,17 @@ fn bind(
 
 /// Says what is shared, where, and how to come in.
 fn announce(
-    log: &Log,
-    json: bool,
+    outputs: &Outputs,
     server: &Server,
     shares: &[Share],
     users: &AuthorizedKeys,
     args: &Serve,
 ) {
     let (address, key) = (server.local_addr(), fingerprint(&server.public_key()));
-    if json {
-        json::emit(
-            "listening",
-            json!({ "addr": address.to_string(), "host_key": key }),
-        );
-    }
+    outputs.event(
+        "listening",
+        json!({ "addr": address.to_string(), "host_key": key }),
+    );
     for share in shares {
         let directory = share
             .directory
@@ -338,7 +333,7 @@ fn announce(
             .name
             .as_ref()
             .map_or_else(|| "/".to_owned(), |name| Escaped(name).to_string());
-        log.line(&format!("shares {} as {place}", escape::path(&directory)));
+        outputs.line(&format!("shares {} as {place}", escape::path(&directory)));
     }
     let everyone = match args.public {
         None => "nobody else",
@@ -346,9 +341,9 @@ fn announce(
         Some(Public::Rw) if args.read_only => "everyone else may read",
         Some(Public::Rw) => "everyone else may read and write",
     };
-    log.line(&format!("lets in {} users by key; {everyone}", users.len()));
-    log.line(&format!("listens on {address} (UDP), host key {key}"));
-    log.line(&format!(
+    outputs.line(&format!("lets in {} users by key; {everyone}", users.len()));
+    outputs.line(&format!("listens on {address} (UDP), host key {key}"));
+    outputs.line(&format!(
         "try: dhow ls --host-key {key} {}",
         example(address)
     ));

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use transport_std::{
-    CloseCause, CloseCode, Failure, Finished, Job, PeerStats, PublicKey, RequestKind, Rights,
-    ServerEvent, SessionInfo, StoredAs, TransferStats, fingerprint,
+    CloseCause, CloseCode, ErrorCode, Failure, Finished, Job, PeerStats, PublicKey, RequestKind,
+    Rights, ServerEvent, SessionInfo, StoredAs, TransferStats, fingerprint,
 };
 
 use crate::escape::Escaped;
@@ -79,6 +79,15 @@ impl ServerLog {
                     in_words(job)
                 ))
             }
+            ServerEvent::RequestRefused { session, job, code }
+                if is_missing_look(job, Failure::Here(*code)) =>
+            {
+                Some(format!(
+                    "{} done: {}: not there",
+                    self.who(session),
+                    in_words(job)
+                ))
+            }
             ServerEvent::RequestRefused { session, job, code } => Some(format!(
                 "{} refused: {}: {}",
                 self.who(session),
@@ -141,6 +150,9 @@ impl ServerLog {
             }
             Ok(Finished::Stored { root, size, .. }) => {
                 format!("{who} done: {what}, {}", written_text(*size, stats, *root))
+            }
+            Err(failure) if is_missing_look(job, *failure) => {
+                format!("{who} done: {what}: not there")
             }
             Err(failure) => format!("{who} failed: {what}: {}", failure::from_failure(*failure)),
         }
@@ -270,6 +282,17 @@ impl ServerLog {
             }
         }
     }
+}
+
+/// A look at what is not there: what every upload of a new file begins with, and no failure.
+fn is_missing_look(job: &Job, failure: Failure) -> bool {
+    let is_missing = matches!(
+        failure,
+        Failure::Here(ErrorCode::NotFound)
+            | Failure::Peer(ErrorCode::NotFound)
+            | Failure::Refused(ErrorCode::NotFound)
+    );
+    is_missing && job.kind == RequestKind::Stat
 }
 
 /// Whose lines are counted together: strangers by address, users by session.

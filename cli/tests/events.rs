@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{World, bytes};
+use common::{World, bytes, wait_until};
 use serde_json::Value;
 
 fn keys(event: &Value) -> Vec<&str> {
@@ -181,11 +181,10 @@ fn a_log_file() {
     world
         .run("anna", ["ls", "--accept-new", &server.at("")])
         .expect_ok();
-    let text = fs::read_to_string(&log).unwrap();
-    assert!(
-        text.contains("listens on") && text.contains("asks: list /"),
-        "{text}"
-    );
+    wait_until("the log tells of the request", || {
+        let text = fs::read_to_string(&log).unwrap();
+        text.contains("listens on") && text.contains("asks: list /")
+    });
 }
 
 #[test]

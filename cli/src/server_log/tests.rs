@@ -107,6 +107,22 @@ fn a_download_in_lines() {
 }
 
 #[test]
+fn a_look_at_what_is_not_there_is_no_failure() {
+    let mut log = log();
+    let ended = |kind, code| ServerEvent::Finished {
+        session: session(KEY),
+        job: job(kind, b"a"),
+        result: Err(Failure::Here(code)),
+        stats: stats(0),
+    };
+    let mut says = |kind, code| log.text(&ended(kind, code)).unwrap();
+    let look = says(RequestKind::Stat, ErrorCode::NotFound);
+    assert!(look.ends_with(" done: look at a: not there"), "{look}");
+    assert!(says(RequestKind::Stat, ErrorCode::Denied).contains(" failed: "));
+    assert!(says(RequestKind::Get, ErrorCode::NotFound).contains(" failed: "));
+}
+
+#[test]
 fn l1_names_never_break_a_line() {
     let mut log = log();
     for byte in (1..=255).filter(|byte| *byte != b'/') {

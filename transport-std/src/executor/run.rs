@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, FileTimes};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -59,7 +60,7 @@ impl Disk {
                 mut block,
                 hash,
             } => {
-                let result = self.read(file, offset, len, &mut block, hash);
+                let result = shielded(|| self.read(file, offset, len, &mut block, hash));
                 (Some(block), result)
             }
             Operation::Write {
@@ -69,10 +70,10 @@ impl Disk {
                 block,
                 hash,
             } => {
-                let result = self.write(file, offset, len, &block, hash);
+                let result = shielded(|| self.write(file, offset, len, &block, hash));
                 (Some(block), result)
             }
-            other => (None, self.run_without_block(other)),
+            other => (None, shielded(|| self.run_without_block(other))),
         }
     }
 
@@ -217,6 +218,13 @@ impl Disk {
     }
 }
 
+/// A panic becomes an `Io` error: an operation without an answer would hang its transfer and keep its block for ever.
+fn shielded<T>(operation: impl FnOnce() -> Result<T>) -> Result<T> {
+    // What an operation may leave half done is the disk's and the block's; both are worthless after an error anyway.
+    // The locks are free again, and their holders leave tables whole.
+    catch_unwind(AssertUnwindSafe(operation)).unwrap_or(Err(FileError::Io))
+}
+
 /// Nanoseconds since 1970 as the standard library counts them; `None` when the system cannot.
 fn system_time(nanos: i64) -> Option<SystemTime> {
     let distance = Duration::from_nanos(nanos.unsigned_abs());
@@ -224,5 +232,26 @@ fn system_time(nanos: i64) -> Option<SystemTime> {
         SystemTime::UNIX_EPOCH.checked_sub(distance)
     } else {
         SystemTime::UNIX_EPOCH.checked_add(distance)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_and_the_block_stays() {
+        let mut block = Block::default();
+        let result: Result<Outcome> = shielded(|| {
+            block.bytes_mut()[..1].fill(7);
+            panic!("on purpose");
+        });
+        assert_eq!(result.err(), Some(FileError::Io));
+        assert_eq!(block.bytes()[0], 7);
+        assert_eq!(shielded(|| Ok(5)), Ok(5));
+        assert_eq!(
+            shielded::<()>(|| Err(FileError::Denied)),
+            Err(FileError::Denied)
+        );
     }
 }
