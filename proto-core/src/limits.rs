@@ -1,6 +1,7 @@
 //! Every number that bounds an endpoint, in one place.
 
 use crate::file::BLOCK_SIZE;
+use crate::recovery::PACKETS_MAX;
 use crate::time::Duration;
 
 /// What an endpoint may hold and how long it waits. The defaults are those of `docs/PROTOCOL.md`.
@@ -54,5 +55,64 @@ impl Default for Limits {
             admission_timeout: Duration::from_secs(10),
             decision_timeout: Duration::from_secs(10),
         }
+    }
+}
+
+/// Bytes of a session that does nothing (M9).
+const SESSION: u64 = 16 << 10;
+/// Bytes that recovery remembers of a sent packet and its frames (M5).
+const PACKET: u64 = 64;
+/// Bytes of a transfer without its blocks and page.
+const TRANSFER: u64 = 4 << 10;
+
+impl Limits {
+    /// The most bytes that an endpoint with these limits can hold, term by term. What is allocated follows use and is far
+    /// less: sent packets and listing pages are limited for each session and transfer, not over all of them, so their terms
+    /// assume that every session is at its limits at once.
+    #[must_use]
+    pub fn memory_max(&self) -> u64 {
+        let sessions = u64::from(self.sessions);
+        let transfers = sessions * u64::from(self.transfers_per_session);
+        let blocks = u64::from(self.sink_blocks) + u64::from(self.source_blocks);
+        [
+            blocks * u64::from(BLOCK_SIZE),
+            sessions * SESSION,
+            sessions * PACKETS_MAX as u64 * PACKET,
+            u64::from(self.half_open) * 2 * u64::from(self.crypto_buffer),
+            transfers * TRANSFER,
+            transfers * u64::from(self.page),
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_on_memory_counts() {
+        let all = Limits::default();
+        let less = |change: fn(&mut Limits)| {
+            let mut limits = Limits::default();
+            change(&mut limits);
+            limits.memory_max() < all.memory_max()
+        };
+        assert!(less(|limits| limits.sink_blocks -= 1));
+        assert!(less(|limits| limits.source_blocks -= 1));
+        assert!(less(|limits| limits.sessions -= 1));
+        assert!(less(|limits| limits.half_open -= 1));
+        assert!(less(|limits| limits.crypto_buffer -= 1));
+        assert!(less(|limits| limits.transfers_per_session -= 1));
+        assert!(less(|limits| limits.page -= 1));
+        let none = Limits {
+            sessions: 0,
+            half_open: 0,
+            sink_blocks: 1,
+            source_blocks: 2,
+            ..Limits::default()
+        };
+        assert_eq!(none.memory_max(), 3 * u64::from(BLOCK_SIZE));
     }
 }
