@@ -1,0 +1,5 @@
+//! The subcommands of the binary.
+
+pub(crate) mod explore;
+pub(crate) mod replay;
+pub(crate) mod run;
