@@ -3,6 +3,7 @@
 pub mod digest;
 pub mod disk;
 pub mod explore;
+pub mod hostile;
 pub mod net;
 pub mod null_crypto;
 pub mod queue;
