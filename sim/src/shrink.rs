@@ -180,7 +180,9 @@ const LINK: &[fn(&mut LinkPlan)] = &[
     |link| link.mtu = None,
     |link| link.jitter = Duration::ZERO,
     |link| link.delay = Duration::ZERO,
-    |link| drop(link.outages.pop()),
+    |link| {
+        link.outages.pop();
+    },
 ];
 
 #[cfg(test)]

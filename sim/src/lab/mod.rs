@@ -48,8 +48,6 @@
 mod amplification;
 mod clock;
 mod host;
-#[cfg(test)]
-mod tests;
 mod trace;
 mod violation;
 

@@ -15,7 +15,7 @@ use crate::disk::Disk;
 use crate::hostile::Hostile;
 use crate::lab::{HostSetup, Lab};
 use crate::link::{Link, LinkPlan};
-use crate::net::{Network, NodeId};
+use crate::net::NodeId;
 use crate::null_crypto::NullProvider;
 use crate::rng::Rng;
 use crate::scenario::{

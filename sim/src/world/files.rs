@@ -7,7 +7,7 @@ use proto_core::{HashAs, RootId, block_value};
 
 use crate::disk::Content;
 use crate::lab::HostId;
-use crate::scenario::{Kind, Planted};
+use crate::scenario::Planted;
 
 /// A host, a root on it, and a path below that.
 pub(super) type Where = (HostId, RootId, FilePath);

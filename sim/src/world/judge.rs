@@ -82,7 +82,9 @@ impl World {
             Expect::Success => false,
             Expect::Failure(codes) | Expect::Either(codes) => codes.contains(&code),
         };
-        let cancelled = run.cancelled && code == ErrorCode::Cancelled;
+        // A server that throws a user out cancels first.
+        let dropped = run.cancelled || self.users[user].revoked;
+        let cancelled = dropped && code == ErrorCode::Cancelled;
         // A try that ended with its session may have brought the file, or still be at it.
         let own = [ErrorCode::Exists, ErrorCode::TargetChanged];
         let own_doing = run.lost > 0 && own.contains(&code);

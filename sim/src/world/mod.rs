@@ -169,7 +169,9 @@ impl World {
     fn next_time(&self) -> Instant {
         let incident = self.incidents.last().map(|next| Instant::ZERO + next.at);
         let up = self.down.iter().map(|(at, _)| *at).min();
-        let acts = [incident, up, self.agenda.next_time()];
+        // The last thing to happen on the way to rest has no event.
+        let step = self.gone_at.and(self.lab.next_time());
+        let acts = [incident, up, self.agenda.next_time(), step];
         // A nanosecond later it is too late.
         let rest = self.gone_at.map(|at| at + REST_MAX);
         let silence = Some(self.heard_at + SILENCE_MAX);
@@ -321,9 +323,10 @@ impl World {
     }
 
     fn report(&mut self) -> Report {
+        let (now, steps) = (self.lab.now().as_nanos(), self.lab.steps());
         let digest = &mut self.lab.record.digest;
-        digest.number(self.lab.now().as_nanos());
-        digest.number(self.lab.steps());
+        digest.number(now);
+        digest.number(steps);
         let mut report = Report {
             digest: self.lab.digest(),
             elapsed: self.lab.now().since(Instant::ZERO),
