@@ -3,10 +3,12 @@
 pub mod digest;
 pub mod disk;
 pub mod explore;
+pub mod link;
 pub mod net;
 pub mod null_crypto;
 pub mod queue;
 pub mod rng;
 pub mod scenario;
 pub mod seeded_crypto;
+pub mod units;
 pub mod world;

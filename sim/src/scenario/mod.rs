@@ -2,16 +2,17 @@
 //! testing), so that every combination of few faults comes up.
 
 mod goals;
-mod link;
 mod size;
 
 use proto_core::wire::{Durability, ErrorCode, FilePath};
 use proto_core::{Duration, Limits, Overwrite};
 
-pub use link::LinkPlan;
 pub use size::draw_size;
 
+pub use crate::link::LinkPlan;
+
 use crate::disk::{Content, DiskPlan};
+use crate::link::Link;
 use crate::rng::Rng;
 
 /// One run, drawn from one seed.
@@ -152,6 +153,9 @@ pub const LOCKED: &[u8] = b"locked";
 /// The code of that refusal.
 pub const LOCKED_CODE: ErrorCode = ErrorCode::Denied;
 
+/// The largest datagrams of hosts, which do not look for what fits: every link carries them.
+const DATAGRAM_MAX: u32 = 8_952;
+
 impl Scenario {
     /// What `seed` says. One run in 100 has real cryptography, or all have with `tls`.
     #[must_use]
@@ -186,11 +190,11 @@ impl HostPlan {
 
 impl ClientPlan {
     fn draw(rng: &mut Rng, disk_faults: bool) -> Self {
-        let delay = LinkPlan::draw_delay(rng);
+        let Link { up, down } = Link::draw(&mut rng.fork(), DATAGRAM_MAX);
         let mut plan = Self {
             host: HostPlan::draw(rng, disk_faults),
-            up: LinkPlan::draw(&mut rng.fork(), delay),
-            down: LinkPlan::draw(&mut rng.fork(), delay),
+            up,
+            down,
             joins: Duration::from_nanos(rng.log_uniform(2_000_000_000)),
             local: Vec::new(),
             remote: Vec::new(),

@@ -165,10 +165,11 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
         world.users.push(user);
         world.validated.push(false);
         world.unruly_clients.push(client.host.disk.has_faults());
-        let (up, down) = (&mut builder.rng.fork(), &mut builder.rng.fork());
         let here = address(index);
-        world.network.connect(here, there, client.up.nodes(up));
-        world.network.connect(there, here, client.down.nodes(down));
+        for (plan, from, to) in [(&client.up, here, there), (&client.down, there, here)] {
+            let nodes = plan.build(&mut world.network, &mut builder.rng.fork());
+            world.network.connect(from, to, nodes);
+        }
     }
     note_targets(&mut builder.files, scenario);
     world.files = builder.files;

@@ -255,10 +255,12 @@ impl Host {
         for payload in self.buffer[..len].chunks(segment_size) {
             record.digest.number(now.as_nanos());
             record.digest.bytes(payload);
+            let mut buffer = network.buffer();
+            buffer.extend_from_slice(payload);
             let datagram = Datagram {
                 source: self.address,
                 destination,
-                payload: payload.to_vec(),
+                payload: buffer,
             };
             network.send(now, datagram);
         }

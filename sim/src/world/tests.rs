@@ -77,7 +77,7 @@ fn any_link_is_survived() {
                     duplicate: duplicate * 3_000,
                     corrupt: corrupt * 300,
                     truncate: truncate * 100,
-                    ..*link
+                    ..link.clone()
                 };
             }
         }
