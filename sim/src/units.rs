@@ -14,9 +14,11 @@ pub struct UnitError {
     why: String,
 }
 
-/// A kind of quantity: its units and their worth, from small to large. The first counts single ones.
+/// A kind of quantity: its units and their worth, powers of ten, from small to large.
 struct Kind {
     what: &'static str,
+    /// What single ones are called.
+    finest: &'static str,
     units: &'static [(&'static str, u64)],
     /// Names that are read only.
     aliases: &'static [(&'static str, u64)],
@@ -58,15 +60,14 @@ impl Kind {
             return Err(format!("at most {}", self.format(self.max)));
         }
         if scaled % scale != 0 {
-            return Err(format!("finer than 1 {}", self.units[0].0));
+            return Err(format!("finer than 1 {}", self.finest));
         }
         Ok((scaled / scale) as u64)
     }
 
-    /// In the largest decimal unit that is not larger than the value, with as many decimals as it takes.
+    /// In the largest unit that is not larger than the value, with as many decimals as it takes.
     fn format(&self, value: u64) -> String {
-        let decimal = |worth: u64| 10_u64.pow(worth.ilog10()) == worth;
-        let fitting = (self.units.iter()).filter(|(_, worth)| *worth <= value && decimal(*worth));
+        let fitting = self.units.iter().filter(|(_, worth)| *worth <= value);
         let &(name, worth) = fitting.last().unwrap_or(&self.units[0]);
         let (whole, rest) = (value / worth, value % worth);
         if rest == 0 {
@@ -158,6 +159,7 @@ quantity!(
     std::time::Duration,
     Kind {
         what: "duration",
+        finest: "ns",
         units: &[
             ("ns", 1),
             ("us", 1_000),
@@ -181,6 +183,7 @@ quantity!(
     u64,
     Kind {
         what: "rate",
+        finest: "bit",
         units: &[
             ("bit", 1),
             ("kbit", 1_000),
@@ -200,6 +203,7 @@ quantity!(
     u64,
     Kind {
         what: "size",
+        finest: "B",
         units: &[("B", 1), ("kB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000)],
         aliases: &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)],
         max: u64::MAX,
@@ -214,8 +218,9 @@ quantity!(
     u32,
     Kind {
         what: "share",
-        units: &[("ppm", 1), ("%", 10_000)],
-        aliases: &[],
+        finest: "ppm",
+        units: &[("%", 10_000)],
+        aliases: &[("ppm", 1)],
         max: 1_000_000,
     },
     |value| value as u32,
@@ -289,7 +294,8 @@ mod tests {
         assert_eq!(duration::format(Duration::ZERO), "0ns");
         assert_eq!(rate::format(9_999), "9.999kbit");
         assert_eq!(size::format(65_536), "65.536kB");
-        assert_eq!(share::format(1), "1ppm");
+        assert_eq!(share::format(1), "0.0001%");
+        assert_eq!(share::format(0), "0%");
         assert_eq!(share::format(15_000), "1.5%");
         assert_eq!(share::format(12_345), "1.2345%");
     }

@@ -48,8 +48,8 @@ impl LinkPlan {
         }
     }
 
-    /// A direction of this delay with any combination of faults: loss up to 30 %, alone or in bursts, reordering and
-    /// duplication up to 20 %, corruption up to 10 %, truncation up to 2 %, jitter up to half the delay, cuts of up to
+    /// A direction of this delay with any combination of faults: loss up to 30 %, alone or in bursts, duplication
+    /// and reordering up to 20 %, the latter by 1 s at most, corruption up to 10 %, truncation up to 2 %, jitter up to half the delay, cuts of up to
     /// 8 s, a slow wire.
     pub fn draw(rng: &mut Rng, delay: Duration) -> Self {
         let mut fault = |max| {
@@ -69,10 +69,10 @@ impl LinkPlan {
         let bursts = rng.one_in(5).then(|| draw_bursts(rng));
         // The worst cases come up often enough to be met in a few hundred seeds.
         let loss = if rng.one_in(12) { LOSS_MAX } else { loss };
-        let extra_max = if rng.one_in(20) {
-            1_000_000_000
+        let reorder_extra = if rng.one_in(20) {
+            rng.between(200_000_000, 1_000_000_000)
         } else {
-            200_000_000
+            rng.log_uniform(200_000_000).max(1_000)
         };
         Self {
             delay,
@@ -91,7 +91,7 @@ impl LinkPlan {
                 Vec::new()
             },
             reorder,
-            reorder_extra: Duration::from_nanos(rng.log_uniform(extra_max).max(1_000)),
+            reorder_extra: Duration::from_nanos(reorder_extra),
             duplicate,
             corrupt,
             truncate,

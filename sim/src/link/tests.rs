@@ -58,14 +58,14 @@ outage_period = "7s"
 reorder = "1%"
 reorder_extra = "1s"
 duplicate = "2%"
-corrupt = "3ppm"
+corrupt = "0.0003%"
 truncate = "0.1%"
 faults_until = "60s"
 
 [up.bursts]
 to_bad = "1%"
 to_good = "25%"
-loss_good = "0ppm"
+loss_good = "0%"
 loss_bad = "90%"
 
 [[up.outages]]
@@ -88,8 +88,6 @@ period = "10s"
 [[up.rate.changes]]
 at = "5s"
 bandwidth = "2.5mbit"
-
-[down]
 
 [down.rate]
 bandwidth = "10mbit"
