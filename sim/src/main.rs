@@ -1,5 +1,8 @@
 //! Explores seeds of the simulator, and replays single ones.
 
+#[path = "commands/crash.rs"]
+mod crash;
+
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -44,6 +47,8 @@ enum Command {
         #[arg(long)]
         tls: bool,
     },
+    /// Power losses before and after every file operation.
+    Crash(crash::Crash),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +60,7 @@ fn main() -> ExitCode {
             failures,
         } => run_explore(start, seeds, tls, failures),
         Command::Replay { seed, trace, tls } => run_replay(seed, trace, tls),
+        Command::Crash(args) => crash::run(&args),
     };
     if good {
         ExitCode::SUCCESS

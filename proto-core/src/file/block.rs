@@ -9,6 +9,7 @@ use core::fmt;
 pub const BLOCK_SIZE: u32 = 64 * 1024;
 
 /// Memory for one aligned [`BLOCK_SIZE`] piece of a file, lent by value.
+#[derive(Clone)]
 pub struct Block {
     bytes: Box<[u8]>,
 }
