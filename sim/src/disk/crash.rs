@@ -54,7 +54,7 @@ impl Disk {
                     let all = self.rng.one_in(2);
                     let len = if all { len } else { self.rng.below(len) };
                     // An error has nobody to be told.
-                    drop(self.put(file, offset, &bytes.part(0, len)));
+                    let _ = self.put(file, offset, &bytes.part(0, len));
                 }
             }
             // Reads change nothing.
