@@ -211,7 +211,17 @@ impl Pair {
             self.tick();
         }
         self.flush();
+        self.audit();
         true
+    }
+
+    /// Both ends keep their own rules.
+    fn audit(&self) {
+        for side in [&self.client, &self.server] {
+            if let Err(breach) = side.endpoint.audit() {
+                panic!("{:?} at {:?}: {breach}", side.address, self.now);
+            }
+        }
     }
 
     fn tick(&mut self) {
