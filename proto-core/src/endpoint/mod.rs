@@ -386,6 +386,7 @@ impl Endpoint {
             if peer.direction() == Direction::Server {
                 self.originals.remove(&original);
             }
+            self.half_open.remove(&key);
             self.peers.remove(key);
             self.deadlines.set(key.index, None);
             return;
