@@ -38,7 +38,7 @@ pub(crate) mod rule {
         "a frame that must arrive has arrived, is in flight or is to be sent";
     pub(crate) const QUEUES: &str = "every queue keeps to its limit (M6, M7)";
     pub(crate) const TIMERS: &str = "what waits for time has a timer";
-    pub(crate) const ENDED: &str = "a session that is over has no timer and nothing in flight";
+    pub(crate) const ENDED: &str = "a session that is over has no timer but that of its CLOSE";
     pub(crate) const DEADLINES: &str = "the endpoint's deadlines are those of its sessions";
     pub(crate) const IDS: &str = "every id leads to what knows it";
     pub(crate) const KEYS: &str = "a key seals 2^23 packets at most (R3)";

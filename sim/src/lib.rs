@@ -9,4 +9,5 @@ pub mod queue;
 pub mod rng;
 pub mod scenario;
 pub mod seeded_crypto;
+pub mod watch;
 pub mod world;

@@ -8,6 +8,7 @@ use super::key_phase::SEAL_LIMIT;
 use super::{Peer, SentFrame, State};
 use crate::audit::{Breach, check, rule};
 use crate::crypto::{Direction, Level};
+use crate::endpoint::Reason;
 use crate::file::Use;
 use crate::limits::Limits;
 use crate::range_set::RangeSet;
@@ -117,17 +118,11 @@ impl Peer {
 
     fn audit_ended(&self) -> Result<(), Breach> {
         let timer = self.deadline();
-        let quiet = self.state != State::Gone || timer.is_none();
-        check(
-            quiet && self.recovery.deadline().is_none(),
-            rule::ENDED,
-            || format!("{timer:?} is armed"),
-        )?;
-        check(
-            self.state != State::Gone || self.recovery.in_flight() == 0,
-            rule::ENDED,
-            || format!("{} bytes are in flight", self.recovery.in_flight()),
-        )
+        let right = match self.state {
+            State::Closing { until, .. } => timer == Some((until, Reason::Closing)),
+            _ => timer.is_none(),
+        };
+        check(right, rule::ENDED, || format!("{timer:?} is armed"))
     }
 
     /// Blocks of the session's transfers that are not on loan, and those promised to them.

@@ -77,3 +77,95 @@ impl<F: Copy> Recovery<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::CongestionControl;
+    use crate::recovery::{INITIAL_RTT, MAX_ACK_DELAY, Received, Sent, Settings};
+    use crate::time::{Duration, Instant};
+    use alloc::vec::Vec;
+
+    /// Ten packets sent, of which every second is acknowledged.
+    fn half_acknowledged() -> Recovery<u8> {
+        let settings = Settings {
+            control: CongestionControl::Cubic,
+            datagram_size: 1_200,
+            max_ack_delay: MAX_ACK_DELAY,
+            is_server: true,
+            initial_rtt: INITIAL_RTT,
+        };
+        let mut recovery = Recovery::new(settings, Instant::ZERO);
+        recovery.set_handshake_confirmed();
+        let sent = Sent {
+            bytes: 1_000,
+            ack_eliciting: true,
+            in_flight: true,
+        };
+        for n in 0..10 {
+            recovery.on_packet_sent(Instant::ZERO, Level::Data, sent, &[n]);
+            assert_eq!(recovery.audit(), Ok(()));
+        }
+        let now = Instant::ZERO + Duration::from_millis(50);
+        let ranges = || [9..=9, 7..=7, 5..=5];
+        let mut fates = Vec::new();
+        let acked = recovery.on_ack_ranges(
+            now,
+            Level::Data,
+            Duration::ZERO,
+            || ranges().into_iter(),
+            &mut |fate, frame| fates.push((fate, frame)),
+        );
+        assert!(acked.is_ok() && fates.len() > 3);
+        assert_eq!(recovery.audit(), Ok(()));
+        recovery
+    }
+
+    fn broken(change: impl FnOnce(&mut Recovery<u8>)) -> Option<&'static str> {
+        let mut recovery = half_acknowledged();
+        change(&mut recovery);
+        recovery.audit().err().map(|breach| breach.rule)
+    }
+
+    #[test]
+    fn accounts_that_are_off_are_found() {
+        assert_eq!(broken(|_| {}), None);
+        assert_eq!(broken(|of| of.in_flight += 1), Some(rule::IN_FLIGHT));
+        assert_eq!(
+            broken(|of| of.counters.lost_packets -= 1),
+            Some(rule::FATES)
+        );
+        assert_eq!(
+            broken(|of| of.counters.sent_packets += 1),
+            Some(rule::FATES)
+        );
+        assert_eq!(
+            broken(|of| of.datagram_size = 60_000),
+            Some(rule::MINIMUM_WINDOW)
+        );
+        assert_eq!(
+            broken(|of| of.space_mut(Level::Data).eliciting += 1),
+            Some(rule::PACKETS)
+        );
+        assert_eq!(
+            broken(|of| of.space_mut(Level::Data).next = 5),
+            Some(rule::NUMBERS)
+        );
+    }
+
+    #[test]
+    fn only_open_frames_are_shown() {
+        let mut shown = Vec::new();
+        half_acknowledged().outstanding(|frame| shown.push(frame));
+        assert_eq!(shown, [8]);
+    }
+
+    #[test]
+    fn arrivals_are_counted() {
+        let mut received = Received::new(Level::Data, MAX_ACK_DELAY);
+        for number in [0, 1, 5, 3, 9] {
+            received.insert(number, Instant::ZERO, true);
+        }
+        assert_eq!(received.audit(), Ok(5));
+    }
+}
