@@ -102,6 +102,11 @@ impl Transfers {
                 self.routes.len()
             )
         })?;
+        let (armed, decisions) = (self.deadline(), self.decisions().min());
+        let late = decisions.is_some_and(|at| armed.is_none_or(|armed| armed > at));
+        check(!late, rule::TIMERS, || {
+            format!("a request is to be decided by {decisions:?}, the timer is {armed:?}")
+        })?;
         self.all
             .iter()
             .try_for_each(|(_, transfer)| transfer.audit())
