@@ -15,4 +15,5 @@ pub mod scenario;
 pub mod seeded_crypto;
 pub mod shrink;
 pub mod units;
+pub mod watch;
 pub mod world;

@@ -8,7 +8,7 @@ mod crash;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{explore, replay, run};
+use commands::{crash, explore, replay, run};
 
 /// Run dhow's protocol core in a simulated world: network, disks, users and clock from one seed.
 #[derive(Parser, Debug)]

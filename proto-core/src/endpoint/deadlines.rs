@@ -62,6 +62,27 @@ impl Deadlines {
         }
     }
 
+    /// The deadline of `index`.
+    pub(crate) fn get(&self, index: u32) -> Option<(Instant, Reason)> {
+        let place = *self.places.get(index as usize)?;
+        let (at, _, reason) = self.heap.get(place as usize)?;
+        Some((*at, *reason))
+    }
+
+    /// How many deadlines there are.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Whether no deadline stands before an earlier one's place, and every place is right.
+    pub(crate) fn is_well_formed(&self) -> bool {
+        (0..self.heap.len()).all(|at| {
+            let index = self.heap[at].1 as usize;
+            let parent = at.saturating_sub(1) / 2;
+            self.places.get(index) == Some(&(at as u32)) && !self.before(at, parent)
+        })
+    }
+
     fn restore(&mut self, place: usize) {
         self.up(place);
         self.down(place);

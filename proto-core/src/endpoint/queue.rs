@@ -23,6 +23,17 @@ impl Queue {
         }
     }
 
+    /// Whether the index is in the queue.
+    pub(crate) fn contains(&self, index: u32) -> bool {
+        self.queued.get(index as usize) == Some(&true)
+    }
+
+    /// Whether each index is in the queue as often as it is noted: once or not at all.
+    pub(crate) fn is_well_formed(&self) -> bool {
+        let noted = self.queued.iter().filter(|queued| **queued).count();
+        noted == self.order.len() && self.order.iter().all(|index| self.contains(*index))
+    }
+
     /// Takes the index at the front.
     pub(crate) fn pop(&mut self) -> Option<u32> {
         let index = self.order.pop_front()?;

@@ -1,7 +1,9 @@
 //! What arrived in one packet number space, and what acknowledgement is owed for it.
 
+use alloc::format;
 use core::ops::RangeInclusive;
 
+use crate::audit::{Breach, check, rule};
 use crate::crypto::Level;
 use crate::range_set::RangeSet;
 use crate::time::{Duration, Instant};
@@ -163,6 +165,36 @@ impl Received {
     /// Gives back memory that a busy time left behind. For a session that turns idle.
     pub fn shrink(&mut self) {
         self.seen.shrink();
+    }
+
+    /// Whether the ranges can be those of arrivals; how many numbers they hold.
+    pub(crate) fn audit(&self) -> Result<u64, Breach> {
+        check(self.seen.is_well_formed(), rule::ACK_RANGES, || {
+            format!("the ranges overlap or are out of order: {:?}", self.seen)
+        })?;
+        check(self.seen.len() <= RANGES_MAX, rule::QUEUES, || {
+            format!("{} ranges of packet numbers", self.seen.len())
+        })?;
+        let below = self
+            .seen
+            .first()
+            .is_some_and(|range| range.start < self.floor);
+        let beyond = self.largest().is_some_and(|largest| largest > NUMBER_MAX);
+        check(!below && !beyond, rule::ACK_RANGES, || {
+            format!(
+                "{:?} are not within {}..={NUMBER_MAX}",
+                self.seen, self.floor
+            )
+        })?;
+        let owes = !self.immediate || self.unanswered > 0;
+        let waits = self.unanswered == 0 || self.deadline.is_some();
+        check(owes && waits, rule::TIMERS, || {
+            format!(
+                "{} packets are unanswered, due {:?}",
+                self.unanswered, self.deadline
+            )
+        })?;
+        Ok(self.seen.sum())
     }
 
     /// The largest number that arrived.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::codes::Fault;
 use super::delivery::Delivery;
-use super::{Item, OpTag, Place};
+use super::{InFlight, Item, OpTag, Place};
 use crate::file::{FileError, Operation, Outcome};
 use crate::peer::{PacketWriter, SentFrame};
 use crate::range_set::RangeSet;
@@ -195,6 +195,14 @@ impl Lister {
         self.lost.remove(offset..end);
         self.next_send = self.next_send.max(end);
         true
+    }
+
+    /// The first byte of the page that was sent, and is neither in flight nor known to be lost or acknowledged.
+    pub(super) fn first_forgotten(&self, flying: &InFlight) -> Option<u64> {
+        if self.closed {
+            return None;
+        }
+        flying.missing(self.base..self.next_send, &[&self.lost, &self.acked])
     }
 
     pub(super) fn page_acked(&mut self, offset: u64, len: u32) {
