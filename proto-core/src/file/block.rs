@@ -151,3 +151,6 @@ impl Pool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

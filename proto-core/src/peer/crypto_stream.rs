@@ -121,6 +121,8 @@ impl CryptoReceive {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests {
     use super::*;
 

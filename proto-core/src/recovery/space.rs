@@ -216,3 +216,6 @@ impl<F: Copy> Space<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

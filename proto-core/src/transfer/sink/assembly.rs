@@ -184,6 +184,8 @@ impl Gather {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests {
     use super::*;
 
