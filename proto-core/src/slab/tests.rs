@@ -93,6 +93,22 @@ impl Model {
     }
 }
 
+/// Found by the model: such a slot counted as an entry for ever.
+#[test]
+fn a_slot_without_generations_left_stays_empty() {
+    let mut slab = Slab::default();
+    let first = slab.insert('a');
+    slab.slots[0].generation = u32::MAX;
+    let last = Key {
+        generation: u32::MAX,
+        ..first
+    };
+    assert_eq!((slab.get(first), slab.remove(last)), (None, Some('a')));
+    assert_eq!((slab.len(), slab.is_empty()), (0, true));
+    assert_eq!(slab.insert('b').index, 1);
+    assert_eq!(slab.get(last), None);
+}
+
 proptest! {
     /// A key finds its own entry until that is taken out, and nothing after, however often its slot is used again.
     #[test]
