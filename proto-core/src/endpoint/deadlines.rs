@@ -127,26 +127,4 @@ impl Deadlines {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::collections::BTreeMap;
-    use proptest::prelude::*;
-
-    proptest! {
-        /// Against a map searched for its minimum.
-        #[test]
-        fn first_is_always_the_earliest(steps in prop::collection::vec((0u32..20, prop::option::of(0u64..50)), 0..300)) {
-            let mut deadlines = Deadlines::default();
-            let mut model = BTreeMap::new();
-            for (index, at) in steps {
-                match at {
-                    Some(at) => model.insert(index, Instant::from_nanos(at)),
-                    None => model.remove(&index),
-                };
-                deadlines.set(index, at.map(|at| (Instant::from_nanos(at), Reason::Idle)));
-                let expected = model.iter().map(|(index, at)| (*at, *index)).min();
-                prop_assert_eq!(deadlines.first().map(|(at, index, _)| (at, index)), expected);
-            }
-        }
-    }
-}
+mod tests;

@@ -45,6 +45,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn holds_each_index_once_in_order() {
@@ -58,5 +59,31 @@ mod tests {
             [queue.pop(), queue.pop(), queue.pop()],
             [Some(2), Some(3), None]
         );
+    }
+
+    proptest! {
+        /// Against a list that is searched from end to end.
+        #[test]
+        fn behaves_like_a_list_without_doubles(
+            ops in prop::collection::vec(prop::option::weighted(0.6, 0..12_u32), 0..200),
+        ) {
+            let mut queue = Queue::default();
+            let mut model = Vec::new();
+            for op in ops {
+                match op {
+                    Some(index) => {
+                        queue.push(index);
+                        if !model.contains(&index) {
+                            model.push(index);
+                        }
+                    }
+                    None => {
+                        let front = (!model.is_empty()).then(|| model.remove(0));
+                        prop_assert_eq!(queue.pop(), front);
+                    }
+                }
+                prop_assert_eq!(&queue.order, &model);
+            }
+        }
     }
 }

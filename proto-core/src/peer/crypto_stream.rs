@@ -136,6 +136,8 @@ impl CryptoReceive {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -281,3 +281,6 @@ impl<F: Copy> Space<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -343,3 +343,6 @@ fn is_name(name: &[u8]) -> bool {
         && name != b".."
         && !name.iter().any(forbidden)
 }
+
+#[cfg(test)]
+mod tests;

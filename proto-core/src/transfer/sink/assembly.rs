@@ -219,6 +219,8 @@ impl Gather {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests {
     use super::*;
 

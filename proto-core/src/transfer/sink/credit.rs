@@ -146,6 +146,8 @@ impl Credit {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -117,6 +117,8 @@ impl Pieces {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::file::{BLOCK_SIZE, HashAs, PIECE_SIZE, block_value};
