@@ -6,6 +6,7 @@ pub mod explore;
 pub mod link;
 pub mod net;
 pub mod null_crypto;
+pub mod proxy;
 pub mod queue;
 pub mod rng;
 pub mod scenario;

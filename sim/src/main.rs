@@ -1,5 +1,7 @@
 //! Explores seeds of the simulator, and replays single ones.
 
+mod commands;
+
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -7,6 +9,9 @@ use clap::{Parser, Subcommand};
 use sim::explore::{Summary, explore, run_guarded};
 use sim::scenario::Scenario;
 use sim::world::Trace;
+
+use commands::links::Links;
+use commands::proxy::ProxyArguments;
 
 /// Run dhow's protocol core in a simulated world: network, disks, users and clock from one seed.
 #[derive(Parser, Debug)]
@@ -44,6 +49,8 @@ enum Command {
         #[arg(long)]
         tls: bool,
     },
+    Links(Links),
+    Proxy(Box<ProxyArguments>),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +62,8 @@ fn main() -> ExitCode {
             failures,
         } => run_explore(start, seeds, tls, failures),
         Command::Replay { seed, trace, tls } => run_replay(seed, trace, tls),
+        Command::Links(links) => commands::links::run(&links),
+        Command::Proxy(arguments) => commands::proxy::run(&arguments),
     };
     if good {
         ExitCode::SUCCESS

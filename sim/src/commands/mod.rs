@@ -1,0 +1,4 @@
+//! The subcommands.
+
+pub(crate) mod links;
+pub(crate) mod proxy;
