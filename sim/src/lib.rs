@@ -9,6 +9,7 @@ pub mod lab;
 pub mod link;
 pub mod net;
 pub mod null_crypto;
+pub mod proxy;
 pub mod queue;
 pub mod rng;
 pub mod scenario;
