@@ -205,19 +205,34 @@ mod tests {
         });
         assert_eq!((crashes_of(&small), gets(&small)), (1, 1));
         let goals: usize = small.clients.iter().map(|client| client.goals.len()).sum();
-        assert_eq!((small.clients.len(), goals, small.incidents.len()), (1, 1, 1));
+        assert_eq!(
+            (small.clients.len(), goals, small.incidents.len()),
+            (1, 1, 1)
+        );
         assert_eq!(small.clients[0].link, Link::default());
-        assert_eq!(small.server, HostPlan { segments_max: 10, ..HostPlan::default() });
+        assert_eq!(
+            small.server,
+            HostPlan {
+                segments_max: 10,
+                ..HostPlan::default()
+            }
+        );
         assert!(runs < 1_000, "{runs}");
     }
 
     fn crashes_of(scenario: &Scenario) -> usize {
         let crash = |what: &Misfortune| matches!(what, Misfortune::Crash { .. });
-        scenario.incidents.iter().filter(|of| of.who.0 == 0 && crash(&of.what)).count()
+        scenario
+            .incidents
+            .iter()
+            .filter(|of| of.who.0 == 0 && crash(&of.what))
+            .count()
     }
 
     fn gets(scenario: &Scenario) -> usize {
         let goals = scenario.clients.iter().flat_map(|client| &client.goals);
-        goals.filter(|plan| matches!(plan.goal, Goal::Get(_))).count()
+        goals
+            .filter(|plan| matches!(plan.goal, Goal::Get(_)))
+            .count()
     }
 }

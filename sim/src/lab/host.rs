@@ -3,12 +3,12 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use proto_core::{Config, DatagramMeta, Endpoint, Event, Instant, PeerId, Reason, Transmit};
 
 use super::amplification::Amplification;
 use super::clock::Clock;
+use super::process::Process;
 use super::trace::Record;
 use super::{Checked, Crash};
 use crate::disk::Disk;
@@ -44,9 +44,9 @@ pub struct HostSetup {
 pub struct Host {
     name: String,
     address: SocketAddr,
-    config: Arc<Config>,
+    config: Config,
     /// `None` while the machine, or its process, is down.
-    endpoint: Option<Endpoint>,
+    process: Option<Process>,
     disk: Disk,
     clock: Clock,
     segments_max: NonZeroUsize,
@@ -56,7 +56,10 @@ pub struct Host {
     sessions: Vec<PeerId>,
     /// Kept when others may open sessions.
     amplification: Option<Amplification>,
-    rng: Rng,
+    /// For the endpoints' seeds.
+    seeds: Rng,
+    /// For looks at the state that have no cause.
+    looks: Rng,
     /// Rounds since time or input moved last.
     idle_rounds: u32,
     idle_events: u32,
@@ -88,22 +91,23 @@ pub(super) enum Round {
 }
 
 impl Host {
-    pub(super) fn new(setup: HostSetup, mut rng: Rng) -> Self {
+    pub(super) fn new(setup: HostSetup, mut seeds: Rng) -> Self {
+        let looks = seeds.fork();
         let amplification = setup.config.accept.then(Amplification::default);
-        let config = Arc::new(setup.config);
-        let endpoint = Endpoint::new(config.clone(), rng.bytes32(), Instant::ZERO);
+        let process = Process::start(&setup.config, seeds.bytes32(), Instant::ZERO);
         Self {
             name: setup.name,
             address: setup.address,
-            config,
-            endpoint: Some(endpoint),
+            config: setup.config,
+            process: Some(process),
             disk: setup.disk,
             clock: Clock::new(),
             segments_max: NonZeroUsize::new(setup.segments_max).unwrap_or(NonZeroUsize::MIN),
             deadline: None,
             sessions: Vec::new(),
             amplification,
-            rng,
+            seeds,
+            looks,
             idle_rounds: 0,
             idle_events: 0,
             idle_since: Instant::ZERO,
@@ -129,7 +133,7 @@ impl Host {
     /// Its endpoint; `None` while it is down.
     #[must_use]
     pub fn endpoint(&self) -> Option<&Endpoint> {
-        self.endpoint.as_ref()
+        self.process.as_ref().map(|process| &process.endpoint)
     }
 
     /// Its disk.
@@ -183,15 +187,15 @@ impl Host {
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         let idle = |endpoint: &Endpoint| endpoint.sessions() == 0;
-        let idle = self.endpoint.as_ref().is_none_or(idle);
-        idle && self.deadline.is_none() && self.disk.on_loan() == 0
+        self.endpoint().is_none_or(idle) && self.deadline.is_none() && self.disk.on_loan() == 0
     }
 
     /// The endpoint, with the time that the host's clock shows.
     pub(super) fn endpoint_mut(&mut self, now: Instant) -> Option<(Instant, &mut Endpoint)> {
         self.input();
         let shown = self.clock.shows(now);
-        self.endpoint.as_mut().map(|endpoint| (shown, endpoint))
+        let process = self.process.as_mut();
+        process.map(|process| (shown, &mut process.endpoint))
     }
 
     pub(super) fn clock_mut(&mut self) -> &mut Clock {
@@ -209,7 +213,7 @@ impl Host {
     }
 
     pub(super) fn crash(&mut self, how: Crash) {
-        self.endpoint = None;
+        self.process = None;
         self.deadline = None;
         self.sessions.clear();
         match how {
@@ -221,11 +225,11 @@ impl Host {
     /// A new process, with the configuration of the old one unless there is another.
     pub(super) fn restart(&mut self, now: Instant, config: Option<Config>) {
         if let Some(config) = config {
-            self.config = Arc::new(config);
+            self.config = config;
         }
-        let seed = self.rng.bytes32();
+        let seed = self.seeds.bytes32();
         let shown = self.clock.shows(now);
-        self.endpoint = Some(Endpoint::new(self.config.clone(), seed, shown));
+        self.process = Some(Process::start(&self.config, seed, shown));
         self.input();
     }
 
@@ -235,7 +239,7 @@ impl Host {
         self.idle_events = 0;
     }
 
-    pub(super) fn datagram(&mut self, now: Instant, datagram: &mut Datagram) {
+    pub(super) fn datagram(&mut self, now: Instant, datagram: &mut Datagram) -> Checked<()> {
         self.input();
         self.received_bytes += datagram.payload.len() as u64;
         let meta = DatagramMeta {
@@ -246,8 +250,11 @@ impl Host {
             amplification.received(datagram.source, &datagram.payload);
         }
         let shown = self.clock.shows(now);
-        if let Some(endpoint) = &mut self.endpoint {
-            endpoint.handle_datagram(shown, meta, &mut datagram.payload);
+        match &mut self.process {
+            None => Ok(()),
+            Some(process) => process
+                .datagram(shown, meta, &mut datagram.payload, &mut self.looks)
+                .map_err(|what| format!("{}: {what}", self.name)),
         }
     }
 
@@ -275,14 +282,14 @@ impl Host {
                 format!("{}: file done {id:?} {result:?} block {block}", self.name)
             });
             self.input();
-            if let Some(endpoint) = &mut self.endpoint {
-                endpoint.handle_file_done(shown, done);
+            if let Some(process) = &mut self.process {
+                process.endpoint.handle_file_done(shown, done);
             }
         }
         self.check_breaches()?;
         let due = self.deadline.filter(|(at, _)| *at <= shown);
         if let Some((_, reason)) = due
-            && self.endpoint.is_some()
+            && self.process.is_some()
         {
             record
                 .trace
@@ -294,7 +301,7 @@ impl Host {
     }
 
     fn timeout(&mut self, shown: Instant) -> Checked<()> {
-        let Some(endpoint) = &mut self.endpoint else {
+        let Some(Process { endpoint, .. }) = &mut self.process else {
             return Ok(());
         };
         endpoint.handle_timeout(shown);
@@ -338,7 +345,7 @@ impl Host {
         network: &mut Network,
         record: &mut Record,
     ) -> Checked<Round> {
-        let Some(endpoint) = &mut self.endpoint else {
+        let Some(Process { endpoint, .. }) = &mut self.process else {
             return Ok(Round::Quiet);
         };
         let shown = self.clock.shows(now);
@@ -356,7 +363,15 @@ impl Host {
                 .map_err(|what| format!("{}: {what}", self.name))?;
             self.sent_datagrams += transmit.len.div_ceil(transmit.segment_size) as u64;
             self.sent_bytes += transmit.len as u64;
-            send(&self.name, self.address, now, transmit, buffer, network, record);
+            send(
+                &self.name,
+                self.address,
+                now,
+                transmit,
+                buffer,
+                network,
+                record,
+            );
             batches += 1;
         }
         while let Some(op) = endpoint.poll_file_op() {
@@ -378,9 +393,13 @@ impl Host {
             self.count_round(now)?;
             return Ok(Round::More);
         }
-        self.deadline = self.endpoint.as_ref().and_then(Endpoint::poll_timeout);
-        if self.rng.one_in(SPURIOUS_ONE_IN) {
+        self.deadline = self.endpoint().and_then(Endpoint::poll_timeout);
+        if self.looks.one_in(SPURIOUS_ONE_IN) {
             self.spurious(shown, buffer)?;
+        }
+        if let Some(process) = &self.process {
+            let checked = process.check(&mut self.looks);
+            checked.map_err(|what| format!("{}: {what}", self.name))?;
         }
         Ok(Round::Quiet)
     }
@@ -400,7 +419,7 @@ impl Host {
 
     /// Polls and ticks that have no cause must have no effect.
     fn spurious(&mut self, shown: Instant, buffer: &mut [u8]) -> Checked<()> {
-        let Some(endpoint) = &mut self.endpoint else {
+        let Some(Process { endpoint, .. }) = &mut self.process else {
             return Ok(());
         };
         let before = endpoint.poll_timeout();

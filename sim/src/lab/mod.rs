@@ -48,6 +48,7 @@
 mod amplification;
 mod clock;
 mod host;
+mod process;
 mod trace;
 mod violation;
 
@@ -306,7 +307,7 @@ impl Lab {
                 let (len, from) = (datagram.payload.len(), datagram.source);
                 format!("{}: receives {len} bytes from {from}", host.name())
             });
-            host.datagram(self.now, &mut datagram);
+            host.datagram(self.now, &mut datagram)?;
             self.network.recycle(datagram.payload);
             self.list(id);
         }

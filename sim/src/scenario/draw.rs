@@ -139,7 +139,9 @@ impl Scenario {
             (who > 0).then_some(Misfortune::Revoke)
         });
         let clients = &self.clients;
-        befalls(swarm.changes, &mut |rng, who| draw_change(rng, who, clients));
+        befalls(swarm.changes, &mut |rng, who| {
+            draw_change(rng, who, clients)
+        });
     }
 }
 
@@ -152,7 +154,9 @@ fn draw_change(rng: &mut Rng, who: u64, clients: &[ClientPlan]) -> Option<Misfor
         Goal::Get(copy) => (true, &copy.remote, &client.remote),
         Goal::List(_) | Goal::Stat(_) => return None,
     };
-    let file = planted.iter().find(|of| of.path == *path && of.kind == Kind::File)?;
+    let file = planted
+        .iter()
+        .find(|of| of.path == *path && of.kind == Kind::File)?;
     let (size, content) = (super::draw_size(rng), rng.next_u64() >> 1);
     let edit = match rng.below(3) {
         0 => Edit::Replace { size, content },

@@ -29,12 +29,16 @@ impl ClientPlan {
     pub fn expect(&self, index: usize, changes: impl Fn(bool, &FilePath) -> bool) -> Expect {
         let goal = &self.goals[index].goal;
         let codes = match goal {
-            Goal::Put(copy) => {
-                copy_errors(copy, (&self.local, &copy.local), (&self.remote, &copy.remote))
-            }
-            Goal::Get(copy) => {
-                copy_errors(copy, (&self.remote, &copy.remote), (&self.local, &copy.local))
-            }
+            Goal::Put(copy) => copy_errors(
+                copy,
+                (&self.local, &copy.local),
+                (&self.remote, &copy.remote),
+            ),
+            Goal::Get(copy) => copy_errors(
+                copy,
+                (&self.remote, &copy.remote),
+                (&self.local, &copy.local),
+            ),
             Goal::List(path) => list_errors(&self.remote, path),
             Goal::Stat(path) => stat_errors(&self.remote, path),
         };

@@ -210,7 +210,8 @@ fn list(rng: &mut Rng, number: u64, twist: Twist, plan: &mut ClientPlan) -> Goal
         Twist::SourceIsDirectory => plan.remote.push(file(rng, remote.clone())),
         _ if rng.one_in(4) => return Goal::List(FilePath::root()),
         _ => {
-            plan.remote.push(Planted::other(remote.clone(), Kind::Directory));
+            plan.remote
+                .push(Planted::other(remote.clone(), Kind::Directory));
             for entry in 0..rng.log_uniform(2_000) {
                 let tail = "x".repeat(rng.log_uniform(200) as usize);
                 let name = path(&format!("list{number}/{entry}{tail}"));
@@ -227,9 +228,12 @@ fn stat(rng: &mut Rng, number: u64, twist: Twist, plan: &mut ClientPlan) -> Goal
     match twist {
         Twist::SourceMissing => {}
         Twist::SourceIsDirectory => {
-            plan.remote.push(Planted::other(remote.clone(), Kind::Directory));
+            plan.remote
+                .push(Planted::other(remote.clone(), Kind::Directory));
         }
-        Twist::SourceIsDevice => plan.remote.push(Planted::other(remote.clone(), Kind::Device)),
+        Twist::SourceIsDevice => plan
+            .remote
+            .push(Planted::other(remote.clone(), Kind::Device)),
         _ => plan.remote.push(file(rng, remote.clone())),
     }
     Goal::Stat(remote)

@@ -1,5 +1,5 @@
-use proto_core::wire::FilePath;
 use proto_core::Duration;
+use proto_core::wire::FilePath;
 use serde::{Deserialize, Serialize};
 
 use super::path_text;

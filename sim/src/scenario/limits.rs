@@ -42,11 +42,17 @@ impl LimitsPlan {
         let set = |to: &mut u32, from: Option<u32>| *to = from.unwrap_or(*to);
         set(&mut limits.sessions, self.sessions);
         set(&mut limits.half_open, self.half_open);
-        set(&mut limits.transfers_per_session, self.transfers_per_session);
+        set(
+            &mut limits.transfers_per_session,
+            self.transfers_per_session,
+        );
         set(&mut limits.sink_blocks, self.sink_blocks);
         set(&mut limits.source_blocks, self.source_blocks);
         set(&mut limits.credit_blocks_max, self.credit_blocks_max);
-        set(&mut limits.credit_blocks_initial, self.credit_blocks_initial);
+        set(
+            &mut limits.credit_blocks_initial,
+            self.credit_blocks_initial,
+        );
         set(&mut limits.read_ahead_blocks, self.read_ahead_blocks);
         set(&mut limits.page, self.page);
         limits.handshake_timeout = self.handshake_timeout.unwrap_or(limits.handshake_timeout);

@@ -362,7 +362,10 @@ impl Scenario {
             Some(())
         };
         let links = self.clients.iter().map(|client| &client.link);
-        for plan in links.chain(&self.shared).flat_map(|link| [&link.up, &link.down]) {
+        for plan in links
+            .chain(&self.shared)
+            .flat_map(|link| [&link.up, &link.down])
+        {
             until(link_healed_at(plan))?;
         }
         let hosts = self.clients.iter().map(|client| &client.host);
@@ -370,7 +373,11 @@ impl Scenario {
             let mended = host.disk.faults_until;
             let has_end = mended != Duration::MAX;
             let sick = host.disk.has_faults() || host.disk.slow != SlowPhase::default();
-            until(if sick { has_end.then_some(mended) } else { Some(Duration::ZERO) })?;
+            until(if sick {
+                has_end.then_some(mended)
+            } else {
+                Some(Duration::ZERO)
+            })?;
         }
         for incident in &self.incidents {
             until(Some(incident.over_at()))?;
@@ -384,7 +391,13 @@ fn link_healed_at(plan: &LinkPlan) -> Option<Duration> {
     if plan.faults_until.is_some() {
         return plan.faults_until;
     }
-    let shares = [plan.loss, plan.duplicate, plan.corrupt, plan.truncate, plan.reorder];
+    let shares = [
+        plan.loss,
+        plan.duplicate,
+        plan.corrupt,
+        plan.truncate,
+        plan.reorder,
+    ];
     let endless = shares.iter().any(|&share| share > 0) || plan.bursts.is_some();
     if endless || (!plan.outages.is_empty() && plan.outage_period.is_some()) {
         return None;
@@ -400,7 +413,6 @@ pub fn address(host: u32, port: u16, moved: u8) -> SocketAddr {
     let ip = std::net::Ipv4Addr::new(10u8.wrapping_add(moved), high | middle, low, 1);
     SocketAddr::new(ip.into(), port)
 }
-
 
 impl Goal {
     /// Whether `path` is of this goal, or a directory that it needs.

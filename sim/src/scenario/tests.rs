@@ -40,9 +40,16 @@ fn a_short_file_is_enough() {
 
 #[test]
 fn mistakes_are_named() {
-    let error = |text| Scenario::from_toml(text).expect_err("a mistake").to_string();
+    let error = |text| {
+        Scenario::from_toml(text)
+            .expect_err("a mistake")
+            .to_string()
+    };
     let misspelt = error("[[clients]]\ncuont = 5");
-    assert!(misspelt.contains("cuont") && misspelt.contains("line 2"), "{misspelt}");
+    assert!(
+        misspelt.contains("cuont") && misspelt.contains("line 2"),
+        "{misspelt}"
+    );
     let nobody = error("[[incidents]]\nat = '1s'\nwho = 1\nwhat = 'revoke'");
     assert!(nobody.contains("client 1"), "{nobody}");
 }
@@ -67,7 +74,10 @@ fn every_kind_of_goal_and_fault_comes_up() {
         for client in &scenario.clients {
             see("lying client", client.host.hostile.is_some());
             let heavy = |plan: &LinkPlan| plan.loss >= 300_000;
-            see("30 % both ways", heavy(&client.link.up) && heavy(&client.link.down));
+            see(
+                "30 % both ways",
+                heavy(&client.link.up) && heavy(&client.link.down),
+            );
             for plan in &client.goals {
                 let text = format!("{:?}", plan.goal);
                 see(&text[..3], true);

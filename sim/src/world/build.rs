@@ -18,9 +18,7 @@ use crate::link::{Link, LinkPlan};
 use crate::net::NodeId;
 use crate::null_crypto::NullProvider;
 use crate::rng::Rng;
-use crate::scenario::{
-    ClientPlan, Goal, HostPlan, Kind, Misfortune, Planted, Scenario, address,
-};
+use crate::scenario::{ClientPlan, Goal, HostPlan, Kind, Misfortune, Planted, Scenario, address};
 use crate::seeded_crypto::SeededTls;
 
 /// The port of everyone.
@@ -163,7 +161,11 @@ fn time_max(scenario: &Scenario) -> Duration {
         let files = client.local.iter().chain(&client.remote);
         bytes += files.map(|planted| planted.size + 1_000).sum::<u64>();
     }
-    for plan in scenario.shared.iter().flat_map(|link| [&link.up, &link.down]) {
+    for plan in scenario
+        .shared
+        .iter()
+        .flat_map(|link| [&link.up, &link.down])
+    {
         slowest = slowest_rate(plan).min(slowest).max(1);
     }
     latest + PATIENCE + Duration::from_secs(bytes * 8 * SLOWNESS / slowest)
@@ -234,7 +236,10 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
     Ok(World {
         present: users.len(),
         gone_at: users.is_empty().then_some(Instant::ZERO),
-        unruly_clients: scenario.users().map(|of| of.host.disk.has_faults()).collect(),
+        unruly_clients: scenario
+            .users()
+            .map(|of| of.host.disk.has_faults())
+            .collect(),
         lab: builder.lab,
         users,
         server,

@@ -78,7 +78,9 @@ impl Files {
     pub(super) fn may_appear(&self, place: &Where, content: &Content) -> bool {
         let mut seen = BTreeSet::new();
         let sources = self.sources.get(place).into_iter().flatten();
-        sources.into_iter().any(|from| self.may_come(from, content, &mut seen))
+        sources
+            .into_iter()
+            .any(|from| self.may_come(from, content, &mut seen))
     }
 
     /// Whether `place` may hold `content` at any time.
@@ -97,8 +99,11 @@ impl Files {
             return true;
         }
         let sources = self.sources.get(place).into_iter().flatten();
-        let mut new = sources.filter(|source| seen.insert(source)).collect::<Vec<_>>();
-        new.drain(..).any(|source| self.may_come(source, content, seen))
+        let mut new = sources
+            .filter(|source| seen.insert(source))
+            .collect::<Vec<_>>();
+        new.drain(..)
+            .any(|source| self.may_come(source, content, seen))
     }
 
     /// Whether a transfer may bring something to `place`.
@@ -131,4 +136,3 @@ pub(super) fn root_hash(content: &Content) -> Option<[u8; 32]> {
     content.read(0, &mut bytes);
     Some(block_value(&bytes, 0, HashAs::Root))
 }
-

@@ -2,9 +2,9 @@
 
 use proto_core::{Duration, Instant};
 
+use super::files::Where;
 use super::server::root_of;
 use super::user::LOCAL_ROOT;
-use super::files::Where;
 use super::{SERVER, World};
 use crate::disk::{Change, Content, generate};
 use crate::lab::{Checked, Crash, HostId};
@@ -45,14 +45,7 @@ impl World {
                     .readdress(host, address(incident.who.0, port, self.moves));
             }
             (Misfortune::Sleep { by }, _) => self.lab.jump_clock(host, by),
-            (
-                Misfortune::Change {
-                    remote,
-                    path,
-                    edit,
-                },
-                Some(user),
-            ) => {
+            (Misfortune::Change { remote, path, edit }, Some(user)) => {
                 let (host, root) = if remote {
                     (SERVER, root_of(user))
                 } else {

@@ -14,8 +14,8 @@ mod user;
 
 use std::fmt::Write as _;
 
-use proto_core::{Duration, Event, Instant, RootId};
 use proto_core::wire::FilePath;
+use proto_core::{Duration, Event, Instant, RootId};
 
 use agenda::Agenda;
 use files::Files;
@@ -301,9 +301,12 @@ impl World {
     /// Where everyone is, for a message about a run that does not end.
     fn describe(&self) -> String {
         let mut text = String::new();
-        for (host, user) in self.lab.hosts().iter().zip(
-            std::iter::once(None).chain(self.users.iter().map(Some)),
-        ) {
+        for (host, user) in self
+            .lab
+            .hosts()
+            .iter()
+            .zip(std::iter::once(None).chain(self.users.iter().map(Some)))
+        {
             let busy = user.is_none_or(|user| !user.is_gone()) || !host.is_at_rest();
             if busy {
                 // Writing to a string cannot fail.

@@ -208,5 +208,8 @@ fn a_server_that_crashes_is_found_again() {
         },
     });
     let report = run(&scenario).expect("a good run");
-    assert_eq!((report.met, report.crashes, report.sessions_lost), (1, 1, 1));
+    assert_eq!(
+        (report.met, report.crashes, report.sessions_lost),
+        (1, 1, 1)
+    );
 }

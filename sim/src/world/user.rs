@@ -312,11 +312,7 @@ impl User {
     }
 
     /// Takes an event; the transfer that it ended is to be judged.
-    pub(super) fn on_event(
-        &mut self,
-        desk: &mut Desk<'_>,
-        event: Event,
-    ) -> Checked<Option<Ended>> {
+    pub(super) fn on_event(&mut self, desk: &mut Desk<'_>, event: Event) -> Checked<Option<Ended>> {
         match event {
             Event::PeerReady {
                 peer,
