@@ -5,6 +5,7 @@ pub mod disk;
 pub mod explore;
 pub mod net;
 pub mod null_crypto;
+pub mod plot;
 pub mod queue;
 pub mod rng;
 pub mod scenario;
