@@ -40,7 +40,7 @@ pub struct Panel {
     pub unit: Unit,
     /// Curves.
     pub curves: Vec<Curve>,
-    /// Horizontal lines, such as the rate of the link.
+    /// Broken lines, such as the rate of the link.
     pub limits: Vec<Limit>,
     /// Times at which something happened to a flow.
     pub marks: Option<Marks>,
@@ -55,13 +55,13 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
 }
 
-/// A value to compare with.
+/// What curves are to be compared with.
 #[derive(Clone, Debug)]
 pub struct Limit {
-    /// What it is.
+    /// What it is, with its value.
     pub name: String,
-    /// Where.
-    pub value: f64,
+    /// Seconds and values, by time; the last value stays.
+    pub points: Vec<(f64, f64)>,
 }
 
 /// Crosses at the foot of a panel.
@@ -123,10 +123,10 @@ fn x_of(time: &Axis, value: f64) -> f64 {
 impl Panel {
     fn draw(&self, svg: &mut Svg, top: f64, time: &Axis) {
         let values = self.curves.iter().flat_map(|curve| &curve.points);
-        let limits = self.limits.iter().map(|limit| limit.value);
+        let limits = self.limits.iter().flat_map(|limit| &limit.points);
         let max = values
-            .map(|(_, value)| *value)
             .chain(limits)
+            .map(|(_, value)| *value)
             .fold(0.0, f64::max);
         let axis = Axis::rounded(self.unit, max, 4.0);
         let y_of = |value: f64| top + PANEL_HEIGHT * (1.0 - axis.place(value));
@@ -145,8 +145,9 @@ impl Panel {
         svg.text("ink", (LEFT, top - 8.0), Anchor::Start, &name);
         self.draw_legend(svg, top - 8.0);
         for limit in &self.limits {
-            let y = y_of(limit.value);
-            svg.line("rule", (LEFT, y), (RIGHT, y));
+            let ends = limit.points.last().map(|(_, value)| (RIGHT, y_of(*value)));
+            let places = limit.points.iter().map(|(x, y)| (x_of(time, *x), y_of(*y)));
+            svg.polyline("rule", &places.chain(ends).collect::<Vec<_>>());
         }
         for curve in &self.curves {
             let places = curve.points.iter();
@@ -167,9 +168,8 @@ impl Panel {
             x -= 22.0;
         }
         for limit in self.limits.iter().rev() {
-            let text = format!("{}: {}", limit.name, self.unit.show(limit.value));
-            svg.text("small faint", (x, y), Anchor::End, &text);
-            x -= text_width(&text, 11.0) + 6.0;
+            svg.text("small faint", (x, y), Anchor::End, &limit.name);
+            x -= text_width(&limit.name, 11.0) + 6.0;
             svg.line("rule", (x - SAMPLE, y - 4.0), (x, y - 4.0));
             x -= SAMPLE + 22.0;
         }

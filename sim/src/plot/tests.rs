@@ -39,8 +39,8 @@ fn chart() -> Chart {
         vec![curve(Some(0), 0.0, 48e6), curve(Some(1), 3.0, 21e6)],
     );
     goodput.limits.push(Limit {
-        name: "link".into(),
-        value: 50e6,
+        name: "link: 50 Mbit/s".into(),
+        points: vec![(0.0, 50e6)],
     });
     let mut queue = panel("Queue", Unit::Bytes, vec![curve(None, 0.0, 300e3)]);
     queue.marks = Some(Marks {
