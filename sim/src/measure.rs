@@ -25,7 +25,7 @@ pub use file::PlanFile;
 pub use run::measure;
 pub use table::{Cell, Depth, Format, Load, Point, Table};
 
-use crate::link::Link;
+use crate::link::{Link, LinkPlan};
 
 /// What is measured.
 #[derive(Clone, Debug)]
@@ -42,6 +42,17 @@ pub struct Measurement {
     pub datagram_size: u16,
     /// When the measurement ends in any case.
     pub time_max: Duration,
+}
+
+impl Measurement {
+    /// The UDP payload of full datagrams over `link`: 1,452 bytes, or less where the link takes less.
+    #[must_use]
+    pub fn datagram_size_for(link: &Link) -> u16 {
+        let mtu = |plan: &LinkPlan| plan.mtu.as_ref().map(|mtu| mtu.payload);
+        let least = mtu(&link.up).into_iter().chain(mtu(&link.down)).min();
+        let least = least.map_or(u16::MAX, |bytes| u16::try_from(bytes).unwrap_or(u16::MAX));
+        least.clamp(1_200, 1_452)
+    }
 }
 
 /// One transfer.
@@ -128,6 +139,8 @@ pub struct FlowOutcome {
     pub return_bytes: u64,
     /// Packets that the sender found lost.
     pub lost: u64,
+    /// When the sender learned of how many delivered file bytes, at most once between two samples.
+    pub deliveries: Vec<(Duration, u64)>,
     /// In order of time.
     pub samples: Vec<Sample>,
 }

@@ -7,6 +7,8 @@
 mod axis;
 mod chart;
 mod sequence;
+#[cfg(test)]
+pub(crate) mod snapshot;
 mod svg;
 #[cfg(test)]
 mod tests;

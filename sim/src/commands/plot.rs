@@ -129,12 +129,7 @@ impl Plot {
             None => ("plot", self.point().link(self.queue)),
         };
         let plan = self.plan(link);
-        let title = match (&self.what, plan.flows.len()) {
-            (Some(name), 1) => format!("One flow over {name}"),
-            (Some(name), count) => format!("{count} flows over {name}"),
-            (None, 1) => "One flow over a link".into(),
-            (None, count) => format!("{count} flows over a link"),
-        };
+        let title = title(&plan, self.what.as_deref().unwrap_or("a link"));
         Ok((name.into(), title, plan))
     }
 
@@ -163,13 +158,27 @@ impl Plot {
             }
         };
         Measurement {
+            datagram_size: Measurement::datagram_size_for(&link),
             link,
             flows: self.algorithms.iter().enumerate().map(flow).collect(),
             seed: self.seed,
             sample_every: Duration::from_millis(10),
-            datagram_size: 1_452,
             time_max: Duration::from_secs(3_600),
         }
+    }
+}
+
+/// `cubic alone over dsl`, `cubic and bbr share dsl`.
+fn title(plan: &Measurement, link: &str) -> String {
+    let names = plan
+        .flows
+        .iter()
+        .map(|flow| algorithm_name(flow.congestion));
+    let mut names: Vec<&str> = names.collect();
+    match names.pop() {
+        Some(last) if !names.is_empty() => format!("{} and {last} share {link}", names.join(", ")),
+        Some(last) => format!("{last} alone over {link}"),
+        None => link.into(),
     }
 }
 

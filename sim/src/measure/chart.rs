@@ -25,12 +25,10 @@ pub fn chart(title: &str, plan: &Measurement, outcome: &Outcome) -> Chart {
 }
 
 fn flow_name(flow: &FlowPlan) -> String {
-    let algorithm = algorithm_name(flow.congestion);
-    let verb = match flow.way {
-        Way::Down => "get",
-        Way::Up => "put",
-    };
-    let mut name = format!("{algorithm} ({verb})");
+    let mut name = algorithm_name(flow.congestion).to_owned();
+    if flow.way == Way::Up {
+        name.push_str(" (put)");
+    }
     if !flow.start.is_zero() {
         let start = Unit::Seconds.show(flow.start.as_secs_f64());
         name.push_str(&format!(" from {start} on"));
@@ -56,7 +54,7 @@ fn panels(plan: &Measurement, outcome: &Outcome) -> Vec<Panel> {
     let mut goodput = panel(
         "Goodput",
         Unit::BitsPerSecond,
-        curves(outcome, |samples| goodputs(samples, over)),
+        curves(outcome, |flow| goodputs(&flow.deliveries, over)),
     );
     goodput.limits = wire
         .map(|wire| rate_limit(wire, outcome))
@@ -135,33 +133,33 @@ fn step(points: &mut Vec<(f64, f64)>, at: Duration, bandwidth: u64) {
     points.push((at, bandwidth as f64));
 }
 
-fn curves(outcome: &Outcome, points: impl Fn(&[Sample]) -> Vec<(f64, f64)>) -> Vec<Curve> {
+fn curves(outcome: &Outcome, points: impl Fn(&FlowOutcome) -> Vec<(f64, f64)>) -> Vec<Curve> {
     let flows = outcome.flows.iter().enumerate();
     let curves = flows.map(|(index, flow)| Curve {
         flow: Some(index),
-        points: points(&flow.samples),
+        points: points(flow),
     });
     curves.collect()
 }
 
 fn sampled(outcome: &Outcome, value: impl Fn(&Sample) -> f64) -> Vec<Curve> {
-    curves(outcome, |samples| {
-        let points = samples.iter().map(|s| (s.at.as_secs_f64(), value(s)));
-        points.collect()
+    curves(outcome, |flow| {
+        let samples = flow.samples.iter();
+        samples.map(|s| (s.at.as_secs_f64(), value(s))).collect()
     })
 }
 
-/// Delivered bits per second over spans of at least `over`, each at the middle of its span.
-fn goodputs(samples: &[Sample], over: Duration) -> Vec<(f64, f64)> {
-    let Some((mut from, rest)) = samples.split_first() else {
+/// Bits per second over spans of at least `over` between deliveries, each at the middle of its span.
+fn goodputs(deliveries: &[(Duration, u64)], over: Duration) -> Vec<(f64, f64)> {
+    let Some((mut from, rest)) = deliveries.split_first() else {
         return Vec::new();
     };
     let mut points = Vec::new();
     for to in rest {
-        let span = to.at.saturating_sub(from.at);
+        let span = to.0.saturating_sub(from.0);
         if span >= over && !span.is_zero() {
-            let bits = to.delivered.saturating_sub(from.delivered) as f64 * 8.0;
-            let middle = (from.at + span / 2).as_secs_f64();
+            let bits = to.1.saturating_sub(from.1) as f64 * 8.0;
+            let middle = (from.0 + span / 2).as_secs_f64();
             points.push((middle, bits / span.as_secs_f64()));
             from = to;
         }
@@ -207,22 +205,9 @@ mod tests {
 
     #[test]
     fn goodput_is_averaged_over_spans() {
-        let sample = |ms: u64, delivered| Sample {
-            at: Duration::from_millis(ms),
-            delivered,
-            window: 0,
-            in_flight: 0,
-            rtt: Duration::ZERO,
-            queue: 0,
-            lost: 0,
-        };
-        let samples = [
-            sample(0, 0),
-            sample(50, 900),
-            sample(100, 1_000),
-            sample(150, 2_000),
-        ];
-        let points = goodputs(&samples, Duration::from_millis(100));
+        let at = |ms: u64, bytes| (Duration::from_millis(ms), bytes);
+        let deliveries = [at(0, 0), at(50, 900), at(100, 1_000), at(150, 2_000)];
+        let points = goodputs(&deliveries, Duration::from_millis(100));
         assert_eq!(points, [(0.05, 80_000.0)]);
         assert_eq!(goodputs(&[], Duration::ZERO), []);
     }

@@ -36,9 +36,9 @@ pub struct PlanFile {
     /// From one sample to the next; 10 ms unless said otherwise.
     #[serde(default = "sample_every", with = "units::duration")]
     pub sample_every: Duration,
-    /// UDP payload of full datagrams; 1,452 unless said otherwise.
-    #[serde(default = "datagram_size")]
-    pub datagram_size: u16,
+    /// UDP payload of full datagrams; [`Measurement::datagram_size_for`] the link unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datagram_size: Option<u16>,
     /// When the measurement ends in any case; an hour unless said otherwise.
     #[serde(default = "time_max", with = "units::duration")]
     pub time_max: Duration,
@@ -93,10 +93,6 @@ fn sample_every() -> Duration {
     Duration::from_millis(10)
 }
 
-fn datagram_size() -> u16 {
-    1_452
-}
-
 fn time_max() -> Duration {
     Duration::from_secs(3_600)
 }
@@ -125,12 +121,13 @@ impl PlanFile {
             return Err("a measurement needs a flow".into());
         }
         let flows: Result<Vec<FlowPlan>, String> = self.flows.iter().map(FlowText::plan).collect();
+        let usual_size = Measurement::datagram_size_for(&link);
         Ok(Measurement {
             link,
             flows: flows?,
             seed: self.seed,
             sample_every: self.sample_every,
-            datagram_size: self.datagram_size,
+            datagram_size: self.datagram_size.unwrap_or(usual_size),
             time_max: self.time_max,
         })
     }

@@ -113,6 +113,7 @@ impl Flow {
                 wire_bytes: 0,
                 return_bytes: 0,
                 lost: 0,
+                deliveries: Vec::new(),
                 samples: Vec::new(),
             },
         }
@@ -196,8 +197,8 @@ impl Flow {
                 let _ = endpoint.decide(now, transfer, decision);
             }
             Event::Progress { bytes, resent, .. } if host == self.sending_host() => {
-                self.outcome.delivered = bytes;
                 self.outcome.resent = resent;
+                self.on_delivered(now, bytes);
             }
             Event::Finished { result, stats, .. } if !self.is_over() => {
                 if host == self.sending_host() {
@@ -248,14 +249,26 @@ impl Flow {
             .start(now, peer, request)
             .map_err(|error| error.to_string())?;
         self.stage = Stage::Running(peer, transfer);
+        let at = lab.now().since(Instant::ZERO);
+        self.outcome.deliveries.push((at, 0));
         Ok(())
+    }
+
+    fn on_delivered(&mut self, now: Instant, bytes: u64) {
+        self.outcome.delivered = bytes;
+        let since_sample = self.outcome.samples.last().map(|sample| sample.at);
+        let last = self.outcome.deliveries.last().map(|(at, _)| *at);
+        if last.is_none() || last < since_sample {
+            let at = now.since(Instant::ZERO);
+            self.outcome.deliveries.push((at, bytes));
+        }
     }
 
     fn on_finished<T>(&mut self, lab: &mut Lab, result: Result<T, String>) {
         let end = match result {
             Ok(_) => {
                 if let Amount::Bytes(bytes) = self.plan.amount {
-                    self.outcome.delivered = bytes;
+                    self.on_delivered(lab.now(), bytes);
                 }
                 End::Completed(lab.now().since(self.start()))
             }

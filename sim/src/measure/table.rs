@@ -174,8 +174,8 @@ impl Point {
         [
             units::rate::format(self.rate),
             units::duration::format(self.rtt),
-            units::share::format(self.loss),
-            units::share::format(self.reorder),
+            percent(self.loss),
+            percent(self.reorder),
         ]
     }
 }
@@ -286,6 +286,12 @@ fn parts(part: u64, whole: u64, of: u32) -> u32 {
     let (part, whole) = (u128::from(part), u128::from(whole));
     let scaled = (part * u128::from(of) + whole / 2).checked_div(whole);
     u32::try_from(scaled.unwrap_or(0)).unwrap_or(u32::MAX)
+}
+
+/// Parts per million as percent, without zeros at the end.
+fn percent(share: u32) -> String {
+    let text = format!("{}.{:04}", share / 10_000, share % 10_000);
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 fn thousandths(value: u32) -> String {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::WIDTH;
 use super::chart::cross;
-use super::svg::{Anchor, Point, Svg, fit};
+use super::svg::{Anchor, Point, Svg, fit, text_width};
 
 /// Where the life lines stand.
 const CLIENT_X: f64 = 262.0;
@@ -21,9 +21,13 @@ const TIME_WIDTH: f64 = 42.0;
 const MARGIN: f64 = 14.0;
 /// The least distance of two events of one side.
 const ROW: f64 = 17.0;
+/// From one line of a note to the next.
+const LINE: f64 = 13.0;
 /// Pixels of a wait per millisecond, and at most.
 const PIXELS_PER_MS: f64 = 1.5;
 const WAIT_MAX: f64 = 30.0;
+/// Size of most text.
+const SMALL: f64 = 11.0;
 /// Where the first event is.
 const HEAD: f64 = 104.0;
 /// How far a lost datagram comes.
@@ -117,6 +121,26 @@ pub struct Note {
     pub text: String,
 }
 
+impl Note {
+    /// The text in lines that fit, broken after commas.
+    fn lines(&self) -> Vec<String> {
+        let room = CLIENT_X - TIME_GAP - TIME_WIDTH - MARGIN;
+        let mut lines: Vec<String> = Vec::new();
+        for part in self.text.split_inclusive(", ") {
+            match lines.last_mut() {
+                Some(line) if text_width(&format!("{line}{part}"), SMALL) <= room => {
+                    line.push_str(part);
+                }
+                _ => lines.push(part.to_owned()),
+            }
+        }
+        lines
+            .iter()
+            .map(|line| fit(line.trim_end(), SMALL, room))
+            .collect()
+    }
+}
+
 /// An exchange between two sides.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Diagram {
@@ -148,6 +172,8 @@ struct Row {
     at: Duration,
     side: Side,
     of: Of,
+    /// What it takes of its side.
+    height: f64,
     y: f64,
 }
 
@@ -168,8 +194,13 @@ impl Diagram {
             let beside = (beside.0 + side.outwards() * 28.0, beside.1);
             svg.text("small faint", beside, side.outer_anchor(), "ms");
         }
+        let ends = |of: fn(usize) -> Of, index| y_of(&rows, of(index));
         for (index, message) in self.messages.iter().enumerate() {
-            draw_message(&mut svg, message, |of| y_of(&rows, of(index)));
+            draw_way(&mut svg, message, |of| ends(of, index));
+        }
+        // Above all lines, so that none strikes a label through.
+        for (index, message) in self.messages.iter().enumerate() {
+            draw_label(&mut svg, message, |of| ends(of, index));
         }
         self.draw_times(&mut svg, &rows);
         self.draw_notes(&mut svg, &rows);
@@ -180,10 +211,15 @@ impl Diagram {
     fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         let mut add = |at, side, of| {
+            let lines = match of {
+                Of::Note(index) => self.notes[index].lines().len().max(1),
+                _ => 1,
+            };
             rows.push(Row {
                 at,
                 side,
                 of,
+                height: ROW + (lines - 1) as f64 * LINE,
                 y: HEAD,
             });
         };
@@ -235,10 +271,11 @@ impl Diagram {
                 NoteKind::File => (Svg::fill_class(3), format!("small {}", Svg::fill_class(3))),
             };
             svg.dot(&dot, (x, y));
-            let room = CLIENT_X - TIME_GAP - TIME_WIDTH - MARGIN;
-            let text = fit(&note.text, 11.0, room);
-            let place = (x + out * (TIME_GAP + TIME_WIDTH), y + 4.0);
-            svg.text(&ink, place, note.side.outer_anchor(), &text);
+            let x = x + out * (TIME_GAP + TIME_WIDTH);
+            for (line, text) in note.lines().iter().enumerate() {
+                let place = (x, y + 4.0 + line as f64 * LINE);
+                svg.text(&ink, place, note.side.outer_anchor(), text);
+            }
         }
     }
 }
@@ -263,7 +300,7 @@ fn place_rows(rows: &mut [Row]) {
         });
         let free = &mut free[row.side as usize];
         row.y = least.max(*free);
-        *free = row.y + ROW;
+        *free = row.y + row.height;
         before = Some((row.at, row.y));
     }
 }
@@ -273,35 +310,32 @@ fn y_of(rows: &[Row], of: Of) -> f64 {
     row.map_or(HEAD, |row| row.y)
 }
 
-fn draw_message(svg: &mut Svg, message: &Message, y: impl Fn(fn(usize) -> Of) -> f64) {
+/// Where a message's first datagram leaves and arrives.
+fn ends_of(message: &Message, y: impl Fn(fn(usize) -> Of) -> f64) -> (Point, Point) {
     let (from, to) = (message.from, message.from.other());
-    let start = (from.x(), y(Of::Sent));
-    let end = (to.x(), y(Of::Arrived));
-    let colour = match from {
+    ((from.x(), y(Of::Sent)), (to.x(), y(Of::Arrived)))
+}
+
+fn draw_way(svg: &mut Svg, message: &Message, y: impl Fn(fn(usize) -> Of) -> f64) {
+    let (start, end) = ends_of(message, &y);
+    let colour = match message.from {
         Side::Client => 0,
         Side::Server => 1,
     };
     let stroke = format!("curve {}", Svg::stroke_class(colour));
     if message.last.is_some() {
-        let (last_start, last_end) = ((from.x(), y(Of::LastSent)), (to.x(), y(Of::LastArrived)));
+        let (last_start, last_end) = ((start.0, y(Of::LastSent)), (end.0, y(Of::LastArrived)));
         let band = format!("band {}", Svg::fill_class(colour));
         svg.polygon(&band, &[start, end, last_end, last_start]);
         draw_arrow(svg, &stroke, colour, last_start, last_end);
     }
     if message.lost {
-        let at = |part: f64| {
-            (
-                start.0 + (end.0 - start.0) * part,
-                start.1 + (end.1 - start.1) * part,
-            )
-        };
-        let tip = at(LOST_AFTER);
+        let part = |from: f64, to: f64| from + (to - from) * LOST_AFTER;
+        let tip = (part(start.0, end.0), part(start.1, end.1));
         svg.line(&stroke, start, tip);
         svg.strokes("cross", &cross(tip, 6.0));
-        draw_label(svg, "small bad", from, start, end, &message.label);
     } else {
         draw_arrow(svg, &stroke, colour, start, end);
-        draw_label(svg, "small ink", from, start, end, &message.label);
     }
 }
 
@@ -326,7 +360,8 @@ fn draw_arrow(svg: &mut Svg, stroke: &str, colour: usize, from: Point, to: Point
 }
 
 /// Writes along the arrow, from its sender on.
-fn draw_label(svg: &mut Svg, class: &str, from: Side, start: Point, end: Point, label: &str) {
+fn draw_label(svg: &mut Svg, message: &Message, y: impl Fn(fn(usize) -> Of) -> f64) {
+    let (start, end) = ends_of(message, y);
     let (dx, dy, len) = direction(start, end);
     // Above the line as it is read: always from left to right.
     let (cos, sin) = if dx < 0.0 { (-dx, -dy) } else { (dx, dy) };
@@ -334,11 +369,16 @@ fn draw_label(svg: &mut Svg, class: &str, from: Side, start: Point, end: Point, 
         start.0 + dx * 10.0 + sin * 4.0,
         start.1 + dy * 10.0 - cos * 4.0,
     );
-    let anchor = match from {
+    let anchor = match message.from {
         Side::Client => Anchor::Start,
         Side::Server => Anchor::End,
     };
-    let text = fit(label, 11.0, len - 30.0);
+    let class = if message.lost {
+        "small bad"
+    } else {
+        "small ink"
+    };
+    let text = fit(&message.label, SMALL, len - 30.0);
     svg.slanted(class, place, (cos, sin), anchor, &text);
 }
 

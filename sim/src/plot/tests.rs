@@ -2,19 +2,6 @@ use std::time::Duration;
 
 use super::*;
 
-/// Compares with a file of `tests/snapshots`; with `UPDATE_SNAPSHOTS=1` in the environment the file is written instead.
-fn assert_snapshot(name: &str, text: &str) {
-    let path = format!("{}/tests/snapshots/{name}", env!("CARGO_MANIFEST_DIR"));
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::write(&path, text).unwrap();
-    }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        kept == text,
-        "{name} is another: look at the picture, then UPDATE_SNAPSHOTS=1"
-    );
-}
-
 /// Two flows; the second one joins late.
 fn chart() -> Chart {
     let saw = |from: f64, height: f64| -> Vec<(f64, f64)> {
@@ -114,12 +101,12 @@ fn diagram() -> Diagram {
 
 #[test]
 fn a_chart_is_drawn_as_it_was() {
-    assert_snapshot("chart.svg", &chart().to_svg());
+    snapshot::assert("chart.svg", &chart().to_svg());
 }
 
 #[test]
 fn a_diagram_is_drawn_as_it_was() {
-    assert_snapshot("diagram.svg", &diagram().to_svg());
+    snapshot::assert("diagram.svg", &diagram().to_svg());
 }
 
 #[test]

@@ -47,7 +47,15 @@ pub(super) fn messages(seen: &[Seen], delay: Duration) -> Vec<Message> {
             }),
         }
     }
-    runs.iter().map(|run| run.message(delay)).collect()
+    let mut arrived = [Duration::ZERO; 2];
+    let message = |run: &Run<'_>| {
+        // What was lost would not have overtaken what was sent before it.
+        let before = &mut arrived[run.from() as usize];
+        let message = run.message(delay, *before);
+        *before = message.last.unwrap_or(message.first).arrives;
+        message
+    };
+    runs.iter().map(message).collect()
 }
 
 fn kind(packets: &[Packet]) -> Kind {
@@ -107,10 +115,15 @@ impl Run<'_> {
         }
     }
 
-    fn message(&self, delay: Duration) -> Message {
-        let flight = |seen: &Seen| Flight {
-            sent: since_start(seen.sent),
-            arrives: since_start(seen.arrived.unwrap_or(seen.sent + delay)),
+    /// The run as an arrow; `before` is when the last one of this side arrived.
+    fn message(&self, delay: Duration, before: Duration) -> Message {
+        let flight = |seen: &Seen| {
+            let sent = since_start(seen.sent);
+            let arrives = match seen.arrived {
+                Some(at) => since_start(at),
+                None => before.max(sent + delay),
+            };
+            Flight { sent, arrives }
         };
         Message {
             from: self.from(),

@@ -12,14 +12,23 @@ use crate::plot::{Note, NoteKind, Side};
 pub(super) struct Notes(Arc<Mutex<Vec<Note>>>);
 
 impl Notes {
+    /// Adds a note, to the last one of its side when that is of the same time and kind.
     fn add(&self, at: Instant, side: Side, kind: NoteKind, text: String) {
         let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.push(Note {
-            side,
-            at: at.since(Instant::ZERO),
-            kind,
-            text,
-        });
+        let at = at.since(Instant::ZERO);
+        let same = notes.iter_mut().rev().find(|note| note.side == side);
+        match same.filter(|note| note.at == at && note.kind == kind) {
+            Some(note) => {
+                note.text.push_str(", ");
+                note.text.push_str(&text);
+            }
+            None => notes.push(Note {
+                side,
+                at,
+                kind,
+                text,
+            }),
+        }
     }
 
     /// All notes, in the order in which they were added.
@@ -81,7 +90,7 @@ fn file_operation(line: &str) -> Option<(Instant, Side, String)> {
     let (_, operation) = tail.split_once(") ")?;
     let name = operation.split(' ').next()?;
     let at = Instant::from_nanos(seconds * 1_000_000_000 + nanos);
-    Some((at, side, format!("file: {}", spaced(name))))
+    Some((at, side, spaced(name)))
 }
 
 /// `SyncDir` as `sync dir`.
@@ -108,7 +117,7 @@ mod tests {
         let at = Instant::from_nanos(50_001_000);
         assert_eq!(
             file_operation(&line),
-            Some((at, Side::Client, "file: sync".into()))
+            Some((at, Side::Client, "sync".into()))
         );
         assert_eq!(file_operation("0.05s client: receives 5 bytes"), None);
         assert_eq!(spaced("SyncDir"), "sync dir");
