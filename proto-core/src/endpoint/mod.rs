@@ -1,6 +1,7 @@
 //! One socket: client and server role, every peer, every transfer.
 
 mod api;
+mod audit;
 mod deadlines;
 mod id_cipher;
 mod queue;
@@ -22,6 +23,7 @@ pub(crate) use shared::Shared;
 use crate::config::Config;
 use crate::crypto::Direction;
 use crate::event::Event;
+use crate::fault::Fault;
 use crate::file::{FileDone, FileOp};
 use crate::id::{OpId, PeerId, TransferId};
 use crate::peer::{Opening, Peer};
@@ -313,7 +315,11 @@ impl Endpoint {
     /// When [`handle_timeout`](Self::handle_timeout) is due, and why.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
-        self.deadlines.first().map(|(at, _, reason)| (at, reason))
+        let (at, _, reason) = self.deadlines.first()?;
+        if self.shared.faults.strikes(Fault::DeadlinePast) {
+            return Some((Instant::ZERO, reason));
+        }
+        Some((at, reason))
     }
 
     /// Figures of a session; `None` when it is gone.
@@ -380,6 +386,7 @@ impl Endpoint {
             if peer.direction() == Direction::Server {
                 self.originals.remove(&original);
             }
+            self.half_open.remove(&key);
             self.peers.remove(key);
             self.deadlines.set(key.index, None);
             return;

@@ -1,0 +1,6 @@
+//! The subcommands of the binary.
+
+pub(crate) mod crash;
+pub(crate) mod explore;
+pub(crate) mod replay;
+pub(crate) mod run;
