@@ -2,5 +2,7 @@
 
 pub(crate) mod crash;
 pub(crate) mod explore;
+pub(crate) mod plot;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod table;

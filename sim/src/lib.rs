@@ -7,6 +7,7 @@ pub mod explore;
 pub mod hostile;
 pub mod lab;
 pub mod link;
+pub mod measure;
 pub mod net;
 pub mod null_crypto;
 pub mod plot;

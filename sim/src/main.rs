@@ -2,13 +2,10 @@
 
 mod commands;
 
-#[path = "commands/crash.rs"]
-mod crash;
-
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{crash, explore, replay, run};
+use commands::{crash, explore, plot, replay, run, table};
 
 /// Run dhow's protocol core in a simulated world: network, disks, users and clock from one seed.
 #[derive(Parser, Debug)]
@@ -20,46 +17,22 @@ struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Run many seeds on all cores; ends with 0 if no invariant was broken.
-    Explore {
-        /// How many seeds.
-        #[arg(long, default_value_t = 1_000)]
-        seeds: u64,
-        /// The first seed.
-        #[arg(long, default_value_t = 0)]
-        start: u64,
-        /// Real cryptography in every run, not in one of 100.
-        #[arg(long)]
-        tls: bool,
-        /// Stop after so many failures.
-        #[arg(long, default_value_t = 20)]
-        failures: usize,
-    },
-    /// Run one seed twice and compare; ends with 0 if no invariant was broken and both runs were the same.
-    Replay {
-        /// The seed.
-        seed: u64,
-        /// Print what happens.
-        #[arg(long)]
-        trace: bool,
-        /// Real cryptography.
-        #[arg(long)]
-        tls: bool,
-    },
-    /// Power losses before and after every file operation.
+    Explore(explore::Explore),
+    Replay(replay::Replay),
+    Run(run::Run),
     Crash(crash::Crash),
+    Plot(plot::Plot),
+    Table(table::Table),
 }
 
 fn main() -> ExitCode {
-    let good = match Arguments::parse().command {
-        Command::Explore {
-            seeds,
-            start,
-            tls,
-            failures,
-        } => run_explore(start, seeds, tls, failures),
-        Command::Replay { seed, trace, tls } => run_replay(seed, trace, tls),
-        Command::Crash(args) => crash::run(&args),
+    let good = match &Arguments::parse().command {
+        Command::Explore(args) => explore::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Crash(args) => crash::run(args),
+        Command::Plot(args) => plot::run(args),
+        Command::Table(args) => table::run(args),
     };
     if good {
         ExitCode::SUCCESS

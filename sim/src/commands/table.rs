@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use proto_core::{CongestionControl, Duration};
 use sim::measure::{
-    ALGORITHMS, Depth, Format, Load, Point, Table, algorithm_name, algorithm_named,
+    self, ALGORITHMS, Depth, Format, Load, Point, algorithm_name, algorithm_named,
 };
 use sim::units;
 
@@ -16,7 +16,7 @@ const RTT: Duration = Duration::from_millis(50);
 /// Without lists of rates, round trips, losses or reordering, the points are those at which dhow is compared with other
 /// systems. The same arguments give the same figures on every run and machine.
 #[derive(Args, Debug)]
-pub(crate) struct TableArgs {
+pub(crate) struct Table {
     /// Rates of the link, such as 50mbit,1gbit.
     #[arg(long, value_delimiter = ',', value_parser = units::rate::parse)]
     rates: Vec<u64>,
@@ -67,7 +67,7 @@ pub(super) fn algorithm(name: &str) -> Result<CongestionControl, String> {
     })
 }
 
-pub(crate) fn run(args: &TableArgs) -> bool {
+pub(crate) fn run(args: &Table) -> bool {
     let table = args.table();
     match table.run() {
         Ok(cells) => {
@@ -86,14 +86,14 @@ pub(crate) fn run(args: &TableArgs) -> bool {
     }
 }
 
-impl TableArgs {
-    fn table(&self) -> Table {
+impl Table {
+    fn table(&self) -> measure::Table {
         let algorithms = if self.algorithms.is_empty() {
             ALGORITHMS.to_vec()
         } else {
             self.algorithms.clone()
         };
-        Table {
+        measure::Table {
             points: self.points(),
             algorithms,
             load: self
