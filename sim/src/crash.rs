@@ -22,8 +22,9 @@
 //! No other names may appear but those of temporary files, and after a restart on the same disk an upload to the same
 //! name must succeed and survive the next power loss.
 
+mod again;
 mod case;
-mod exchange;
+pub(crate) mod exchange;
 mod judge;
 mod run;
 #[cfg(test)]

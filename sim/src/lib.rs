@@ -11,6 +11,7 @@ pub mod measure;
 pub mod net;
 pub mod null_crypto;
 pub mod plot;
+pub mod proxy;
 pub mod queue;
 pub mod rng;
 pub mod scenario;

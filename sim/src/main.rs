@@ -5,7 +5,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{crash, explore, plot, replay, run, table};
+use commands::{crash, explore, links, plot, proxy, replay, run, table};
 
 /// Run dhow's protocol core in a simulated world: network, disks, users and clock from one seed.
 #[derive(Parser, Debug)]
@@ -21,8 +21,10 @@ enum Command {
     Replay(replay::Replay),
     Run(run::Run),
     Crash(crash::Crash),
+    Links(links::Links),
     Plot(plot::Plot),
     Table(table::Table),
+    Proxy(Box<proxy::ProxyArguments>),
 }
 
 fn main() -> ExitCode {
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         Command::Crash(args) => crash::run(args),
         Command::Plot(args) => plot::run(args),
         Command::Table(args) => table::run(args),
+        Command::Links(args) => links::run(args),
+        Command::Proxy(args) => proxy::run(args),
     };
     if good {
         ExitCode::SUCCESS

@@ -55,7 +55,7 @@ impl Kind {
             return Err(format!("its unit is one of {}", names.join(", ")));
         };
         let scale = 10_u128.pow(fraction.len() as u32);
-        let scaled = digits.checked_mul(worth.into()).unwrap_or(u128::MAX);
+        let scaled = digits.saturating_mul(worth.into());
         if scaled / scale > self.max.into() {
             return Err(format!("at most {}", self.format(self.max)));
         }
@@ -67,8 +67,8 @@ impl Kind {
 
     /// In the largest unit that is not larger than the value, with as many decimals as it takes.
     fn format(&self, value: u64) -> String {
-        let fitting = self.units.iter().filter(|(_, worth)| *worth <= value);
-        let &(name, worth) = fitting.last().unwrap_or(&self.units[0]);
+        let mut fitting = self.units.iter().filter(|(_, worth)| *worth <= value);
+        let &(name, worth) = fitting.next_back().unwrap_or(&self.units[0]);
         let (whole, rest) = (value / worth, value % worth);
         if rest == 0 {
             return format!("{whole}{name}");

@@ -42,6 +42,12 @@ impl Endpoint {
         self.audit_memory()
     }
 
+    /// How many sessions there are, in any state.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.peers.len()
+    }
+
     /// The sessions, in any state.
     pub fn peers(&self) -> impl Iterator<Item = PeerId> + '_ {
         self.peers.iter().map(|(key, _)| PeerId(key))

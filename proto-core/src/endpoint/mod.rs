@@ -315,11 +315,9 @@ impl Endpoint {
     /// When [`handle_timeout`](Self::handle_timeout) is due, and why.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
+        let past = self.shared.faults.strikes(Fault::DeadlinePast);
         let (at, _, reason) = self.deadlines.first()?;
-        if self.shared.faults.strikes(Fault::DeadlinePast) {
-            return Some((Instant::ZERO, reason));
-        }
-        Some((at, reason))
+        Some((if past { Instant::ZERO } else { at }, reason))
     }
 
     /// Figures of a session; `None` when it is gone.
@@ -332,12 +330,6 @@ impl Endpoint {
     #[must_use]
     pub fn drops(&self) -> &[u64; DropReason::COUNT] {
         &self.shared.drops
-    }
-
-    /// Sessions in any state.
-    #[must_use]
-    pub fn sessions(&self) -> usize {
-        self.peers.len()
     }
 
     fn advance(&mut self, now: Instant) -> Instant {

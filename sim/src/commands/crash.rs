@@ -9,7 +9,7 @@ use sim::crash::{Amount, Lie, Summary, explore, run_seed};
 #[derive(clap::Args, Debug)]
 pub(crate) struct Crash {
     /// Power losses to judge, at least.
-    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(long, default_value_t = 200_000)]
     points: u64,
     /// Exactly so many runs instead.
     #[arg(long, conflicts_with = "points")]

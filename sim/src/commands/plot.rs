@@ -63,10 +63,7 @@ pub(crate) struct Plot {
 
 pub(crate) fn run(args: &Plot) -> bool {
     match args.draw() {
-        Ok(done) => {
-            println!("{done}");
-            true
-        }
+        Ok(done) => super::table::say(&format!("{done}\n")),
         Err(error) => {
             eprintln!("{error}");
             false

@@ -1,10 +1,10 @@
 //! `sim table`: goodput over loss × delay × algorithm.
 
+use std::io::Write as _;
+
 use clap::{Args, ValueEnum};
 use proto_core::{CongestionControl, Duration};
-use sim::measure::{
-    self, ALGORITHMS, Depth, Format, Load, Point, algorithm_name, algorithm_named,
-};
+use sim::measure::{self, ALGORITHMS, Depth, Format, Load, Point, algorithm_name, algorithm_named};
 use sim::units;
 
 /// What lists that are not given hold, once one of them is.
@@ -67,6 +67,11 @@ pub(super) fn algorithm(name: &str) -> Result<CongestionControl, String> {
     })
 }
 
+/// Writes to standard output; false when nobody reads it to the end.
+pub(super) fn say(text: &str) -> bool {
+    std::io::stdout().write_all(text.as_bytes()).is_ok()
+}
+
 pub(crate) fn run(args: &Table) -> bool {
     let table = args.table();
     match table.run() {
@@ -76,8 +81,7 @@ pub(crate) fn run(args: &Table) -> bool {
                 FormatName::Markdown => Format::Markdown,
                 FormatName::Csv => Format::Csv,
             };
-            print!("{}", table.write(&cells, format));
-            true
+            say(&table.write(&cells, format))
         }
         Err(violation) => {
             eprintln!("{violation}");

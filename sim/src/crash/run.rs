@@ -1,25 +1,20 @@
 //! One run: transfers from start to end, with a look at the sink's disk before and after each of its operations.
 
-use proto_core::wire::{Durability, FilePath};
-use proto_core::{
-    Admission, Decision, Duration, Event, Failure, Finished, Overwrite, Place, Request, TransferId,
-};
+use proto_core::wire::FilePath;
+use proto_core::{Event, Place, Request, TransferId};
 
-use super::case::{Case, Sent, path};
-use super::exchange::{CLIENT, Exchange, ROOT, SERVER, Setup};
+use super::again::again;
+use super::case::{Case, Sent};
+use super::exchange::{CLIENT, Exchange, ROOT, SERVER, Setup, TIME_MAX};
 use super::judge::{After, Found, Told, judge};
 use super::{Lie, Report, SUBSETS};
-use crate::disk::{Content, Disk, DiskPlan};
+use crate::disk::{Disk, DiskPlan};
 use crate::rng::Rng;
 
 /// Deaths of the process at each moment.
 const PROCESS_CRASHES: u64 = 4;
 /// At one moment in so many, one of the crashed disks is used again.
 const RESTART_ONE_IN: u64 = 8;
-/// Virtual time after which a run that has not ended is a failure.
-const TIME_MAX: Duration = Duration::from_secs(600);
-/// Bytes of the file that is sent after a restart.
-const AGAIN_SIZE: u64 = 70_000;
 
 /// Where a run says what happens.
 type Trace<'a> = &'a mut dyn FnMut(&str);
@@ -52,10 +47,6 @@ pub fn run_seed(seed: u64, lie: Lie, trace: &mut dyn FnMut(&str)) -> Result<Repo
     run.run()
 }
 
-fn plant(disk: &mut Disk, path: &FilePath, content: &Content, mtime: i64) {
-    disk.plant(ROOT, path, content.clone(), mtime);
-}
-
 /// Both ends, with all files in place.
 fn build(case: &Case, rng: &mut Rng) -> Checked<Exchange> {
     let mut source = Disk::new(DiskPlan::default(), rng.fork());
@@ -63,7 +54,7 @@ fn build(case: &Case, rng: &mut Rng) -> Checked<Exchange> {
     source.add_root(ROOT);
     sink.add_root(ROOT);
     for file in &case.files {
-        plant(&mut source, &file.source, &file.content, file.mtime);
+        source.plant(ROOT, &file.source, file.content.clone(), file.mtime);
     }
     for target in &case.targets {
         let directory = target.path.parent();
@@ -71,7 +62,7 @@ fn build(case: &Case, rng: &mut Rng) -> Checked<Exchange> {
             sink.plant_directory(ROOT, &directory);
         }
         if let Some((content, mtime)) = &target.old {
-            plant(&mut sink, &target.path, content, *mtime);
+            sink.plant(ROOT, &target.path, content.clone(), *mtime);
         }
     }
     let setup = Setup {
@@ -164,12 +155,12 @@ impl Run<'_> {
     }
 
     fn on_event(&mut self, side: usize, event: Event) -> Checked<()> {
-        answer(&mut self.exchange, side, &event)?;
+        self.exchange.answer(side, &event)?;
         match event {
             Event::PeerReady { .. } if side == CLIENT => {
                 for sent in &self.case.files {
                     let request = request(self.case, sent);
-                    self.transfers.push(start(&mut self.exchange, request)?);
+                    self.transfers.push(self.exchange.start(request)?);
                 }
             }
             Event::Finished {
@@ -261,108 +252,6 @@ impl Report {
                 Found::Old => self.found_old += 1,
                 Found::New => self.found_new += 1,
                 Found::Remnant => self.found_remnant += 1,
-            }
-        }
-    }
-}
-
-fn start(exchange: &mut Exchange, request: Request) -> Checked<TransferId> {
-    let (now, peer) = (exchange.now, exchange.peer);
-    let started = exchange.sides[CLIENT].endpoint.start(now, peer, request);
-    started.map_err(|error| format!("start: {error}"))
-}
-
-/// Admits every session, and grants every request.
-fn answer(exchange: &mut Exchange, side: usize, event: &Event) -> Checked<()> {
-    let now = exchange.now;
-    let endpoint = &mut exchange.sides[side].endpoint;
-    let answered = match event {
-        Event::PeerReady { peer, .. } => endpoint.admit(now, *peer, Admission::Admit),
-        Event::Requested { transfer, request } => {
-            let place = Place {
-                root: ROOT,
-                path: request.path.clone(),
-            };
-            let decision = Decision::Grant {
-                place,
-                may_replace: true,
-            };
-            endpoint.decide(now, *transfer, decision)
-        }
-        Event::PeerClosed { cause, .. } => return Err(format!("the session ended: {cause:?}")),
-        _ => Ok(()),
-    };
-    answered.map_err(|error| error.to_string())
-}
-
-/// After a restart with `disk` at the server, an upload to `target` must succeed and last.
-fn again(target: &FilePath, mut disk: Disk, mut rng: Rng) -> Checked<()> {
-    let content = Content::generated(rng.next_u64(), AGAIN_SIZE);
-    // An honest disk without faults: what it did wrong before has to show before.
-    disk.set_plan(DiskPlan::default());
-    let mut source = Disk::new(DiskPlan::default(), rng.fork());
-    source.add_root(ROOT);
-    plant(&mut source, &path("again"), &content, 0);
-    let setup = Setup {
-        datagram_size: 8_952,
-        sink_blocks: 8,
-    };
-    let mut exchange = Exchange::new(setup, &mut rng, [source, disk])?;
-    let request = Request::Put {
-        from: Place {
-            root: ROOT,
-            path: path("again"),
-        },
-        to: target.clone(),
-        overwrite: Overwrite::Replace,
-        durability: Durability::Full,
-    };
-    let result = finish(&mut exchange, request)?;
-    let stored = |durability| durability == Durability::Full;
-    if !matches!(result, Ok(Finished::Stored { durability, .. }) if stored(durability)) {
-        return Err(format!(
-            "after a restart, an upload to {target:?} ended with {result:?}"
-        ));
-    }
-    let mut disk = exchange.sides[SERVER].disk.clone();
-    disk.power_loss();
-    if disk.content(ROOT, target) != Some(&content) {
-        return Err(format!(
-            "an upload to {target:?} after a restart did not last"
-        ));
-    }
-    Ok(())
-}
-
-/// Runs one request to its end.
-fn finish(exchange: &mut Exchange, request: Request) -> Checked<Result<Finished, Failure>> {
-    let end = exchange.now + TIME_MAX;
-    let mut request = Some(request);
-    loop {
-        let events = exchange.flush();
-        for (side, event) in &events {
-            answer(exchange, *side, event)?;
-            match event {
-                Event::PeerReady { .. } if *side == CLIENT => {
-                    if let Some(request) = request.take() {
-                        start(exchange, request)?;
-                    }
-                }
-                Event::Finished { result, .. } if *side == CLIENT => return Ok(*result),
-                _ => {}
-            }
-        }
-        if !events.is_empty() {
-            continue;
-        }
-        let next = exchange.next_time().filter(|at| *at <= end);
-        exchange.now = next.ok_or("after a restart, an upload does not end")?;
-        exchange.deliver();
-        exchange.tick();
-        let now = exchange.now;
-        for side in &mut exchange.sides {
-            while let Some(done) = side.disk.complete(now) {
-                side.endpoint.handle_file_done(now, done);
             }
         }
     }

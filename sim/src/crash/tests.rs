@@ -2,16 +2,13 @@ use super::*;
 
 #[test]
 fn no_promise_is_broken() {
-    let summary = explore(0, Amount::Runs(12), Lie::None);
+    let summary = explore(0, Amount::Runs(6), Lie::None);
     assert_eq!(summary.violations, []);
     let total = summary.total;
-    assert_eq!(total.runs, 12);
+    assert_eq!(total.runs, 6);
     assert_eq!(total.points, total.moments * SUBSETS);
-    assert!(total.points > 5_000 && total.restarts > 10, "{total:?}");
-    assert!(
-        total.found_new > 1_000 && total.found_old > 1_000,
-        "{total:?}"
-    );
+    assert!(total.points > 5_000 && total.restarts > 5, "{total:?}");
+    assert!(total.found_new > 300 && total.found_old > 300, "{total:?}");
 }
 
 /// Seeds below `count` that break a promise.

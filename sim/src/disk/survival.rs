@@ -131,7 +131,8 @@ mod tests {
                 let mut last = None;
                 for (start, run) in survival.sectors(offset, len) {
                     assert!(run > 0 && start + run <= len && last.is_none_or(|end| end < start));
-                    let border = |at: u64| at == 0 || at == len || (offset + at).is_multiple_of(SECTOR);
+                    let border =
+                        |at: u64| at == 0 || at == len || (offset + at).is_multiple_of(SECTOR);
                     assert!(border(start) && border(start + run));
                     last = Some(start + run);
                     kept += run;

@@ -41,6 +41,13 @@ impl Amplification {
         }
     }
 
+    /// Who was at `address` is somewhere else now, and may answer from there what it was sent here.
+    pub(super) fn moved(&mut self, address: SocketAddr) {
+        if let Some(account) = self.accounts.get_mut(&address) {
+            account.proven |= account.reached;
+        }
+    }
+
     /// `bytes` leave for `to`.
     pub(super) fn sent(&mut self, to: SocketAddr, bytes: u64) -> Checked<()> {
         let account = self.accounts.entry(to).or_default();

@@ -258,6 +258,13 @@ impl Host {
         }
     }
 
+    /// Another host has left `address`.
+    pub(super) fn moved(&mut self, address: SocketAddr) {
+        if let Some(amplification) = &mut self.amplification {
+            amplification.moved(address);
+        }
+    }
+
     /// Brings home what the disk has done by `now`, and tells the endpoint the time if it is due.
     pub(super) fn work(&mut self, now: Instant, record: &mut Record) -> Checked<()> {
         let shown = self.clock.shows(now);
@@ -448,10 +455,12 @@ fn send(
     for payload in buffer[..len].chunks(segment_size) {
         record.digest.number(now.as_nanos());
         record.digest.bytes(payload);
+        let mut copy = network.buffer();
+        copy.extend_from_slice(payload);
         let datagram = Datagram {
             source,
             destination,
-            payload: payload.to_vec(),
+            payload: copy,
         };
         network.send(now, datagram);
     }

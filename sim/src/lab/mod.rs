@@ -307,6 +307,7 @@ impl Lab {
                 format!("{}: receives {len} bytes from {from}", host.name())
             });
             host.datagram(self.now, &mut datagram);
+            self.network.recycle(datagram.payload);
             self.list(id);
         }
         while let Some(&Reverse((at, id))) = self.wakes.peek()
@@ -356,6 +357,9 @@ impl Lab {
             .trace
             .line(|| format!("{}: {old} is now {address}", host.name()));
         host.set_address(address);
+        for other in &mut self.hosts {
+            other.moved(old);
+        }
         self.addresses.remove(&old);
         self.addresses.insert(address, id);
         self.network.readdress(old, address);

@@ -14,6 +14,9 @@ pub(super) fn queue_bytes(limit: QueueLimit, datagram: u16) -> u64 {
     }
 }
 
+/// A share of a plan, parts per million.
+type Share = fn(&LinkPlan) -> u32;
+
 /// `50 Mbit/s down, 10 Mbit/s up, 18 ms round trip, 1 % loss`.
 pub(super) fn describe(link: &Link) -> String {
     let mut parts = rates(link);
@@ -23,7 +26,7 @@ pub(super) fn describe(link: &Link) -> String {
     if jitter > 0.0 {
         parts.push(format!("{} jitter", Unit::Seconds.show(jitter)));
     }
-    let faults: [(&str, fn(&LinkPlan) -> u32); 4] = [
+    let faults: [(&str, Share); 4] = [
         ("loss", |plan| plan.loss),
         ("reordered", |plan| plan.reorder),
         ("doubled", |plan| plan.duplicate),

@@ -1,3 +1,5 @@
+mod model;
+
 use proto_core::Duration;
 
 use super::testing::{A, Arrival, B, address, at, drain, run_boxed};

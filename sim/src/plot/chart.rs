@@ -13,6 +13,8 @@ const PANEL_GAP: f64 = 34.0;
 const ROW: f64 = 20.0;
 /// A legend's sample of a line.
 const SAMPLE: f64 = 22.0;
+/// Less than this, in pixels, is not seen.
+const INVISIBLE: f64 = 0.2;
 /// Half the size of a loss mark.
 const MARK: f64 = 2.5;
 
@@ -153,7 +155,7 @@ impl Panel {
             let places = curve.points.iter();
             let places: Vec<Point> = places.map(|(x, y)| (x_of(time, *x), y_of(*y))).collect();
             let colour = curve.flow.map_or("frame".into(), Svg::stroke_class);
-            svg.polyline(&format!("curve {colour}"), &thin_out(&places));
+            svg.polyline(&format!("curve {colour}"), &straighten(&thin_out(&places)));
         }
         self.draw_marks(svg, foot - 5.0, time);
     }
@@ -221,6 +223,40 @@ fn thin_out(points: &[Point]) -> Vec<Point> {
     out
 }
 
+/// The points without those that are off a straight line between kept ones by less than can be seen (Douglas and Peucker
+/// 1973).
+fn straighten(points: &[Point]) -> Vec<Point> {
+    let Some(last) = points.len().checked_sub(1) else {
+        return Vec::new();
+    };
+    let mut kept = vec![false; points.len()];
+    (kept[0], kept[last]) = (true, true);
+    let mut spans = vec![(0, last)];
+    while let Some((from, to)) = spans.pop() {
+        let off = |at: &usize| distance(points[*at], points[from], points[to]);
+        let by_distance = |a: &usize, b: &usize| off(a).total_cmp(&off(b));
+        let farthest = (from + 1..to).max_by(by_distance);
+        if let Some(at) = farthest.filter(|at| off(at) > INVISIBLE) {
+            kept[at] = true;
+            spans.extend([(from, at), (at, to)]);
+        }
+    }
+    let kept = points.iter().zip(kept).filter(|(_, kept)| *kept);
+    kept.map(|(point, _)| *point).collect()
+}
+
+/// How far `point` is from the line through `a` and `b`, or from `a` when that is the same.
+fn distance(point: Point, a: Point, b: Point) -> f64 {
+    let (dx, dy) = (b.0 - a.0, b.1 - a.1);
+    let (px, py) = (point.0 - a.0, point.1 - a.1);
+    let len = (dx * dx + dy * dy).sqrt();
+    if len > 0.0 {
+        (dx * py - dy * px).abs() / len
+    } else {
+        (px * px + py * py).sqrt()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,5 +275,20 @@ mod tests {
         let few = [(0.0, 1.0), (1.0, 2.0), (1.1, 0.0)];
         assert_eq!(thin_out(&few), few);
         assert!(thin_out(&[]).is_empty());
+    }
+
+    #[test]
+    fn straightening_keeps_the_shape() {
+        assert!(straighten(&[]).is_empty());
+        let line: Vec<Point> = (0..100)
+            .map(|n| (f64::from(n), f64::from(n) * 0.3))
+            .collect();
+        assert_eq!(straighten(&line), [line[0], line[99]]);
+        let mut bent = line.clone();
+        bent[40].1 += 5.0;
+        let kept = straighten(&bent);
+        assert_eq!(kept, [bent[0], bent[39], bent[40], bent[41], bent[99]]);
+        let there_and_back = [(0.0, 0.0), (0.0, 9.0), (0.0, 0.0)];
+        assert_eq!(straighten(&there_and_back), there_and_back);
     }
 }

@@ -4,11 +4,13 @@
 //! are shortened and bursts stretched, so that every event has a row of its own on its side: the column beside a life line
 //! tells the time.
 
+mod draw;
+
 use std::time::Duration;
 
 use super::WIDTH;
-use super::chart::cross;
-use super::svg::{Anchor, Point, Svg, fit, text_width};
+use super::svg::{Anchor, Svg, fit, text_width};
+use draw::{draw_label, draw_legend, draw_way};
 
 /// Where the life lines stand.
 const CLIENT_X: f64 = 262.0;
@@ -108,6 +110,15 @@ pub enum NoteKind {
     File,
 }
 
+impl NoteKind {
+    fn colour(self) -> String {
+        match self {
+            Self::Event => "ink".into(),
+            Self::File => Svg::fill_class(3),
+        }
+    }
+}
+
 /// Something that happened at one side.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Note {
@@ -186,6 +197,7 @@ impl Diagram {
         let mut svg = Svg::default();
         svg.text("title ink", (16.0, 28.0), Anchor::Start, &self.title);
         svg.text("faint", (16.0, 47.0), Anchor::Start, &self.subtitle);
+        draw_legend(&mut svg);
         for (side, name) in [Side::Client, Side::Server].into_iter().zip(&self.names) {
             let x = side.x();
             svg.text("ink", (x, HEAD - 26.0), Anchor::Middle, name);
@@ -266,15 +278,17 @@ impl Diagram {
         for (index, note) in self.notes.iter().enumerate() {
             let y = y_of(rows, Of::Note(index));
             let (x, out) = (note.side.x(), note.side.outwards());
-            let (dot, ink) = match note.kind {
-                NoteKind::Event => (Svg::fill_class(2), "small ink".into()),
-                NoteKind::File => (Svg::fill_class(3), format!("small {}", Svg::fill_class(3))),
-            };
-            svg.dot(&dot, (x, y));
+            let colour = note.kind.colour();
+            svg.dot(&colour, (x, y));
             let x = x + out * (TIME_GAP + TIME_WIDTH);
             for (line, text) in note.lines().iter().enumerate() {
                 let place = (x, y + 4.0 + line as f64 * LINE);
-                svg.text(&ink, place, note.side.outer_anchor(), text);
+                svg.text(
+                    &format!("small {colour}"),
+                    place,
+                    note.side.outer_anchor(),
+                    text,
+                );
             }
         }
     }
@@ -308,78 +322,6 @@ fn place_rows(rows: &mut [Row]) {
 fn y_of(rows: &[Row], of: Of) -> f64 {
     let row = rows.iter().find(|row| row.of == of);
     row.map_or(HEAD, |row| row.y)
-}
-
-/// Where a message's first datagram leaves and arrives.
-fn ends_of(message: &Message, y: impl Fn(fn(usize) -> Of) -> f64) -> (Point, Point) {
-    let (from, to) = (message.from, message.from.other());
-    ((from.x(), y(Of::Sent)), (to.x(), y(Of::Arrived)))
-}
-
-fn draw_way(svg: &mut Svg, message: &Message, y: impl Fn(fn(usize) -> Of) -> f64) {
-    let (start, end) = ends_of(message, &y);
-    let colour = match message.from {
-        Side::Client => 0,
-        Side::Server => 1,
-    };
-    let stroke = format!("curve {}", Svg::stroke_class(colour));
-    if message.last.is_some() {
-        let (last_start, last_end) = ((start.0, y(Of::LastSent)), (end.0, y(Of::LastArrived)));
-        let band = format!("band {}", Svg::fill_class(colour));
-        svg.polygon(&band, &[start, end, last_end, last_start]);
-        draw_arrow(svg, &stroke, colour, last_start, last_end);
-    }
-    if message.lost {
-        let part = |from: f64, to: f64| from + (to - from) * LOST_AFTER;
-        let tip = (part(start.0, end.0), part(start.1, end.1));
-        svg.line(&stroke, start, tip);
-        svg.strokes("cross", &cross(tip, 6.0));
-    } else {
-        draw_arrow(svg, &stroke, colour, start, end);
-    }
-}
-
-/// The unit vector from `a` to `b`, and their distance.
-fn direction(a: Point, b: Point) -> (f64, f64, f64) {
-    let (dx, dy) = (b.0 - a.0, b.1 - a.1);
-    let len = (dx * dx + dy * dy).sqrt();
-    (dx / len, dy / len, len)
-}
-
-fn draw_arrow(svg: &mut Svg, stroke: &str, colour: usize, from: Point, to: Point) {
-    let (dx, dy, _) = direction(from, to);
-    let back = (to.0 - dx * 9.0, to.1 - dy * 9.0);
-    svg.line(stroke, from, back);
-    let (wide_x, wide_y) = (-dy * 3.6, dx * 3.6);
-    let head = [
-        to,
-        (back.0 + wide_x, back.1 + wide_y),
-        (back.0 - wide_x, back.1 - wide_y),
-    ];
-    svg.polygon(&Svg::fill_class(colour), &head);
-}
-
-/// Writes along the arrow, from its sender on.
-fn draw_label(svg: &mut Svg, message: &Message, y: impl Fn(fn(usize) -> Of) -> f64) {
-    let (start, end) = ends_of(message, y);
-    let (dx, dy, len) = direction(start, end);
-    // Above the line as it is read: always from left to right.
-    let (cos, sin) = if dx < 0.0 { (-dx, -dy) } else { (dx, dy) };
-    let place = (
-        start.0 + dx * 10.0 + sin * 4.0,
-        start.1 + dy * 10.0 - cos * 4.0,
-    );
-    let anchor = match message.from {
-        Side::Client => Anchor::Start,
-        Side::Server => Anchor::End,
-    };
-    let class = if message.lost {
-        "small bad"
-    } else {
-        "small ink"
-    };
-    let text = fit(&message.label, SMALL, len - 30.0);
-    svg.slanted(class, place, (cos, sin), anchor, &text);
 }
 
 #[cfg(test)]

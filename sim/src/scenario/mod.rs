@@ -324,6 +324,10 @@ impl Scenario {
     /// What cannot be understood, with its line, or what makes no sense.
     pub fn from_toml(text: &str) -> Result<Self, ScenarioError> {
         let scenario: Self = toml::from_str(text)?;
+        let links = scenario.clients.iter().map(|client| &client.link);
+        for link in links.chain(&scenario.shared) {
+            link.check().map_err(ScenarioError::Sense)?;
+        }
         let hosts = 1 + scenario.users().count() as u32;
         match scenario.incidents.iter().find(|of| of.who.0 >= hosts) {
             Some(incident) => Err(ScenarioError::Sense(format!(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proto_core::crypto::{Provider, PublicKey};
-use proto_core::wire::FilePath;
+use proto_core::wire::{Durability, FilePath};
 use proto_core::{Config, Duration, Instant, RootId};
 
 use super::agenda::Agenda;
@@ -116,10 +116,12 @@ impl Builder {
         for plan in &client.goals {
             match &plan.goal {
                 Goal::Put(copy) => {
-                    (self.files).expect_copy(here(&copy.local), there(&copy.remote));
+                    let durable = copy.durability != Durability::None;
+                    (self.files).expect_copy(here(&copy.local), there(&copy.remote), durable);
                 }
                 Goal::Get(copy) => {
-                    (self.files).expect_copy(there(&copy.remote), here(&copy.local));
+                    let durable = copy.durability != Durability::None;
+                    (self.files).expect_copy(there(&copy.remote), here(&copy.local), durable);
                 }
                 Goal::List(_) | Goal::Stat(_) => {}
             }
@@ -244,6 +246,7 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
         steps_max: STEPS_MAX,
         heard_at: Instant::ZERO,
         crashed: Vec::new(),
+        powerless: Vec::new(),
         unruly_server: scenario.server.disk.has_faults(),
         moves: 0,
     })

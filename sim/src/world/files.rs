@@ -23,6 +23,8 @@ pub(super) struct Files {
     own: BTreeMap<Where, Vec<Content>>,
     /// Places from which a place may get its content.
     sources: BTreeMap<Where, Vec<Where>>,
+    /// Targets that need not survive a power loss whole.
+    fragile: BTreeSet<Where>,
     /// What was told to be stored for good, and must be there from then on.
     promised: BTreeSet<Where>,
 }
@@ -42,9 +44,18 @@ impl Files {
         self.own.entry(place).or_default().push(content);
     }
 
-    /// A transfer may bring what is at `from` to the place `to`.
-    pub(super) fn expect_copy(&mut self, from: Where, to: Where) {
+    /// A transfer may bring what is at `from` to the place `to`; `durable` says whether it does so that a power loss
+    /// finds it whole.
+    pub(super) fn expect_copy(&mut self, from: Where, to: Where, durable: bool) {
+        if !durable {
+            self.fragile.insert(to.clone());
+        }
         self.sources.entry(to).or_default().push(from);
+    }
+
+    /// Whether a power loss may leave a remnant at `place`.
+    pub(super) fn is_fragile(&self, place: &Where) -> bool {
+        self.fragile.contains(place)
     }
 
     /// What was there before a run.

@@ -119,6 +119,7 @@ impl World {
             }
         }
         if how == Crash::Power {
+            self.powerless.push(host);
             self.judge_power_loss(host)?;
         }
         Ok(())

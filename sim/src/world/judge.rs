@@ -303,7 +303,8 @@ impl World {
         let disk = self.lab.host(host).disk();
         for place in self.files.promised().filter(|place| place.0 == host) {
             let content = disk.content(place.1, &place.2);
-            if !content.is_some_and(|content| self.files.may_hold(place, content)) {
+            let kept = content.is_some_and(|content| self.files.may_hold(place, content));
+            if !kept && !self.files.is_fragile(place) {
                 let name = self.lab.host(host).name();
                 return Err(format!(
                     "{name}: the power went, and with it {:?}, which was stored for good",
@@ -339,8 +340,10 @@ impl World {
                         return Err(format!("{}: {path:?} was left behind", host.name()));
                     }
                     let place = (id, root, path);
+                    let remnant = self.powerless.contains(&id) && self.files.is_fragile(&place);
                     if let Some(content) = disk.content(root, &place.2)
                         && !place.2.is_reserved()
+                        && !remnant
                         && self.trust_in(&place) == Trust::Full
                         && !self.files.may_hold(&place, content)
                     {

@@ -5,15 +5,16 @@
 use std::sync::{Arc, Mutex};
 
 use proto_core::wire::{Durability, FilePath};
-use proto_core::{Duration, Limits, Overwrite};
+use proto_core::{Duration, Overwrite};
 use quickcheck::{Arbitrary, Gen};
-use sim::disk::{Content, DiskPlan, WALL_CLOCK};
+use sim::disk::{DiskPlan, WALL_CLOCK};
+use sim::lab::Trace;
+use sim::link::{Link, LinkPlan, QueueLimit, RatePlan};
 use sim::rng::Rng;
 use sim::scenario::{
-    ClientPlan, Expect, Goal, GoalPlan, HostPlan, LinkPlan, Planted, PlantedKind, Scenario,
-    draw_size,
+    ClientPlan, Copy, Goal, GoalPlan, HostPlan, Kind, LimitsPlan, Planted, Scenario, draw_size,
 };
-use sim::world::{Report, Trace, World};
+use sim::world::{Report, World};
 
 /// What differs from run to run. All fields are numbers, and simpler when smaller; 0 is the simplest.
 #[derive(Clone, Debug)]
@@ -84,13 +85,14 @@ impl Case {
         (self.rate > 0).then(|| self.rate.max(500) * 1_000)
     }
 
-    pub(crate) fn content(&self) -> Content {
-        Content::generated(self.seed, self.size)
+    /// What the file's bytes are generated from, and how many there are.
+    pub(crate) fn content(&self) -> (u64, u64) {
+        (self.seed, self.size)
     }
 
     /// Another content, of another size.
-    pub(crate) fn other_content(&self) -> Content {
-        Content::generated(self.seed + 1, self.size / 2 + 77)
+    pub(crate) fn other_content(&self) -> (u64, u64) {
+        (self.seed + 1, self.size / 2 + 77)
     }
 
     fn link(&self) -> LinkPlan {
@@ -102,16 +104,17 @@ impl Case {
             reorder_extra: Duration::from_millis(50),
             duplicate: self.duplicate as u32 * 1_000,
             corrupt: self.corrupt as u32 * 1_000,
-            rate: self.bits_per_second().map(|rate| (rate, queue_bytes)),
+            rate: (self.bits_per_second())
+                .map(|rate| RatePlan::new(rate, QueueLimit::Bytes(queue_bytes))),
             ..LinkPlan::default()
         }
     }
 
     fn host(&self) -> HostPlan {
-        let mut limits = Limits::default();
+        let mut limits = LimitsPlan::default();
         if self.blocks > 0 {
-            limits.sink_blocks = self.blocks as u32;
-            limits.credit_blocks_initial = 1;
+            limits.sink_blocks = Some(self.blocks as u32);
+            limits.credit_blocks_initial = Some(1);
         }
         HostPlan {
             disk: DiskPlan {
@@ -119,8 +122,8 @@ impl Case {
                 ..DiskPlan::default()
             },
             limits,
-            datagram_size: 1_200,
             segments_max: 10,
+            ..HostPlan::default()
         }
     }
 
@@ -133,19 +136,16 @@ impl Case {
     ) -> Scenario {
         Scenario {
             seed: self.seed,
-            tls: false,
             server: self.host(),
             clients: vec![ClientPlan {
                 host: self.host(),
-                up: self.link(),
-                down: self.link(),
-                joins: Duration::ZERO,
+                link: Link::symmetric(self.link()),
                 local,
                 remote,
                 goals,
+                ..ClientPlan::default()
             }],
-            time_max: Duration::from_secs(6 * 3_600),
-            steps_max: 3_000_000,
+            ..Scenario::default()
         }
     }
 
@@ -157,11 +157,11 @@ impl Case {
         } else {
             get(from, to, overwrite)
         };
-        plan(goal)
+        goal.into()
     }
 
     /// One transfer, to a name at which there is nothing or `before`.
-    pub(crate) fn transfer(&self, before: Option<Content>, goal: GoalPlan) -> Scenario {
+    pub(crate) fn transfer(&self, before: Option<(u64, u64)>, goal: GoalPlan) -> Scenario {
         let source = vec![file("from", self.content())];
         let target = before.into_iter().map(|content| file("to", content));
         let target = target.collect();
@@ -222,47 +222,31 @@ pub(crate) fn path(text: &str) -> FilePath {
     FilePath::parse(text.as_bytes()).expect("a path")
 }
 
-pub(crate) fn file(at: &str, content: Content) -> Planted {
-    Planted {
-        path: path(at),
-        what: PlantedKind::File(content, WALL_CLOCK - 5_000_000_007),
-    }
+/// A file whose bytes are generated from the first number of `content`, and as many as the second says.
+pub(crate) fn file(at: &str, (content, size): (u64, u64)) -> Planted {
+    Planted::file(path(at), content, size, WALL_CLOCK - 5_000_000_007)
 }
 
 pub(crate) fn directory(at: &str) -> Planted {
-    Planted {
-        path: path(at),
-        what: PlantedKind::Directory,
+    Planted::other(path(at), Kind::Directory)
+}
+
+fn copy(local: FilePath, remote: FilePath, overwrite: Overwrite, preserve: bool) -> Copy {
+    Copy {
+        local,
+        remote,
+        overwrite,
+        durability: Durability::Full,
+        preserve,
     }
 }
 
 pub(crate) fn put(local: FilePath, remote: FilePath, overwrite: Overwrite) -> Goal {
-    Goal::Put {
-        local,
-        remote,
-        overwrite,
-        durability: Durability::Full,
-    }
+    Goal::Put(copy(local, remote, overwrite, false))
 }
 
 pub(crate) fn get(remote: FilePath, local: FilePath, overwrite: Overwrite) -> Goal {
-    Goal::Get {
-        remote,
-        local,
-        overwrite,
-        durability: Durability::Full,
-        preserve: true,
-    }
-}
-
-/// A goal that must be met, begun at once.
-pub(crate) fn plan(goal: Goal) -> GoalPlan {
-    GoalPlan {
-        starts: Duration::ZERO,
-        cancel_after: None,
-        goal,
-        expect: Expect::Success,
-    }
+    Goal::Get(copy(local, remote, overwrite, true))
 }
 
 /// A run that broke no invariant of the world, every goal judged.

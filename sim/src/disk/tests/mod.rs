@@ -3,6 +3,7 @@ mod faults;
 mod model;
 mod operations;
 mod times;
+mod transfers;
 
 use proto_core::wire::{Entry, FilePath};
 use proto_core::{BLOCK_SIZE, Block, FileError, FileId, HashAs, Operation, Outcome, RootId};
