@@ -10,6 +10,7 @@ use proto_core::{
     RootId, StartError, TransferId,
 };
 
+use super::outcome::{GoalOutcome, UserOutcome, since_start};
 use super::Report;
 use super::request::request;
 use crate::lab::Checked;
@@ -75,6 +76,12 @@ pub(super) struct GoalRun {
     pub(super) cancelled: bool,
     accepted: bool,
     progress: u64,
+    /// When the first transfer was started.
+    began: Option<Instant>,
+    /// When the last one ended.
+    ended: Option<Instant>,
+    bytes: u64,
+    resent: u64,
     /// What `Entry` said.
     pub(super) entry: Option<FileInfo>,
     /// What all `Listing`s said.
@@ -126,8 +133,9 @@ pub(super) struct User {
     pub(super) started: u32,
     /// Sessions that were begun.
     connections: u32,
-    bytes: u64,
-    resent: u64,
+    joined: Instant,
+    /// When the first session was ready.
+    ready: Option<Instant>,
 }
 
 impl User {
@@ -141,6 +149,10 @@ impl User {
             cancelled: false,
             accepted: false,
             progress: 0,
+            began: None,
+            ended: None,
+            bytes: 0,
+            resent: 0,
             entry: None,
             listing: Vec::new(),
             result: None,
@@ -161,8 +173,8 @@ impl User {
             sessions_lost: 0,
             started: 0,
             connections: 0,
-            bytes: 0,
-            resent: 0,
+            joined: setup.joins,
+            ready: None,
         }
     }
 
@@ -174,15 +186,36 @@ impl User {
     pub(super) fn add_to(&self, report: &mut Report) {
         report.connections += u64::from(self.connections);
         report.sessions_lost += u64::from(self.sessions_lost);
-        report.bytes += self.bytes;
-        report.resent += self.resent;
         for run in &self.goals {
+            report.bytes += run.bytes;
+            report.resent += run.resent;
             let copy = matches!(run.plan.goal, Goal::Put(_) | Goal::Get(_));
             report.transfers += u64::from(copy);
             match run.result {
                 Some(Ok(_)) => report.met += 1,
                 _ => report.failed += 1,
             }
+        }
+    }
+
+    /// What this user did.
+    pub(super) fn outcome(&self) -> UserOutcome {
+        let goal = |run: &GoalRun| GoalOutcome {
+            goal: run.plan.goal.clone(),
+            began: run.began.map(since_start),
+            ended: run.ended.map(since_start),
+            result: run.result,
+            interrupted: run.lost,
+            bytes: run.bytes,
+            resent: run.resent,
+        };
+        UserOutcome {
+            honest: self.standing.is_honest(),
+            joined: since_start(self.joined),
+            ready: self.ready.map(since_start),
+            sessions: self.connections,
+            sessions_lost: self.sessions_lost,
+            goals: self.goals.iter().map(goal).collect(),
         }
     }
 
@@ -283,6 +316,7 @@ impl User {
                             transfer,
                             cancel_at,
                         };
+                        run.began.get_or_insert(now);
                         self.started += 1;
                         if self.transfers.insert(transfer, goal).is_some() {
                             return Err(format!("{}: {transfer:?} is given twice", self.name));
@@ -328,6 +362,7 @@ impl User {
                     .admit(desk.shown, peer, Admission::Admit)
                     .map_err(|error| format!("{}: a new {peer:?}: {error}", self.name))?;
                 self.stage = Stage::Ready(peer);
+                self.ready.get_or_insert(desk.now);
                 self.full = false;
                 Ok(None)
             }
@@ -375,8 +410,9 @@ impl User {
                 result,
                 stats,
             } => {
-                self.bytes += stats.bytes;
-                self.resent += stats.resent;
+                let run = self.run(transfer)?;
+                run.bytes += stats.bytes;
+                run.resent += stats.resent;
                 Ok(self.finished(desk.now, transfer, result)?)
             }
         }
@@ -394,7 +430,6 @@ impl User {
         transfer: TransferId,
         result: Result<Finished, Failure>,
     ) -> Checked<Option<Ended>> {
-        self.run(transfer)?;
         let Some(goal) = self.transfers.remove(&transfer) else {
             return Ok(None);
         };
@@ -411,6 +446,7 @@ impl User {
             return Ok(None);
         }
         run.state = State::Done;
+        run.ended = Some(now);
         run.result = Some(result);
         Ok(Some(Ended(goal)))
     }
