@@ -9,8 +9,7 @@ use sim::units;
 
 use super::table::{algorithm, say};
 
-/// Predict the goodput of one transfer over a link: the median, the least and the greatest of several seeds, as one line of
-/// JSON.
+/// Predict the goodput of one transfer over a link, in bits a second for each of several seeds, as one line of JSON.
 ///
 /// The time is that which `dhow` prints: from the request to its end, without the handshake. What is sent to a disk is free.
 #[derive(Args, Debug)]
@@ -56,25 +55,14 @@ pub(crate) fn run(args: &Predict) -> bool {
 
 impl Predict {
     fn predict(&self) -> Result<String, String> {
-        let outcomes: Result<Vec<FlowOutcome>, String> = (1..=self.seeds)
-            .map(|seed| self.outcome(seed))
-            .collect();
-        let outcomes = outcomes?;
-        let mut goodputs: Vec<u64> = (outcomes.iter()).map(|of| goodput(of, self.size)).collect();
-        goodputs.sort_unstable();
-        let mut lost: Vec<u64> = outcomes.iter().map(|of| of.lost).collect();
-        lost.sort_unstable();
-        let (least, greatest) = (goodputs.first(), goodputs.last());
-        let line = format!(
-            "{{\"median\":{},\"least\":{},\"greatest\":{},\"lost\":{},\"seeds\":{},\"algorithm\":\"{}\"}}\n",
-            median(&goodputs),
-            least.copied().unwrap_or(0),
-            greatest.copied().unwrap_or(0),
-            median(&lost),
-            self.seeds,
-            algorithm_name(self.algorithm)
-        );
-        Ok(line)
+        let outcomes = (1..=self.seeds).map(|seed| self.outcome(seed));
+        let outcomes: Vec<FlowOutcome> = outcomes.collect::<Result<_, String>>()?;
+        let goodputs: Vec<u64> = (outcomes.iter()).map(|of| goodput(of, self.size)).collect();
+        let lost: Vec<u64> = outcomes.iter().map(|of| of.lost).collect();
+        let name = algorithm_name(self.algorithm);
+        Ok(format!(
+            "{{\"algorithm\":\"{name}\",\"goodputs\":{goodputs:?},\"lost\":{lost:?}}}\n"
+        ))
     }
 
     fn outcome(&self, seed: u64) -> Result<FlowOutcome, String> {
@@ -115,8 +103,4 @@ fn goodput(flow: &FlowOutcome, size: u64) -> u64 {
     let bits = u128::from(size) * 8 * 1_000_000_000;
     let rate = bits.checked_div(time.as_nanos()).unwrap_or(0);
     u64::try_from(rate).unwrap_or(u64::MAX)
-}
-
-fn median(sorted: &[u64]) -> u64 {
-    sorted.get(sorted.len() / 2).copied().unwrap_or(0)
 }

@@ -46,7 +46,7 @@ fn describe(first: usize, plan: &ClientPlan, users: &[UserOutcome]) -> String {
     let ready = ready.map_or("never connected".into(), |of| {
         format!("connected in {}", of.show(time))
     });
-    let mut text = format!("{who}{honest}: {ready}; {sessions} sessions{lost}\n");
+    let mut text = format!("{who}{honest}: {ready}; sessions: {sessions}{lost}\n");
     for index in 0..plan.goals.len() {
         let goals: Vec<&GoalOutcome> = users.iter().map(|user| &user.goals[index]).collect();
         text.push_str(&describe_goal(&goals));
@@ -75,15 +75,14 @@ fn describe_goal(goals: &[&GoalOutcome]) -> String {
     }
     let interrupted: u32 = goals.iter().map(|goal| goal.interrupted).sum();
     if interrupted > 0 {
-        text.push_str(&format!(", begun again {interrupted} times"));
+        text.push_str(&format!("; begun again: {interrupted}"));
     }
     text + "\n"
 }
 
 fn name(goal: &Goal) -> String {
-    let path = |path: &proto_core::wire::FilePath| {
-        String::from_utf8_lossy(path.as_bytes()).into_owned()
-    };
+    let path =
+        |path: &proto_core::wire::FilePath| String::from_utf8_lossy(path.as_bytes()).into_owned();
     match goal {
         Goal::Put(copy) => format!("put {}", path(&copy.remote)),
         Goal::Get(copy) => format!("get {}", path(&copy.remote)),
@@ -145,7 +144,7 @@ fn rate(bits_per_second: u128) -> String {
 
 fn figures(report: &Report) -> String {
     let mut text = format!(
-        "{} goals met, {} failed, in {} of virtual time\n",
+        "goals: {} met, {} failed, in {} of virtual time\n",
         report.met,
         report.failed,
         time(report.elapsed.as_nanos())
@@ -153,7 +152,7 @@ fn figures(report: &Report) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "{} sessions, {} lost; {} crashes; {} file bytes, {} of them sent again by clients; {} datagrams, {} bytes; digest {:016x}",
+        "sessions: {}, {} of them lost; crashes: {}; file bytes: {}, and {} that clients sent again; datagrams: {} of {} bytes; digest {:016x}",
         report.connections,
         report.sessions_lost,
         report.crashes,

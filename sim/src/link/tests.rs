@@ -160,7 +160,10 @@ fn a_link_may_be_a_name() {
     assert_eq!(Some(host.link), Link::named("geo"));
     let error = toml::from_str::<Host>("link = 'carrier pigeon'").unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("carrier pigeon") && text.contains("geo, leo"), "{text}");
+    assert!(
+        text.contains("carrier pigeon") && text.contains("geo, leo"),
+        "{text}"
+    );
     let error = toml::from_str::<Host>("link = 7").unwrap_err();
     assert!(error.to_string().contains("name of a link"), "{error}");
 }

@@ -4,7 +4,8 @@
 use proto_core::{CongestionControl, Duration};
 
 use super::{
-    ClientPlan, Demands, Edit, Goal, HostPlan, Incident, Kind, LimitsPlan, Misfortune, Scenario, Who, goals,
+    ClientPlan, Demands, Edit, Goal, HostPlan, Incident, Kind, LimitsPlan, Misfortune, Scenario,
+    Who, goals,
 };
 use crate::disk::{DiskPlan, Latency, SlowPhase};
 use crate::hostile::HostilePlan;

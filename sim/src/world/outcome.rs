@@ -3,7 +3,7 @@
 use proto_core::{Duration, Failure, Finished, Instant};
 
 use super::Report;
-use super::user::Standing;
+use super::user::{GoalRun, Standing, User};
 use crate::lab::Checked;
 use crate::scenario::{Demands, Goal};
 
@@ -86,7 +86,9 @@ impl Outcome {
         }
         let sessions: u64 = honest().map(|user| u64::from(user.sessions)).sum();
         if let Some(most) = demands.sessions.filter(|&most| sessions > most) {
-            return Err(format!("{sessions} sessions were opened, and {most} may be"));
+            return Err(format!(
+                "{sessions} sessions were opened, and {most} may be"
+            ));
         }
         let last = goals().filter_map(|goal| goal.ended).max();
         if let Some((most, last)) = demands.within.zip(last).filter(|(most, last)| last > most) {
@@ -101,12 +103,33 @@ impl Outcome {
 }
 
 /// From the run's start.
-pub(super) fn since_start(at: Instant) -> Duration {
+fn since_start(at: Instant) -> Duration {
     at.since(Instant::ZERO)
 }
 
-impl Standing {
-    pub(super) fn is_honest(self) -> bool {
-        self == Self::Honest
+impl User {
+    pub(super) fn outcome(&self) -> UserOutcome {
+        UserOutcome {
+            honest: self.standing == Standing::Honest,
+            joined: since_start(self.joined),
+            ready: self.ready.map(since_start),
+            sessions: self.connections,
+            sessions_lost: self.sessions_lost,
+            goals: self.goals.iter().map(GoalRun::outcome).collect(),
+        }
+    }
+}
+
+impl GoalRun {
+    fn outcome(&self) -> GoalOutcome {
+        GoalOutcome {
+            goal: self.plan.goal.clone(),
+            began: self.began.map(since_start),
+            ended: self.ended.map(since_start),
+            result: self.result,
+            interrupted: self.lost,
+            bytes: self.bytes,
+            resent: self.resent,
+        }
     }
 }

@@ -10,7 +10,6 @@ use proto_core::{
     RootId, StartError, TransferId,
 };
 
-use super::outcome::{GoalOutcome, UserOutcome, since_start};
 use super::Report;
 use super::request::request;
 use crate::lab::Checked;
@@ -77,11 +76,11 @@ pub(super) struct GoalRun {
     accepted: bool,
     progress: u64,
     /// When the first transfer was started.
-    began: Option<Instant>,
+    pub(super) began: Option<Instant>,
     /// When the last one ended.
-    ended: Option<Instant>,
-    bytes: u64,
-    resent: u64,
+    pub(super) ended: Option<Instant>,
+    pub(super) bytes: u64,
+    pub(super) resent: u64,
     /// What `Entry` said.
     pub(super) entry: Option<FileInfo>,
     /// What all `Listing`s said.
@@ -128,14 +127,14 @@ pub(super) struct User {
     /// The server has room for fewer transfers than this user has goals: `Busy` means to try later.
     server_may_be_busy: bool,
     /// Sessions that ended before their time.
-    sessions_lost: u32,
+    pub(super) sessions_lost: u32,
     /// Transfers that were begun.
     pub(super) started: u32,
     /// Sessions that were begun.
-    connections: u32,
-    joined: Instant,
+    pub(super) connections: u32,
+    pub(super) joined: Instant,
     /// When the first session was ready.
-    ready: Option<Instant>,
+    pub(super) ready: Option<Instant>,
 }
 
 impl User {
@@ -195,27 +194,6 @@ impl User {
                 Some(Ok(_)) => report.met += 1,
                 _ => report.failed += 1,
             }
-        }
-    }
-
-    /// What this user did.
-    pub(super) fn outcome(&self) -> UserOutcome {
-        let goal = |run: &GoalRun| GoalOutcome {
-            goal: run.plan.goal.clone(),
-            began: run.began.map(since_start),
-            ended: run.ended.map(since_start),
-            result: run.result,
-            interrupted: run.lost,
-            bytes: run.bytes,
-            resent: run.resent,
-        };
-        UserOutcome {
-            honest: self.standing.is_honest(),
-            joined: since_start(self.joined),
-            ready: self.ready.map(since_start),
-            sessions: self.connections,
-            sessions_lost: self.sessions_lost,
-            goals: self.goals.iter().map(goal).collect(),
         }
     }
 
