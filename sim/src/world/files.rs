@@ -13,7 +13,7 @@ use crate::scenario::Planted;
 pub(super) type Where = (HostId, RootId, FilePath);
 
 /// Larger files are not hashed once more for a check: their bytes are compared anyway.
-const HASHED_MAX: u64 = 16 << 20;
+const HASHED_MAX: u64 = 256 << 10;
 
 /// All files of a run.
 #[derive(Debug, Default)]
