@@ -1,0 +1,56 @@
+//! Hostile clients.
+
+use std::collections::BTreeMap;
+
+use sim::hostile::{HostilePlan, Lie, Silence};
+use sim::rng::Rng;
+
+use crate::worlds::{add, client_lies, stranger_lies};
+
+/// Lies that only a server has occasion for.
+const SERVERS: [Lie; 4] = [
+    Lie::PageMoved,
+    Lie::PageIslands,
+    Lie::PageLast,
+    Lie::PageNames,
+];
+
+#[test]
+fn each_lie_alone() {
+    for lie in Lie::ALL {
+        let mut sum = BTreeMap::new();
+        for (seed, rate) in [3_000, 30_000, 300_000, 1_000_000].into_iter().enumerate() {
+            add(&mut sum, &client_lies(&HostilePlan::only(lie, rate), seed as u64));
+        }
+        assert!(sum.contains_key(&lie) || SERVERS.contains(&lie), "{lie:?} was never told");
+    }
+}
+
+#[test]
+fn silences() {
+    for how in [Silence::Mute, Silence::Hollow, Silence::Deaf] {
+        for after in [0, 1, 3, 10, 50, 200, 1_000] {
+            client_lies(&HostilePlan::quiet(after, how), after);
+        }
+    }
+}
+
+#[test]
+fn all_lies_together() {
+    let mut sum = BTreeMap::new();
+    for seed in 0..200 {
+        let plan = HostilePlan::draw(&mut Rng::new(seed, 1));
+        add(&mut sum, &client_lies(&plan, seed));
+    }
+    for lie in Lie::ALL {
+        assert!(sum.contains_key(&lie) || SERVERS.contains(&lie), "{lie:?} was never told");
+    }
+}
+
+#[test]
+fn h10_a_stranger_gets_nothing_by_lies() {
+    for seed in 0..200 {
+        let plan = HostilePlan::draw(&mut Rng::new(seed, 2));
+        stranger_lies(&plan, seed);
+    }
+}
