@@ -140,6 +140,10 @@ impl Peer {
     /// What any authentic packet tells.
     fn on_authentic(&mut self, now: Instant, header: &PartialHeader, opened: &Opened) {
         self.packets_received += 1;
+        // Each end says something every third of the time-out: more than half of it is a path that was cut.
+        if now.since(self.last_heard) > self.idle_timeout / 2 {
+            self.transfers.heard_again(now);
+        }
         self.last_heard = now;
         if !self.ids.remote_known
             && let Some(source) = header.source

@@ -83,6 +83,9 @@ impl Peer {
         if self.transfers.deadline().is_some_and(|at| at <= now) {
             let mut cx = shared.context(now, self.recovery.rtt().smoothed());
             self.transfers.handle_timeout(&mut cx);
+            if self.transfers.is_stalled(now) {
+                return self.fail(now, shared, CloseCode::Stalled);
+            }
         }
         if self.recovery.deadline().is_some_and(|(at, _)| at <= now) {
             self.handle_recovery_timeout(now, shared);

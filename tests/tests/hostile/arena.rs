@@ -123,11 +123,7 @@ impl Arena {
     }
 
     /// Steps, with `act` between the steps, until it says true; false when `within` passes first.
-    pub(crate) fn run(
-        &mut self,
-        within: Duration,
-        mut act: impl FnMut(&mut Self) -> bool,
-    ) -> bool {
+    pub(crate) fn run(&mut self, within: Duration, mut act: impl FnMut(&mut Self) -> bool) -> bool {
         let end = self.now + within;
         loop {
             self.flush();

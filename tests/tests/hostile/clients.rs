@@ -20,9 +20,15 @@ fn each_lie_alone() {
     for lie in Lie::ALL {
         let mut sum = BTreeMap::new();
         for (seed, rate) in [3_000, 30_000, 300_000, 1_000_000].into_iter().enumerate() {
-            add(&mut sum, &client_lies(&HostilePlan::only(lie, rate), seed as u64));
+            add(
+                &mut sum,
+                &client_lies(&HostilePlan::only(lie, rate), seed as u64),
+            );
         }
-        assert!(sum.contains_key(&lie) || SERVERS.contains(&lie), "{lie:?} was never told");
+        assert!(
+            sum.contains_key(&lie) || SERVERS.contains(&lie),
+            "{lie:?} was never told"
+        );
     }
 }
 
@@ -43,7 +49,10 @@ fn all_lies_together() {
         add(&mut sum, &client_lies(&plan, seed));
     }
     for lie in Lie::ALL {
-        assert!(sum.contains_key(&lie) || SERVERS.contains(&lie), "{lie:?} was never told");
+        assert!(
+            sum.contains_key(&lie) || SERVERS.contains(&lie),
+            "{lie:?} was never told"
+        );
     }
 }
 

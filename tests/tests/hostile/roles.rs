@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use proto_core::wire::{CloseCode, ErrorCode};
 use proto_core::{
-    Admission, CloseCause, Decision, Event, Failure, Finished, PeerId, Place, Request, RootId,
-    TransferId,
+    Admission, CloseCause, Decision, Event, Failure, Finished, Instant, PeerId, Place, Request,
+    RootId, TransferId,
 };
 
 use crate::arena::Arena;
@@ -76,6 +77,10 @@ impl Server {
     }
 }
 
+/// A user to whom nothing has happened for so long gives up. A peer that does not answer, gives no credit, or does not
+/// store is never hurried: its disk may be slow.
+const WEARY: Duration = Duration::from_secs(900);
+
 /// How a request ended.
 pub(crate) type Ended = Result<Finished, Failure>;
 
@@ -91,6 +96,8 @@ pub(crate) struct User {
     /// Sessions that may still be begun.
     pub(crate) sessions: u32,
     pub(crate) causes: Vec<CloseCause>,
+    /// When the machine told something last.
+    told_at: Instant,
     /// A busy server, and a lost session, is asked again.
     pub(crate) patient: bool,
 }
@@ -107,6 +114,7 @@ impl User {
             ready: false,
             sessions: 1,
             causes: Vec::new(),
+            told_at: Instant::ZERO,
             patient: true,
         }
     }
@@ -114,13 +122,14 @@ impl User {
     /// Whether an end is no reason to try again.
     fn is_final(&self, end: &Ended) -> bool {
         use Failure::{Here, Peer, Refused, SessionLost};
-        !self.patient || !matches!(
-            end,
-            Err(SessionLost
-                | Here(ErrorCode::Busy | ErrorCode::TimedOut)
-                | Peer(ErrorCode::Busy | ErrorCode::TimedOut)
-                | Refused(ErrorCode::Busy | ErrorCode::TimedOut))
-        )
+        !self.patient
+            || !matches!(
+                end,
+                Err(SessionLost
+                    | Here(ErrorCode::Busy | ErrorCode::TimedOut)
+                    | Peer(ErrorCode::Busy | ErrorCode::TimedOut)
+                    | Refused(ErrorCode::Busy | ErrorCode::TimedOut))
+            )
     }
 
     /// Whether every goal has come to an end that is worth no further try.
@@ -138,6 +147,7 @@ impl User {
         let now = arena.now;
         let machine = &mut arena.machines[self.machine];
         while let Some(event) = machine.events.pop_front() {
+            self.told_at = now;
             match event {
                 Event::PeerReady { peer, .. } => {
                     let _gone = machine.endpoint.admit(now, peer, Admission::Admit);
@@ -166,7 +176,9 @@ impl User {
             return;
         };
         for (goal, request) in self.goals.iter().enumerate() {
-            let again = self.ends[goal].as_ref().is_none_or(|end| !self.is_final(end));
+            let again = self.ends[goal]
+                .as_ref()
+                .is_none_or(|end| !self.is_final(end));
             if again && !self.open.values().any(|open| *open == goal) {
                 match machine.endpoint.start(now, peer, request.clone()) {
                     Ok(id) => self.open.insert(id, goal),
@@ -174,7 +186,8 @@ impl User {
                 };
             }
         }
-        if self.is_done() && self.open.is_empty() {
+        let weary = now.since(self.told_at) > WEARY;
+        if weary || (self.is_done() && self.open.is_empty()) {
             let _gone = machine.endpoint.close(now, peer, CloseCode::NoError);
             self.ready = false;
         }

@@ -12,7 +12,10 @@ fn each_lie_alone() {
     for lie in Lie::ALL {
         let mut sum = BTreeMap::new();
         for (seed, rate) in [3_000, 30_000, 300_000, 1_000_000].into_iter().enumerate() {
-            add(&mut sum, &server_lies(&HostilePlan::only(lie, rate), seed as u64));
+            add(
+                &mut sum,
+                &server_lies(&HostilePlan::only(lie, rate), seed as u64),
+            );
         }
         assert!(sum.contains_key(&lie), "{lie:?} was never told");
     }

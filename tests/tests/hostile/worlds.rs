@@ -107,9 +107,14 @@ fn check_root(
             continue;
         }
         assert!(may_come(&name), "nobody asked for {name:?}");
-        assert!(sealed.contains(&content), "{name:?} holds what nobody sealed");
+        assert!(
+            sealed.contains(&content),
+            "{name:?} holds what nobody sealed"
+        );
     }
-    let here = before.keys().filter(|key| (key.0, key.1) == (machine, root));
+    let here = before
+        .keys()
+        .filter(|key| (key.0, key.1) == (machine, root));
     for (_, _, name) in here {
         assert!(disk.content(root, name).is_some(), "{name:?} is gone");
     }
@@ -119,19 +124,25 @@ fn check_root(
 fn check_goals(arena: &Arena, user: &User, server: usize, root: RootId) {
     for (goal, end) in user.goals.iter().zip(&user.ends) {
         let (from, to) = match goal {
-            Request::Get { from, to, .. } => {
-                ((server, root, from.clone()), (user.machine, to.root, to.path.clone()))
-            }
-            Request::Put { from, to, .. } => {
-                ((user.machine, from.root, from.path.clone()), (server, root, to.clone()))
-            }
+            Request::Get { from, to, .. } => (
+                (server, root, from.clone()),
+                (user.machine, to.root, to.path.clone()),
+            ),
+            Request::Put { from, to, .. } => (
+                (user.machine, from.root, from.path.clone()),
+                (server, root, to.clone()),
+            ),
             _ => {
                 assert_eq!(end, &Some(Ok(Finished::Answered)), "{goal:?}");
                 continue;
             }
         };
         let stored = matches!(end, Some(Ok(Finished::Stored { .. })));
-        assert!(stored, "{goal:?} ended with {end:?}; sessions {:?}", user.causes);
+        assert!(
+            stored,
+            "{goal:?} ended with {end:?}; sessions {:?}",
+            user.causes
+        );
         let content = |(machine, root, path): &(usize, RootId, FilePath)| {
             arena.machines[*machine].disk.content(*root, path).map(hash)
         };
@@ -163,7 +174,9 @@ fn config(provider: Arc<dyn Provider>, accept: bool) -> Config {
 
 /// Whether nothing is left of any session or loan.
 fn check_rest(arena: &mut Arena, machine: usize) {
-    let rested = arena.run(WITHIN, |arena| arena.machines[machine].endpoint.sessions() == 0);
+    let rested = arena.run(WITHIN, |arena| {
+        arena.machines[machine].endpoint.sessions() == 0
+    });
     let machine = &arena.machines[machine];
     assert!(rested, "{} sessions never end", machine.endpoint.sessions());
     assert_eq!((machine.disk.open_files(), machine.disk.on_loan()), (0, 0));
@@ -205,11 +218,19 @@ pub(crate) fn client_lies(plan: &HostilePlan, seed: u64) -> Told {
     check_rest(&mut arena, server_machine);
     let told = liar_provider.told();
     let sealed = told.sealed.iter().map(|(_, root)| *root).collect();
-    let own = before.iter().filter(|((machine, ..), _)| *machine == honest_machine);
+    let own = before
+        .iter()
+        .filter(|((machine, ..), _)| *machine == honest_machine);
     let own = own.map(|(_, hash)| *hash).collect();
     let up = |name: &FilePath| name.as_bytes().starts_with(b"up ");
     check_root(&arena, &before, (server_machine, root_of(HONEST)), &own, up);
-    check_root(&arena, &before, (server_machine, root_of(LIAR)), &sealed, |_| true);
+    check_root(
+        &arena,
+        &before,
+        (server_machine, root_of(LIAR)),
+        &sealed,
+        |_| true,
+    );
     told
 }
 
@@ -238,8 +259,14 @@ pub(crate) fn server_lies(plan: &HostilePlan, seed: u64) -> Told {
     let down = |name: &FilePath| name.as_bytes().starts_with(b"down ");
     check_root(&arena, &before, (machine, LOCAL), &sealed, down);
     for (goal, end) in user.goals.iter().zip(&user.ends) {
-        if let (Request::Get { to, .. }, Some(Ok(Finished::Stored { root: Some(root), size, .. }))) =
-            (goal, end)
+        if let (
+            Request::Get { to, .. },
+            Some(Ok(Finished::Stored {
+                root: Some(root),
+                size,
+                ..
+            })),
+        ) = (goal, end)
         {
             let content = arena.machines[machine].disk.content(LOCAL, &to.path);
             let content = content.expect("it was stored");

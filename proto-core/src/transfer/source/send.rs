@@ -22,7 +22,7 @@ impl Source {
         let mut ready = lost.filter_map(|part| Some((part.clone(), self.bytes(part)?)));
         ready.next().or_else(|| {
             let block = self.first_unsent();
-            if self.next_send >= self.size() || block >= self.credit {
+            if self.next_send >= self.size() || block >= self.credit || self.has_many_ranges() {
                 return None;
             }
             let end = ((block + 1) * u64::from(BLOCK_SIZE)).min(self.size());
@@ -93,7 +93,9 @@ impl Source {
             return false;
         }
         self.lost.remove(range.clone());
-        self.acked_bytes += self.acked.insert(range);
+        let new = self.acked.insert(range);
+        self.acked_bytes += new;
+        self.moved += new;
         let before = self.acked_most;
         self.acked_most = before.max(self.acked_bytes);
         let block = u64::from(BLOCK_SIZE);
