@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use sim::hostile::{HostilePlan, Lie, Silence};
+use sim::disk::Content;
+use sim::hostile::{Hostile, HostilePlan, Lie, Silence};
 use sim::rng::Rng;
+use tests::scenario::{get, hash, open, path, run, seeded, stored_root};
+use tests::{Pair, ROOT};
 
 use crate::worlds::{add, client_lies, stranger_lies};
 
@@ -62,4 +65,27 @@ fn h10_a_stranger_gets_nothing_by_lies() {
         let plan = HostilePlan::draw(&mut Rng::new(seed, 2));
         stranger_lies(&plan, seed);
     }
+}
+
+/// Lies are sealed with whatever keys there are; these ones do no harm.
+#[test]
+fn lies_travel_over_tls() {
+    let content = Content::generated(5, 300_000);
+    let plan = HostilePlan {
+        lies: [
+            Lie::AckDelay,
+            Lie::PingFlood,
+            Lie::Duplicate,
+            Lie::CreditLess,
+        ]
+        .map(|lie| (lie, 300_000))
+        .into(),
+        ..HostilePlan::default()
+    };
+    let provider = Hostile::new(seeded(1), plan, 3);
+    let mut pair = Pair::new(provider.clone(), seeded(2));
+    pair.server.disk.plant(ROOT, &path("f"), content.clone(), 7);
+    open(&mut pair);
+    assert_eq!(stored_root(&run(&mut pair, get("f"))), Some(hash(&content)));
+    assert!(provider.told().rewritten > 10);
 }

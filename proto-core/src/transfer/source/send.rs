@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::{LOST_BLOCKS_SEEN, Source};
+use super::{LOST_BLOCKS_SEEN, RANGES_MAX, Source};
 use crate::file::BLOCK_SIZE;
 use crate::peer::{PacketWriter, SentFrame};
 use crate::slab::Key;
@@ -22,7 +22,8 @@ impl Source {
         let mut ready = lost.filter_map(|part| Some((part.clone(), self.bytes(part)?)));
         ready.next().or_else(|| {
             let block = self.first_unsent();
-            if self.next_send >= self.size() || block >= self.credit || self.has_many_ranges() {
+            if self.next_send >= self.size() || block >= self.credit || self.ranges() >= RANGES_MAX
+            {
                 return None;
             }
             let end = ((block + 1) * u64::from(BLOCK_SIZE)).min(self.size());
