@@ -140,9 +140,8 @@ impl Peer {
     /// What any authentic packet tells.
     fn on_authentic(&mut self, now: Instant, header: &PartialHeader, opened: &Opened) {
         self.packets_received += 1;
-        // Each end says something every third of the time-out: more than half of it is a path that was cut.
-        if now.since(self.last_heard) > self.idle_timeout / 2 {
-            self.transfers.heard_again(now);
+        if self.is_silent(now) {
+            self.transfers.excuse_silence(now);
         }
         self.last_heard = now;
         if !self.ids.remote_known

@@ -46,8 +46,8 @@ impl Progress {
         }
     }
 
-    /// The peer is heard again after a silence so long that the path must have been cut.
-    pub(super) fn heard_again(&mut self, now: Instant) {
+    /// The peer was silent for so long that the path may have been cut: its time begins anew.
+    pub(super) fn excuse_silence(&mut self, now: Instant) {
         if let Some(mark) = &mut self.mark
             && self.silences < SILENCES_MAX
         {
@@ -101,7 +101,7 @@ mod tests {
         let mut progress = Progress::default();
         progress.note(at(0), owed(false, 0), owed(true, 0));
         for n in 1..=10 {
-            progress.heard_again(at(40 * n));
+            progress.excuse_silence(at(40 * n));
         }
         assert_eq!(progress.deadline(), Some(at(40 * 4 + 60)));
     }

@@ -311,9 +311,9 @@ impl Transfers {
         !self.lost && self.progress.deadline().is_some_and(|at| at <= now)
     }
 
-    /// The peer is heard again after a long silence.
-    pub(crate) fn heard_again(&mut self, now: Instant) {
-        self.progress.heard_again(now);
+    /// The peer was silent for so long that the path may have been cut.
+    pub(crate) fn excuse_silence(&mut self, now: Instant) {
+        self.progress.excuse_silence(now);
     }
 
     /// Refuses requests that were not decided, or found no memory, in time; lets those go on that waited for memory.

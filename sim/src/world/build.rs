@@ -158,10 +158,9 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
         let name = format!("user{index}");
         let joins = Instant::ZERO + client.joins;
         let there = address(SERVER_HOST);
-        let room = scenario.server.limits.transfers_per_session;
         world.hosts.push(host);
         world.server.add_user(key);
-        let user = User::new(name, there, server_key, joins, &client.goals, room);
+        let user = User::new(name, there, server_key, joins, &client.goals);
         world.users.push(user);
         world.validated.push(false);
         world.unruly_clients.push(client.host.disk.has_faults());

@@ -77,8 +77,6 @@ pub(super) struct User {
     transfers: BTreeMap<TransferId, usize>,
     /// There was no room for one more transfer.
     full: bool,
-    /// The server has room for fewer transfers than this user has goals: `Busy` means to try later.
-    server_may_be_busy: bool,
     /// Sessions that ended before their time.
     pub(super) sessions_lost: u32,
     /// Transfers that were begun.
@@ -94,9 +92,7 @@ impl User {
         server_key: PublicKey,
         joins: Instant,
         goals: &[GoalPlan],
-        server_transfers: u32,
     ) -> Self {
-        let server_may_be_busy = goals.len() > server_transfers as usize;
         let goal = |plan: &GoalPlan| GoalRun {
             state: State::Waiting(joins + plan.starts),
             plan: plan.clone(),
@@ -116,7 +112,6 @@ impl User {
             goals: goals.iter().map(goal).collect(),
             transfers: BTreeMap::new(),
             full: false,
-            server_may_be_busy,
             sessions_lost: 0,
             started: 0,
             bytes: 0,
@@ -324,7 +319,7 @@ impl User {
             self.full = true;
             return Ok(None);
         }
-        if result == Err(Failure::Refused(ErrorCode::Busy)) && self.server_may_be_busy {
+        if result == Err(Failure::Refused(ErrorCode::Busy)) {
             run.state = State::Waiting(now + RETRY_AFTER);
             return Ok(None);
         }
