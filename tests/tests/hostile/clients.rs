@@ -22,7 +22,7 @@ const SERVERS: [Lie; 4] = [
 fn each_lie_alone() {
     for lie in Lie::ALL {
         let mut sum = BTreeMap::new();
-        for (seed, rate) in [3_000, 30_000, 300_000, 1_000_000].into_iter().enumerate() {
+        for (seed, rate) in [20_000, 300_000, 1_000_000].into_iter().enumerate() {
             add(
                 &mut sum,
                 &client_lies(&HostilePlan::only(lie, rate), seed as u64),

@@ -11,7 +11,7 @@ use crate::worlds::{add, server_lies};
 fn each_lie_alone() {
     for lie in Lie::ALL {
         let mut sum = BTreeMap::new();
-        for (seed, rate) in [3_000, 30_000, 300_000, 1_000_000].into_iter().enumerate() {
+        for (seed, rate) in [20_000, 300_000, 1_000_000].into_iter().enumerate() {
             add(
                 &mut sum,
                 &server_lies(&HostilePlan::only(lie, rate), seed as u64),
