@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use crate::crypto::Provider;
+use crate::fault::{FaultHook, Faults};
 use crate::limits::Limits;
 use crate::time::Duration;
 
@@ -23,6 +24,8 @@ pub struct Config {
     pub congestion: CongestionControl,
     /// Numbers that bound the endpoint.
     pub limits: Limits,
+    /// Faults that strike inside the core, for tests; none by default.
+    pub faults: Option<Arc<dyn FaultHook>>,
 }
 
 /// The congestion controllers to choose from.
@@ -46,6 +49,7 @@ impl Config {
             receive_buffer: 0,
             congestion: CongestionControl::default(),
             limits: Limits::default(),
+            faults: None,
         }
     }
 
@@ -56,5 +60,10 @@ impl Config {
             accept: true,
             ..Self::new(provider)
         }
+    }
+
+    /// The hook for a part of the state.
+    pub(crate) fn faults(&self) -> Faults {
+        Faults::new(self.faults.as_ref())
     }
 }

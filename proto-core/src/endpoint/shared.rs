@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::config::Config;
 use crate::endpoint::DropReason;
+use crate::fault::Faults;
 use crate::file::Pool;
 use crate::peer::SentFrame;
 use crate::rng::{Rng, Stream};
@@ -18,6 +19,7 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) rng: Rng,
     pub(crate) drops: [u64; DropReason::COUNT],
+    pub(crate) faults: Faults,
     next_file: u64,
     /// Lists for the frames of the packets in the making, used again and again.
     scratch: Vec<Vec<SentFrame>>,
@@ -25,12 +27,15 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(config: Arc<Config>, seed: [u8; 32]) -> Self {
-        let pool = Pool::new(config.limits.sink_blocks, config.limits.source_blocks);
+        let pool = Pool::new(config.limits.sink_blocks, config.limits.source_blocks)
+            .with_faults(config.faults());
+        let faults = config.faults();
         Self {
             config,
             pool,
             rng: Rng::new(seed, Stream::Wire),
             drops: [0; DropReason::COUNT],
+            faults,
             next_file: 0,
             scratch: Vec::new(),
         }

@@ -145,7 +145,7 @@ impl Peer {
     }
 
     /// Sends up to two packets that must be acknowledged, with the oldest unacknowledged data (RFC 9002 §6.2.4).
-    fn probe(&mut self, now: Instant, shared: &mut Shared, level: Level) {
+    pub(super) fn probe(&mut self, now: Instant, shared: &mut Shared, level: Level) {
         let Self {
             recovery,
             transfers,

@@ -50,6 +50,11 @@ impl Path {
         }
     }
 
+    /// Bytes that were sent beyond what an unproven address may get.
+    pub(crate) fn excess(&self) -> u64 {
+        self.sent.saturating_sub(AMPLIFICATION * self.received)
+    }
+
     pub(crate) fn bytes_sent(&self) -> u64 {
         self.sent
     }

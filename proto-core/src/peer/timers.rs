@@ -1,8 +1,10 @@
 //! When a session wants to be woken, and what it does then.
 
 use super::{Peer, State};
+use crate::crypto::Level;
 use crate::endpoint::{Reason, Shared};
 use crate::event::CloseCause;
+use crate::fault::Fault;
 use crate::recovery::Timer;
 use crate::time::{Duration, Instant};
 use crate::wire::CloseCode;
@@ -11,6 +13,9 @@ impl Peer {
     /// The earliest time at which something is to be done, and what.
     pub(crate) fn deadline(&self) -> Option<(Instant, Reason)> {
         let phase = match self.state {
+            State::Gone if self.faults.strikes(Fault::TimerAfterEnd) => {
+                return Some((Instant::from_nanos(u64::MAX), Reason::Idle));
+            }
             State::Gone => return None,
             State::Closing { until, .. } => return Some((until, Reason::Closing)),
             State::Handshaking { until } => Some((until, Reason::Handshake)),
@@ -23,6 +28,7 @@ impl Peer {
             .iter()
             .filter(|space| !space.ack_now && !space.discarded);
         let ack = acks.filter_map(|space| space.received.ack_deadline()).min();
+        let ack = ack.filter(|_| !self.faults.strikes(Fault::AckTimerForgotten));
         let recovery = self.recovery.deadline().map(|(at, timer)| match timer {
             Timer::Loss => (at, Reason::LossDetection),
             Timer::Pto => (at, Reason::ProbeTimeout),
@@ -73,7 +79,7 @@ impl Peer {
         }
         if self.keep_alive_at().is_some_and(|at| at <= now) {
             self.last_ping = now;
-            let space = &mut self.spaces[crate::crypto::Level::Data as usize];
+            let space = &mut self.spaces[Level::Data as usize];
             space.probes = space.probes.max(1);
         }
         if self.keys.deadline().is_some_and(|at| at <= now) {
@@ -94,6 +100,9 @@ impl Peer {
         if self.recovery.deadline().is_some_and(|(at, _)| at <= now) {
             self.handle_recovery_timeout(now, shared);
         }
+        if self.confirmed && self.state.is_live() && self.faults.strikes(Fault::ProbeEarly) {
+            self.probe(now, shared, Level::Data);
+        }
     }
 
     /// Whether the path may be cut: each end says something every third of the time-out.
@@ -103,11 +112,17 @@ impl Peer {
 
     /// When silence has lasted too long (RFC 9000 §10.1).
     fn idle_at(&self) -> Instant {
+        if self.faults.strikes(Fault::IdleTimerForgotten) {
+            return Instant::from_nanos(u64::MAX);
+        }
         self.last_heard + self.idle_timeout.max(3 * self.recovery.pto())
     }
 
     /// When a PING keeps the session alive: while a transfer is open, or the user is asked whether to trust the peer (T8).
     fn keep_alive_at(&self) -> Option<Instant> {
+        if self.faults.strikes(Fault::KeepAliveForgotten) {
+            return None;
+        }
         let wanted = match self.state {
             State::Unadmitted { until } => until.is_none(),
             State::Open => !self.transfers.is_idle(),

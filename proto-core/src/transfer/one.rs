@@ -1,5 +1,6 @@
 //! One transfer: asked, decided, done, ended.
 
+mod audit;
 mod ending;
 mod events;
 mod frames_in;
@@ -18,6 +19,7 @@ use super::progress::Owed;
 use super::sink::Plan;
 use super::{Context, Decision, OpTag, Overwrite, Request};
 use crate::event::{Failure, FileInfo, Finished};
+use crate::fault::{Fault as Planted, Faults};
 use crate::file::{Block, FileError, Meta, Operation, Outcome};
 use crate::time::Instant;
 use crate::wire::{Durability, ErrorCode, FilePath, RequestKind};
@@ -90,6 +92,7 @@ pub(super) struct Transfer {
     decide_by: Option<Instant>,
     /// What the session's progress knows of.
     owed: Owed,
+    faults: Faults,
 }
 
 impl Transfer {
@@ -113,6 +116,7 @@ impl Transfer {
             ended: cx.now,
             decide_by: None,
             owed: Owed::default(),
+            faults: cx.config.faults(),
         }
     }
 
@@ -288,7 +292,10 @@ impl Transfer {
 
     /// Goes as far through the phases as what has happened allows.
     pub(super) fn advance(&mut self, cx: &mut Context<'_>) {
-        if self.phase == Phase::Waiting && self.job.begin(cx, !self.asked.compare) {
+        if self.phase == Phase::Waiting
+            && !self.faults.strikes(Planted::MemoryShort)
+            && self.job.begin(cx, !self.asked.compare)
+        {
             self.phase = Phase::Preparing;
         }
         self.job.regain_memory(cx);

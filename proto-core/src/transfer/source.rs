@@ -1,5 +1,6 @@
 //! The end that bytes come from: it reads ahead, sends, and sends again.
 
+mod audit;
 mod held;
 mod ops;
 mod send;
@@ -12,6 +13,7 @@ use super::codes::Fault;
 use super::delivery::Delivery;
 use super::progress::Owed;
 use super::{Context, Place};
+use crate::fault::{Fault as Planted, Faults};
 use crate::file::{BLOCK_SIZE, HashTree, Meta, PIECE_BLOCKS, Value};
 use crate::id::FileId;
 use crate::range_set::RangeSet;
@@ -76,6 +78,7 @@ pub(super) struct Source {
     pub(super) entry: Delivery,
     pub(super) seal: Delivery,
     check: Check,
+    faults: Faults,
 }
 
 /// Whether the file's version is known to be that of `Open`.
@@ -98,10 +101,10 @@ impl Source {
         let Some(held) = Held::reserve(cx.pool, cx.config.limits.read_ahead_blocks) else {
             return Err(place);
         };
-        Ok(Self::with(place, held, go))
+        Ok(Self::with(place, held, go, cx.config.faults()))
     }
 
-    fn with(place: Place, held: Held, go: bool) -> Self {
+    fn with(place: Place, held: Held, go: bool, faults: Faults) -> Self {
         Self {
             place,
             file: None,
@@ -127,6 +130,7 @@ impl Source {
             entry: Delivery::Unneeded,
             seal: Delivery::Unneeded,
             check: Check::Needed,
+            faults,
         }
     }
 
@@ -256,6 +260,9 @@ impl Source {
         self.held.clear(cx.pool);
         self.lost.clear();
         self.pieces.clear();
+        if self.faults.strikes(Planted::SourceFileLeftOpen) {
+            self.file = None;
+        }
         self.settle(cx);
     }
 
@@ -309,7 +316,7 @@ mod tests {
         let Some(held) = Held::reserve(&mut Pool::new(1, 2), 0) else {
             unreachable!("the pool has as much")
         };
-        let mut source = Source::with(place, held, true);
+        let mut source = Source::with(place, held, true, Faults::default());
         source.meta = Some(Meta {
             kind: EntryKind::File,
             size: blocks * u64::from(BLOCK_SIZE),

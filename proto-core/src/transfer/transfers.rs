@@ -11,6 +11,7 @@ use super::progress::Progress;
 use super::{Context, Decision, OpTag, Request, TransferEvent};
 use crate::crypto::Direction;
 use crate::endpoint::{StaleId, StartError};
+use crate::fault::{Fault as Planted, Faults};
 use crate::file::{Block, FileError, Operation, Outcome};
 use crate::limits::Limits;
 use crate::slab::{Key, Slab};
@@ -41,12 +42,12 @@ pub(crate) enum Taken {
 #[derive(Debug)]
 pub(crate) struct Transfers {
     direction: Direction,
-    open_max: u32,
+    pub(super) open_max: u32,
     early_max: u32,
     read_ahead: u32,
-    all: Slab<Transfer>,
+    pub(super) all: Slab<Transfer>,
     /// Transfers that have a number, by number.
-    routes: Vec<(u64, Key)>,
+    pub(super) routes: Vec<(u64, Key)>,
     /// Client: the number of the next request.
     next_number: u64,
     /// Client: requests that have arrived. Server: requests that were seen.
@@ -58,6 +59,7 @@ pub(crate) struct Transfers {
     served: u64,
     retry_at: Option<Instant>,
     progress: Progress,
+    faults: Faults,
 }
 
 impl Transfers {
@@ -77,7 +79,15 @@ impl Transfers {
             served: 0,
             retry_at: None,
             progress: Progress::default(),
+            faults: Faults::default(),
         }
+    }
+
+    /// The same, with planted bugs.
+    pub(crate) fn with_faults(mut self, faults: Faults) -> Self {
+        self.admitted = faults.strikes(Planted::AdmissionUnheeded);
+        self.faults = faults;
+        self
     }
 
     /// The application has admitted the peer: it is told of requests from now on.
@@ -257,6 +267,15 @@ impl Transfers {
             .map(|(key, _)| key)
     }
 
+    /// The first transfer that is it, or the last one.
+    fn find_in_turn(&self, last: bool, is_it: impl Fn(&Transfer) -> bool) -> Option<Key> {
+        if !last {
+            return self.find(is_it);
+        }
+        let all = self.all.iter().filter(|(_, transfer)| is_it(transfer));
+        all.last().map(|(key, _)| key)
+    }
+
     /// Whether [`poll_op`](Self::poll_op) has something.
     pub(crate) fn has_ops(&self) -> bool {
         self.find(|transfer| transfer.has_op(self.read_ahead))
@@ -266,7 +285,8 @@ impl Transfers {
     /// The next operation to lend.
     pub(crate) fn poll_op(&mut self, cx: &mut Context<'_>) -> Option<(Key, OpTag, Operation)> {
         loop {
-            let key = self.find(|transfer| transfer.has_op(self.read_ahead))?;
+            let last = self.faults.strikes(Planted::OpOutOfTurn);
+            let key = self.find_in_turn(last, |transfer| transfer.has_op(self.read_ahead))?;
             let polled = self.all.get_mut(key)?.poll_op(cx);
             let failed = polled.is_err();
             let op = self.local(cx, key, polled).flatten();
@@ -287,7 +307,10 @@ impl Transfers {
 
     /// The next thing to tell the application.
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Option<(Key, TransferEvent)> {
-        let key = self.find(|transfer| transfer.has_event(self.admitted, self.lost))?;
+        let last = self.faults.strikes(Planted::EventOutOfTurn);
+        let key = self.find_in_turn(last, |transfer| {
+            transfer.has_event(self.admitted, self.lost)
+        })?;
         let event = self
             .all
             .get_mut(key)?
@@ -298,10 +321,11 @@ impl Transfers {
 
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        let forgotten = self.faults.strikes(Planted::DecisionTimerForgotten);
         let decisions = self
             .all
             .iter()
-            .filter_map(|(_, transfer)| transfer.decide_by());
+            .filter_map(|(_, transfer)| transfer.decide_by().filter(|_| !forgotten));
         let stall = self.progress.deadline().filter(|_| !self.lost);
         decisions.chain(self.retry_at).chain(stall).min()
     }
