@@ -142,6 +142,9 @@ impl Peer {
     /// What any authentic packet tells.
     fn on_authentic(&mut self, now: Instant, header: &PartialHeader, opened: &Opened) {
         self.packets_received += 1;
+        if self.is_silent(now) {
+            self.transfers.excuse_silence(now);
+        }
         self.last_heard = now;
         if !self.ids.remote_known
             && let Some(source) = header.source

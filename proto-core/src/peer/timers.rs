@@ -89,6 +89,13 @@ impl Peer {
         if self.transfers.deadline().is_some_and(|at| at <= now) {
             let mut cx = shared.context(now, self.recovery.rtt().smoothed());
             self.transfers.handle_timeout(&mut cx);
+            // A peer that is silent is the idle time-out's affair.
+            if self.transfers.is_stalled(now) && self.is_silent(now) {
+                self.transfers.excuse_silence(now);
+            }
+            if self.transfers.is_stalled(now) {
+                return self.fail(now, shared, CloseCode::Stalled);
+            }
         }
         if self.recovery.deadline().is_some_and(|(at, _)| at <= now) {
             self.handle_recovery_timeout(now, shared);
@@ -96,6 +103,11 @@ impl Peer {
         if self.confirmed && self.state.is_live() && self.faults.strikes(Fault::ProbeEarly) {
             self.probe(now, shared, Level::Data);
         }
+    }
+
+    /// Whether the path may be cut: each end says something every third of the time-out.
+    pub(super) fn is_silent(&self, now: Instant) -> bool {
+        now.since(self.last_heard) > self.idle_timeout / 2
     }
 
     /// When silence has lasted too long (RFC 9000 §10.1).

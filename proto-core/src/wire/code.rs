@@ -27,6 +27,8 @@ pub enum CloseCode {
     Busy,
     /// 0x22: the server is going down.
     ShuttingDown,
+    /// 0x23: the peer owed bytes and moved next to none for a minute.
+    Stalled,
     /// 0x100–0x1ff: TLS alert, as RFC 9001 §4.8.
     Crypto(u8),
     /// Any other.
@@ -50,6 +52,7 @@ impl CloseCode {
             Self::Refused => 0x20,
             Self::Busy => 0x21,
             Self::ShuttingDown => 0x22,
+            Self::Stalled => 0x23,
             Self::Crypto(alert) => 0x100 | alert as u64,
             Self::Other(code) => code,
         }
@@ -71,6 +74,7 @@ impl CloseCode {
             0x20 => Self::Refused,
             0x21 => Self::Busy,
             0x22 => Self::ShuttingDown,
+            0x23 => Self::Stalled,
             0x100..=0x1ff => Self::Crypto(code as u8),
             _ => Self::Other(code),
         }

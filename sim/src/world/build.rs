@@ -224,7 +224,6 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
             standing,
             gives_up: (standing != Standing::Honest)
                 .then(|| Instant::ZERO + healed.max(client.joins) + FAITH),
-            server_transfers: scenario.server.limits.limits().transfers_per_session,
         };
         let goals = expected_goals(scenario, user, client);
         let of = User::new(setup, goals);

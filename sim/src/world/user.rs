@@ -97,8 +97,6 @@ pub(super) struct Setup {
     pub(super) standing: Standing,
     /// When the user gives up, if lies keep the goals from being met.
     pub(super) gives_up: Option<Instant>,
-    /// Transfers of a session that the server takes.
-    pub(super) server_transfers: u32,
 }
 
 /// One user.
@@ -118,8 +116,6 @@ pub(super) struct User {
     transfers: BTreeMap<TransferId, usize>,
     /// There was no room for one more transfer.
     full: bool,
-    /// The server has room for fewer transfers than this user has goals: `Busy` means to try later.
-    server_may_be_busy: bool,
     /// Sessions that ended before their time.
     sessions_lost: u32,
     /// Transfers that were begun.
@@ -132,7 +128,6 @@ pub(super) struct User {
 
 impl User {
     pub(super) fn new(setup: Setup, goals: Vec<(GoalPlan, Expect)>) -> Self {
-        let server_may_be_busy = goals.len() > setup.server_transfers as usize;
         let goal = |(plan, expect): (GoalPlan, Expect)| GoalRun {
             state: State::Waiting(setup.joins + plan.starts),
             plan,
@@ -157,7 +152,6 @@ impl User {
             goals: goals.into_iter().map(goal).collect(),
             transfers: BTreeMap::new(),
             full: false,
-            server_may_be_busy,
             sessions_lost: 0,
             started: 0,
             connections: 0,
@@ -406,7 +400,7 @@ impl User {
             self.full = true;
             return Ok(None);
         }
-        if result == Err(Failure::Refused(ErrorCode::Busy)) && self.server_may_be_busy {
+        if result == Err(Failure::Refused(ErrorCode::Busy)) {
             run.state = State::Waiting(now + RETRY_AFTER);
             return Ok(None);
         }

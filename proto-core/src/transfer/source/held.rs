@@ -10,6 +10,13 @@ const PER_READ_AHEAD: u32 = 2;
 /// Blocks that a source cannot do without: one to read on with, one to read again what was lost.
 const MIN_BLOCKS: u32 = 2;
 
+/// Blocks that a source of this read-ahead asks for.
+fn wanted(read_ahead: u32) -> u32 {
+    read_ahead
+        .saturating_mul(PER_READ_AHEAD)
+        .saturating_add(MIN_BLOCKS)
+}
+
 /// A source's share of the pool, and what is in it.
 #[derive(Debug)]
 pub(super) struct Held {
@@ -28,18 +35,22 @@ struct Slot {
 impl Held {
     /// Promised memory for one source; `None` when the pool has not enough now.
     pub(super) fn reserve(pool: &mut Pool, read_ahead: u32) -> Option<Self> {
-        let wanted = read_ahead
-            .saturating_mul(PER_READ_AHEAD)
-            .saturating_add(MIN_BLOCKS);
-        let reserved = pool.reserve(Use::Source, wanted);
-        if reserved < MIN_BLOCKS {
-            pool.release(Use::Source, reserved);
-            return None;
-        }
+        let reserved = pool.reserve_source(MIN_BLOCKS, wanted(read_ahead))?;
         Some(Self {
             reserved,
             blocks: Vec::with_capacity(reserved as usize),
         })
+    }
+
+    /// Whether there is a promise.
+    pub(super) fn is_reserved(&self) -> bool {
+        self.reserved > 0
+    }
+
+    /// Looks for a promise again after [`release`](Self::release).
+    pub(super) fn regain(&mut self, pool: &mut Pool, read_ahead: u32) {
+        let reserved = pool.reserve_source(MIN_BLOCKS, wanted(read_ahead));
+        self.reserved = reserved.unwrap_or(0);
     }
 
     /// Blocks that are here, and those promised.
