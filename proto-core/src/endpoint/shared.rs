@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 
 use crate::config::Config;
 use crate::endpoint::DropReason;
+use crate::endpoint::id_cipher::IdCipher;
+use crate::endpoint::reset::ResetKey;
 use crate::file::Pool;
 use crate::peer::SentFrame;
 use crate::rng::{Rng, Stream};
@@ -17,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) pool: Pool,
     pub(crate) rng: Rng,
+    pub(crate) ids: IdCipher,
+    pub(crate) resets: ResetKey,
     pub(crate) drops: [u64; DropReason::COUNT],
     next_file: u64,
     /// Lists for the frames of the packets in the making, used again and again.
@@ -26,9 +30,14 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(config: Arc<Config>, seed: [u8; 32]) -> Self {
         let pool = Pool::new(config.limits.sink_blocks, config.limits.source_blocks);
+        let mut secrets = Rng::new(seed, Stream::Secret);
+        let ids = IdCipher::new(&mut secrets);
+        let resets = ResetKey::new(&mut secrets);
         Self {
             config,
             pool,
+            ids,
+            resets,
             rng: Rng::new(seed, Stream::Wire),
             drops: [0; DropReason::COUNT],
             next_file: 0,

@@ -59,6 +59,7 @@ impl Peer {
         shared: &mut Shared,
     ) -> Result<(), CloseCode> {
         self.apply_params(shared)?;
+        self.issued.replenish();
         let server = self.direction == Direction::Server;
         let until = server.then(|| now + shared.config.limits.admission_timeout);
         self.state = State::Unadmitted { until };
@@ -69,6 +70,8 @@ impl Peer {
             self.handshake_done_pending = true;
             self.on_confirmed(now);
         }
+        // A client may have moved during the handshake.
+        self.challenge_paths(now, shared);
         Ok(())
     }
 

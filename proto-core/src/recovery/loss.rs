@@ -39,6 +39,7 @@ impl<F: Copy> Recovery<F> {
         let Some(largest) = space.largest_acked else {
             return;
         };
+        let path_first = space.path_first;
         let mut freed = 0;
         let mut dead_since = None;
         space.loss_time = None;
@@ -60,7 +61,7 @@ impl<F: Copy> Recovery<F> {
                     }
                     space.resolve(index - 1, Fate::Lost, fate);
                     losses.packets += 1;
-                    if packet.in_flight {
+                    if packet.in_flight && packet.number >= path_first {
                         freed += u64::from(packet.bytes);
                         losses.newest = losses.newest.max(Some(packet.time));
                     }

@@ -86,7 +86,7 @@ fn the_table_of_frames_is_right() {
         .map(|row| format!("{} {} {}", row[0], row[1], row[4]))
         .collect();
     assert_eq!(table, with_vector);
-    assert_eq!(table.len(), 19);
+    assert_eq!(table.len(), 23);
 }
 
 #[test]
@@ -323,6 +323,19 @@ fn fields(frame: &Frame<'_>) -> String {
             format!(" delay={} ranges={}", ack.delay, ranges.join(","))
         }
         Frame::Crypto { offset, data } => format!(" offset={offset} data={}", hex::encode(data)),
+        Frame::NewConnectionId {
+            sequence,
+            retire_prior_to,
+            id,
+            token,
+        } => format!(
+            " sequence={sequence} retire_prior_to={retire_prior_to} id={id} token={}",
+            hex::encode(token)
+        ),
+        Frame::RetireConnectionId { sequence } => format!(" sequence={sequence}"),
+        Frame::PathChallenge { data } | Frame::PathResponse { data } => {
+            format!(" data={}", hex::encode(data))
+        }
         Frame::Close { code, reason } => {
             format!(" code={} reason={}", name(&code), hex::encode(reason))
         }
