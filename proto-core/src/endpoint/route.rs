@@ -40,13 +40,12 @@ impl Endpoint {
             }
             let (packet, next) = rest.split_at_mut(header.end);
             let handled = match self.route(&meta, &header) {
-                Some((key, sequence)) => {
+                Some(key) => {
                     let arrival = Arrival {
                         source: meta.source,
                         local: meta.local,
                         size,
                         counted,
-                        sequence,
                     };
                     counted = true;
                     self.deliver(now, key, &header, packet, &arrival)
@@ -80,17 +79,17 @@ impl Endpoint {
         }
     }
 
-    /// The session that the packet says it is for, and which of its ids it says so by.
-    fn route(&self, meta: &DatagramMeta, header: &PartialHeader) -> Option<(Key, u16)> {
+    /// The session that the packet says it is for.
+    fn route(&self, meta: &DatagramMeta, header: &PartialHeader) -> Option<Key> {
         if header.kind == PacketKind::Initial
             && let Some(&key) = self.originals.get(&(meta.source, header.destination))
         {
-            return Some((key, 0));
+            return Some(key);
         }
         let place = self.shared.ids.find(header.destination)?;
         let key = self.peers.key_at(place.index)?;
         let peer = self.peers.get(key)?;
-        (place.is(key) && peer.has_id(place.sequence)).then_some((key, place.sequence))
+        (place.is(key) && peer.has_id(place.sequence)).then_some(key)
     }
 
     fn deliver(
@@ -155,7 +154,6 @@ impl Endpoint {
             local: meta.local,
             size,
             counted: false,
-            sequence: 0,
         };
         peer.on_datagram(&arrival);
         peer.handle_packet(now, &mut self.shared, header, packet, &arrival)?;

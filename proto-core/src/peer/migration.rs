@@ -69,20 +69,16 @@ impl Peer {
         if self.direction == Direction::Client {
             return self.note_local(now, arrival);
         }
-        let same_id = core::mem::replace(&mut self.heard_on, arrival.sequence) == arrival.sequence;
         if arrival.source == self.path.remote || packet.is_probing {
             return;
         }
         if let Some(previous) = self.previous.take_if(|path| path.remote == arrival.source) {
             self.go_to(previous);
         } else {
-            // A path gets an id that no other has had (T1). A peer that keeps its own has not noticed that its address changed,
-            // and gives nothing more away when we keep ours for want of another (RFC 9000 §9.5).
-            let destination = match self.destinations.take_unused() {
-                Some(destination) => destination,
-                None if same_id => self.path.destination,
-                None => return,
-            };
+            // A path gets an id that no other has had (T1). When there is none, during the handshake or in a row of moves
+            // within a round trip, the session is worth more than that nobody can tell the two paths belong together.
+            let unused = self.destinations.take_unused();
+            let destination = unused.unwrap_or(self.path.destination);
             let mut path = Path::new(arrival.source, arrival.local, false, destination);
             path.on_received(arrival.size);
             let left = core::mem::replace(&mut self.path, path);
@@ -142,11 +138,14 @@ impl Peer {
     }
 
     /// The peer is where the path leads: estimates of another network no longer hold (T3, RFC 9000 §9.4). Another port alone
-    /// is most likely the same network behind a NAT that forgot.
+    /// is most likely the same network behind a NAT that forgot; but what was under way to the old one says nothing of congestion
+    /// when it does not arrive.
     fn on_address_proven(&mut self, now: Instant) {
         let known = core::mem::replace(&mut self.estimated_for, self.path.remote);
         if known.ip() != self.path.remote.ip() {
             self.restart_estimates(now);
+        } else if known != self.path.remote {
+            self.recovery.leave_path();
         }
     }
 

@@ -61,8 +61,6 @@ pub(crate) struct Peer {
     first_address: SocketAddr,
     /// The address of this end that the last packet came to (client).
     came_to: Option<IpAddr>,
-    /// Which of this end's ids the newest packet was sent to.
-    heard_on: u16,
     /// What PATH_RESPONSE is owed for, and where that came from; the oldest first.
     challenges: VecDeque<(SocketAddr, [u8; 8])>,
     /// UDP payload bytes of all paths.
@@ -216,7 +214,6 @@ impl Peer {
             estimated_for: opening.remote,
             first_address: opening.remote,
             came_to: None,
-            heard_on: 0,
             challenges: VecDeque::new(),
             bytes_sent: 0,
             bytes_received: 0,

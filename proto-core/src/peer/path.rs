@@ -23,8 +23,6 @@ pub(crate) struct Arrival {
     pub(crate) size: usize,
     /// The datagram's bytes were counted with an earlier packet in it.
     pub(crate) counted: bool,
-    /// Which of this end's ids it was sent to.
-    pub(crate) sequence: u16,
 }
 
 /// One path.

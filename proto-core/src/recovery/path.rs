@@ -2,6 +2,7 @@
 
 use super::Recovery;
 use super::rtt::Rtt;
+use super::space::Space;
 use crate::congestion::{Pacer, controller};
 use crate::time::{Duration, Instant};
 
@@ -9,10 +10,7 @@ impl<F: Copy> Recovery<F> {
     /// The session goes on along another network path: congestion window, round-trip time and datagram size begin anew.
     /// Packets that were sent before are still acknowledged or lost, and count for neither (RFC 9000 §9.4).
     pub fn on_new_path(&mut self, now: Instant, datagram_size: u16) {
-        for space in &mut self.spaces {
-            space.leave_path();
-        }
-        self.in_flight = 0;
+        self.leave_path();
         self.datagram_size = datagram_size;
         self.rtt = Rtt::new(self.initial_rtt);
         self.first_sample = None;
@@ -20,6 +18,13 @@ impl<F: Copy> Recovery<F> {
         self.control = controller(self.control_kind, datagram_size);
         self.pacer = Pacer::new(now, self.control.pacing_rate(&self.rtt), datagram_size);
         self.timers.reset_backoff();
+    }
+
+    /// What is under way went along another path, and leaves the congestion accounts: it is still acknowledged or lost, and
+    /// tells nothing of the present path.
+    pub fn leave_path(&mut self) {
+        self.spaces.iter_mut().for_each(Space::leave_path);
+        self.in_flight = 0;
     }
 
     /// The clock went on by `by` while nobody was there to take acknowledgements in: nothing became late by that, and no

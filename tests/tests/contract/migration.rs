@@ -59,6 +59,13 @@ fn check_wire(pair: &Pair) {
     }
 }
 
+/// Where the server sent its last 1-RTT packet.
+fn last_destination(pair: &Pair) -> SocketAddr {
+    let sent = pair.server.sent.iter().zip(&pair.server.destinations);
+    let last = sent.rev().find(|((_, bytes), _)| bytes[0] & 0x80 == 0);
+    *last.expect("the handshake is over").1
+}
+
 /// Runs the requests at the same time, with `also` before each step, and says how long that took.
 fn transfer(
     pair: &mut Pair,
@@ -116,7 +123,7 @@ fn t2_a_new_address_is_followed() {
                 check_wire(&pair);
                 worst = worst.max(time - usual.min(time));
                 pair.run_until(Duration::from_secs(1), |_| false);
-                assert_eq!(pair.server.destinations.last(), Some(&new));
+                assert_eq!(last_destination(&pair), new);
             }
             println!(
                 "{} requests to {new}: {usual:?} + {worst:?}",
@@ -137,7 +144,7 @@ fn t2_a_new_address_is_followed() {
 fn a_handshake_survives_a_new_address() {
     let content = Content::generated(5, 30_000);
     for new in [OTHER_PORT, OTHER_HOST] {
-        for at in 0..12 {
+        for at in 0..11 {
             let mut pair = pair(&content);
             for _ in 0..at {
                 pair.step();
@@ -145,10 +152,11 @@ fn a_handshake_survives_a_new_address() {
             pair.readdress(new);
             open(&mut pair);
             let took = pair.now.since(Instant::from_nanos(1));
-            assert!(took < Duration::from_secs(4), "{took:?}");
+            // What is lost of the first flight is sent again after the first probe time-out, which is 999 ms.
+            assert!(took < Duration::from_millis(1_100), "{took:?} at {at}");
             transfer(&mut pair, &[get("down"), put("up")], |_, _| {});
             pair.run_until(Duration::from_secs(1), |_| false);
-            assert_eq!(pair.server.destinations.last(), Some(&new));
+            assert_eq!(last_destination(&pair), new);
         }
     }
 }
@@ -185,10 +193,12 @@ fn t1_who_rebinds_takes_a_fresh_id() {
     let content = Content::generated(5, 300_000);
     let mut pair = pair(&content);
     open(&mut pair);
-    let mut moves = 0;
+    let begun = pair.now;
+    let mut moves = 0_u8;
     let mut seen = Vec::new();
-    transfer(&mut pair, &[get("down"), put("up")], |pair, step| {
-        if step % 40 == 30 && moves < 6 {
+    transfer(&mut pair, &[get("down"), put("up")], |pair, _| {
+        let due = begun + u32::from(moves + 1) * Duration::from_millis(70);
+        if pair.now >= due && moves < 6 {
             moves += 1;
             seen.push(pair.client.sent.len());
             pair.readdress(address(10 + moves, 1));
@@ -245,7 +255,7 @@ fn t2_a_spoofed_source_gains_nothing() {
             check_wire(&pair);
             check_amplification(&pair, spent.borrow().1);
             pair.run_until(Duration::from_secs(1), |_| false);
-            assert_eq!(pair.server.destinations.last(), Some(&client));
+            assert_eq!(last_destination(&pair), client);
         }
         println!("{} requests: {usual:?} + {worst:?}", requests.len());
         assert!(worst <= THREE_PTO, "{worst:?}");
