@@ -37,7 +37,7 @@ impl<F: Copy> Recovery<F> {
             .into_iter()
             .flatten()
         {
-            *at = *at + by;
+            *at += by;
         }
         self.timers.on_leap(by);
     }

@@ -143,10 +143,10 @@ impl<F> Space<F> {
     /// Everything happened `by` later.
     pub(super) fn on_leap(&mut self, by: Duration) {
         for packet in &mut self.packets {
-            packet.time = packet.time + by;
+            packet.time += by;
         }
         self.loss_time = self.loss_time.map(|at| at + by);
-        self.last_ack_eliciting = self.last_ack_eliciting + by;
+        self.last_ack_eliciting += by;
     }
 
     pub(super) fn shrink(&mut self) {

@@ -4,6 +4,7 @@ mod ack;
 mod bottleneck;
 mod loss;
 mod model;
+mod path;
 mod timer;
 
 use super::*;

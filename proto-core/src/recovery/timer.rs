@@ -65,7 +65,7 @@ impl Timers {
     }
 
     pub(super) fn on_leap(&mut self, by: Duration) {
-        self.restarted = self.restarted + by;
+        self.restarted += by;
     }
 
     pub(super) fn reset_backoff(&mut self) {
