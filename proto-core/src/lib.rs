@@ -24,7 +24,7 @@ mod time;
 mod transfer;
 pub mod wire;
 
-pub use config::{Config, CongestionControl};
+pub use config::{Config, CongestionControl, HostSecret};
 pub use endpoint::{
     Admission, ConnectError, DatagramMeta, DropReason, Endpoint, PeerStats, Reason, StaleId,
     StartError, Transmit,

@@ -34,6 +34,7 @@ use crate::wire::{CloseCode, ConnectionId};
 use deadlines::Deadlines;
 use id_cipher::SLOTS_MAX;
 use queue::Queue;
+use reset::Resets;
 use stateless::Answers;
 
 /// One socket: client and server role, every peer, every transfer.
@@ -65,6 +66,9 @@ pub struct Endpoint {
     /// that comes twice must not open a second session.
     originals: BTreeMap<(SocketAddr, ConnectionId), Key>,
     half_open: BTreeSet<Key>,
+    /// Sessions that this end opened, by the server's address.
+    servers: BTreeSet<(SocketAddr, Key)>,
+    resets: Resets,
     loans: Slab<Loan>,
     answers: Answers,
     deadlines: Deadlines,
@@ -100,6 +104,8 @@ impl Endpoint {
             peers: Slab::default(),
             originals: BTreeMap::new(),
             half_open: BTreeSet::new(),
+            servers: BTreeSet::new(),
+            resets: Resets::default(),
             loans: Slab::default(),
             answers: Answers::default(),
             deadlines: Deadlines::default(),
@@ -167,6 +173,7 @@ impl Endpoint {
         let key = self
             .peers
             .insert(Peer::new(now, &mut self.shared, opening)?);
+        self.servers.insert((address, key));
         self.settle(key);
         Ok(PeerId(key))
     }
@@ -387,8 +394,9 @@ impl Endpoint {
         }
         if peer.is_done() {
             let original = (peer.first_address(), peer.original_id());
-            if peer.direction() == Direction::Server {
-                self.originals.remove(&original);
+            match peer.direction() {
+                Direction::Server => drop(self.originals.remove(&original)),
+                Direction::Client => drop(self.servers.remove(&(original.0, key))),
             }
             self.peers.remove(key);
             self.deadlines.set(key.index, None);

@@ -24,7 +24,12 @@ impl Endpoint {
         while !rest.is_empty() {
             let header = match PartialHeader::decode(rest) {
                 Ok(header) => header,
-                Err(_) => return self.shared.drop_packet(DropReason::Malformed),
+                Err(_) => {
+                    if destination.is_none() {
+                        self.take_reset(now, meta.source, rest);
+                    }
+                    return self.shared.drop_packet(DropReason::Malformed);
+                }
             };
             match header.kind {
                 PacketKind::Initial | PacketKind::Handshake | PacketKind::Short => {}
@@ -36,6 +41,12 @@ impl Endpoint {
             }
             let first = destination.is_none();
             if *destination.get_or_insert(header.destination) != header.destination {
+                return self.shared.drop_packet(DropReason::UnknownSession);
+            }
+            if first && header.kind == PacketKind::Short && self.route(&meta, &header).is_none() {
+                if !self.take_reset(now, meta.source, rest) {
+                    self.answer_reset(now, &meta, header.destination, size);
+                }
                 return self.shared.drop_packet(DropReason::UnknownSession);
             }
             let (packet, next) = rest.split_at_mut(header.end);

@@ -32,7 +32,7 @@ impl Shared {
         let pool = Pool::new(config.limits.sink_blocks, config.limits.source_blocks);
         let mut secrets = Rng::new(seed, Stream::Secret);
         let ids = IdCipher::new(&mut secrets);
-        let resets = ResetKey::new(&mut secrets);
+        let resets = ResetKey::new(config.host_secret.as_ref(), &mut secrets);
         Self {
             config,
             pool,

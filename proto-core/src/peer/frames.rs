@@ -87,12 +87,12 @@ impl Peer {
                 sequence,
                 retire_prior_to,
                 id,
-                // Stateless resets are not believed in this version.
-                token: _,
+                token,
             } => {
                 let new = Destination {
                     sequence: *sequence,
                     id: *id,
+                    token: Some(**token),
                 };
                 self.destinations.on_new(new, *retire_prior_to)?;
                 self.replace_retired_ids();

@@ -96,6 +96,11 @@ impl Peer {
         if params.source_id != self.ids.remote || params.original_id != original {
             return Err(CloseCode::TransportParameter);
         }
+        let server = self.direction == Direction::Server;
+        if server && params.reset_token.is_some() {
+            return Err(CloseCode::TransportParameter);
+        }
+        self.path.destination.token = params.reset_token;
         let theirs = Duration::from_millis(params.max_idle_timeout_ms);
         self.idle_timeout = self.idle_timeout.min(theirs);
         self.recovery

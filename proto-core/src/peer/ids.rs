@@ -93,6 +93,19 @@ impl Issued {
 pub(super) struct Destination {
     pub(super) sequence: u64,
     pub(super) id: ConnectionId,
+    /// What a stateless reset of a session with this id ends with, if the peer has said so.
+    pub(super) token: Option<[u8; 16]>,
+}
+
+impl Destination {
+    /// The id of the handshake.
+    pub(super) fn first(id: ConnectionId) -> Self {
+        Self {
+            sequence: 0,
+            id,
+            token: None,
+        }
+    }
 }
 
 /// The peer's ids.
@@ -119,7 +132,7 @@ impl Destinations {
     pub(super) fn new(id: ConnectionId) -> Self {
         let mut active = [None; ACTIVE_MAX];
         active[0] = Some(Known {
-            destination: Destination { sequence: 0, id },
+            destination: Destination::first(id),
             used: true,
         });
         Self {
@@ -139,7 +152,7 @@ impl Destinations {
     ) -> Result<(), CloseCode> {
         let mut active = self.active.iter().flatten();
         let contradicts = |known: &Known| {
-            let Destination { sequence, id } = known.destination;
+            let Destination { sequence, id, .. } = known.destination;
             (sequence == new.sequence) != (id == new.id)
         };
         if active.any(contradicts) {
@@ -234,7 +247,7 @@ mod tests {
     fn id(n: u64) -> Destination {
         Destination {
             sequence: n,
-            id: ConnectionId(n.to_be_bytes()),
+            ..Destination::first(ConnectionId(n.to_be_bytes()))
         }
     }
 
@@ -295,10 +308,7 @@ mod tests {
         let wrong = [(1, 9), (9, 1), (0, 9)];
         for (sequence, n) in wrong {
             let mut ids = with_three_more();
-            let new = Destination {
-                sequence,
-                id: id(n).id,
-            };
+            let new = Destination { sequence, ..id(n) };
             assert_eq!(ids.on_new(new, 0), Err(CloseCode::ProtocolViolation));
         }
     }

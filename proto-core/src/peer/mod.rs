@@ -186,10 +186,9 @@ impl Peer {
         let is_server = opening.direction == Direction::Server;
         let local = shared.ids.issue(opening.key, 0);
         let remote = opening.remote_id.unwrap_or(opening.original);
-        let destination = Destination {
-            sequence: 0,
-            id: remote,
-        };
+        let destination = Destination::first(remote);
+        let resets = &shared.resets;
+        let reset_token = (is_server && resets.lasts()).then(|| resets.token(local));
         let mut params = Vec::new();
         TransportParams {
             max_idle_timeout_ms: u64::try_from(config.idle_timeout.as_millis()).unwrap_or(u64::MAX),
@@ -197,6 +196,7 @@ impl Peer {
             max_ack_delay_us: MAX_ACK_DELAY.as_micros() as u64,
             receive_buffer: config.receive_buffer,
             original_id: is_server.then_some(opening.original),
+            reset_token,
             source_id: local,
         }
         .encode(&mut params);

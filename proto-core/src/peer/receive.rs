@@ -171,10 +171,7 @@ impl Peer {
             self.ids.remote = source;
             self.ids.remote_known = true;
             self.destinations = Destinations::new(source);
-            self.path.destination = Destination {
-                sequence: 0,
-                id: source,
-            };
+            self.path.destination = Destination::first(source);
             if self.path.remote != arrival.source {
                 // A server that was reached as "any address".
                 self.path.remote = arrival.source;

@@ -183,14 +183,17 @@ fn params(bytes: &[u8]) -> (String, Vec<u8>) {
     let mut out = Vec::new();
     params.encode(&mut out);
     let original = params.original_id.map(|id| format!("original_id={id} "));
+    let token = params.reset_token;
+    let token = token.map(|token| format!(" reset_token={}", hex::encode(token)));
     let text = format!(
-        "{}source_id={} max_idle_timeout={} max_datagram={} max_ack_delay={} receive_buffer={}",
+        "{}source_id={} max_idle_timeout={} max_datagram={} max_ack_delay={} receive_buffer={}{}",
         original.unwrap_or_default(),
         params.source_id,
         params.max_idle_timeout_ms,
         params.max_datagram,
         params.max_ack_delay_us,
         params.receive_buffer,
+        token.unwrap_or_default(),
     );
     (text, out)
 }

@@ -137,6 +137,7 @@ impl Server {
         match cause {
             CloseCause::Peer(CloseCode::NoError)
             | CloseCause::TimedOut
+            | CloseCause::Reset
             | CloseCause::HandshakeTimedOut => Ok(()),
             CloseCause::Here(_) | CloseCause::Peer(_) => {
                 Err(format!("server: the session ended with {cause:?}"))

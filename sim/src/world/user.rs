@@ -354,7 +354,10 @@ impl User {
                 self.name
             ));
         }
-        let lost = matches!(cause, CloseCause::TimedOut | CloseCause::HandshakeTimedOut);
+        let lost = matches!(
+            cause,
+            CloseCause::TimedOut | CloseCause::Reset | CloseCause::HandshakeTimedOut
+        );
         match self.stage {
             Stage::Leaving(of) if of == peer => {
                 if !lost && cause != CloseCause::Here(CloseCode::NoError) {

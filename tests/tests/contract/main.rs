@@ -13,4 +13,5 @@ mod memory;
 mod migration;
 mod names;
 mod polls;
+mod resets;
 mod server;
