@@ -5,7 +5,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto_core::{CloseCause, Config, DatagramMeta, Endpoint, Event, HostSecret, Instant, PeerId};
+use proto_core::{
+    CloseCause, Config, DatagramMeta, Endpoint, Event, HostSecret, Instant, PeerId, StartError,
+};
 use sim::disk::Content;
 use sim::rng::Rng;
 use tests::scenario::{get, grant, null, open, path, start};
