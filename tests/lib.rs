@@ -1,5 +1,6 @@
 //! Shared helpers of the integration tests.
 
+pub mod faults;
 #[path = "../fuzz/src/lib.rs"]
 pub mod hand_made;
 mod pair;

@@ -83,6 +83,8 @@ pub struct Pair {
     pub from_server: Filter,
     /// What an attacker on the path does.
     pub tamper: Tamper,
+    /// Whether both endpoints' state is checked after each step.
+    pub audits: bool,
     wire: BTreeMap<(Instant, u64), OnTheWay>,
     count: u64,
 }
@@ -158,6 +160,7 @@ impl Pair {
             from_client: Box::new(|_, _| true),
             from_server: Box::new(|_, _| true),
             tamper: Box::new(|_, _, _, _| {}),
+            audits: true,
             wire: BTreeMap::new(),
             count: 0,
         }
@@ -233,7 +236,19 @@ impl Pair {
             self.tick();
         }
         self.flush();
+        if self.audits {
+            self.audit();
+        }
         true
+    }
+
+    /// Both ends keep their own rules.
+    fn audit(&self) {
+        for side in [&self.client, &self.server] {
+            if let Err(breach) = side.endpoint.audit() {
+                panic!("{:?} at {:?}: {breach}", side.address, self.now);
+            }
+        }
     }
 
     fn tick(&mut self) {

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use crate::crypto::Provider;
+use crate::fault::{FaultHook, Faults};
 use crate::limits::Limits;
 use crate::time::Duration;
 use zeroize::Zeroize as _;
@@ -27,6 +28,8 @@ pub struct Config {
     pub host_secret: Option<HostSecret>,
     /// Numbers that bound the endpoint.
     pub limits: Limits,
+    /// Faults that strike inside the core, for tests; none by default.
+    pub faults: Option<Arc<dyn FaultHook>>,
 }
 
 /// A secret of a host that stays the same when the server is restarted, and that nobody else knows.
@@ -80,6 +83,7 @@ impl Config {
             congestion: CongestionControl::default(),
             host_secret: None,
             limits: Limits::default(),
+            faults: None,
         }
     }
 
@@ -90,5 +94,10 @@ impl Config {
             accept: true,
             ..Self::new(provider)
         }
+    }
+
+    /// The hook for a part of the state.
+    pub(crate) fn faults(&self) -> Faults {
+        Faults::new(self.faults.as_ref())
     }
 }

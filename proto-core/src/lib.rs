@@ -7,11 +7,13 @@
 
 extern crate alloc;
 
+mod audit;
 mod config;
 pub mod congestion;
 pub mod crypto;
 mod endpoint;
 mod event;
+pub mod fault;
 mod file;
 mod id;
 mod limits;
@@ -24,6 +26,7 @@ mod time;
 mod transfer;
 pub mod wire;
 
+pub use audit::Breach;
 pub use config::{Config, CongestionControl, HostSecret};
 pub use endpoint::{
     Admission, ConnectError, DatagramMeta, DropReason, Endpoint, PeerStats, Reason, StaleId,

@@ -155,8 +155,13 @@ impl RangeSet {
         self.ranges.len()
     }
 
+    /// Whether the ranges are sorted and neither empty nor touching each other.
+    pub(crate) fn is_well_formed(&self) -> bool {
+        let apart = |pair: &[Range<u64>]| pair[0].end < pair[1].start;
+        self.ranges.windows(2).all(apart) && !self.ranges.iter().any(Range::is_empty)
+    }
+
     /// How many numbers there are.
-    #[cfg(test)]
     pub(crate) fn sum(&self) -> u64 {
         self.ranges.iter().map(|r| r.end - r.start).sum()
     }

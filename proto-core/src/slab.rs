@@ -22,6 +22,7 @@ struct Slot<T> {
 pub(crate) struct Slab<T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
+    len: usize,
 }
 
 impl<T> Default for Slab<T> {
@@ -29,6 +30,7 @@ impl<T> Default for Slab<T> {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
+            len: 0,
         }
     }
 }
@@ -37,7 +39,7 @@ impl<T> Slab<T> {
     /// Number of entries.
     #[must_use]
     pub(crate) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.len
     }
 
     /// Whether there is no entry.
@@ -64,6 +66,7 @@ impl<T> Slab<T> {
     /// Adds an entry.
     pub(crate) fn insert(&mut self, value: T) -> Key {
         let key = self.next_key();
+        self.len += 1;
         if self.free.pop().is_some() {
             self.slots[key.index as usize].value = Some(value);
         } else {
@@ -82,6 +85,7 @@ impl<T> Slab<T> {
             return None;
         }
         let value = slot.value.take()?;
+        self.len -= 1;
         // A slot whose generations are used up is left empty for good.
         if let Some(next) = slot.generation.checked_add(1) {
             slot.generation = next;
@@ -134,35 +138,4 @@ impl<T> Slab<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::collections::BTreeMap;
-    use proptest::prelude::*;
-
-    proptest! {
-        /// Against a naive map: a key finds its own entry until it is removed, and nothing after.
-        #[test]
-        fn behaves_like_a_map_of_unique_keys(steps in prop::collection::vec((any::<bool>(), any::<u16>()), 0..200)) {
-            let mut slab = Slab::default();
-            let mut model = BTreeMap::new();
-            let mut gone = Vec::new();
-            for (insert, n) in steps {
-                if insert || model.is_empty() {
-                    let key = slab.insert(n);
-                    prop_assert!(model.insert(key, n).is_none());
-                } else {
-                    let key = *model.keys().nth(n as usize % model.len()).unwrap();
-                    prop_assert_eq!(slab.remove(key), model.remove(&key));
-                    gone.push(key);
-                }
-                prop_assert_eq!(slab.len(), model.len());
-                for (key, n) in &model {
-                    prop_assert_eq!(slab.get(*key), Some(n));
-                }
-                for key in &gone {
-                    prop_assert!(slab.get(*key).is_none());
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -6,8 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::world::{Report, Trace, run_seed};
+use crate::lab::Trace;
+use crate::scenario::Scenario;
+use crate::world::{Report, run_scenario};
 
 /// A seed whose run broke an invariant.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,59 +30,62 @@ pub struct Summary {
     pub total: Report,
     /// Those that broke an invariant, by seed.
     pub failed: Vec<Failed>,
+    /// Time of one core that all of them took, as long as each thread had a core of its own.
+    pub core_time: Duration,
 }
 
 impl Summary {
-    fn add(&mut self, seed: u64, result: Result<Report, String>) {
+    fn add(&mut self, seed: u64, result: Result<Report, String>, took: Duration) {
         self.seeds += 1;
+        self.core_time += took;
         match result {
             Err(what) => self.failed.push(Failed { seed, what }),
-            Ok(report) => {
-                let total = &mut self.total;
-                total.digest ^= report.digest;
-                total.met += report.met;
-                total.failed += report.failed;
-                total.sessions_lost += report.sessions_lost;
-                total.bytes += report.bytes;
-                total.resent += report.resent;
-                total.datagrams += report.datagrams;
-                total.wire_bytes += report.wire_bytes;
-                total.elapsed += report.elapsed;
-                total.steps += report.steps;
-            }
+            Ok(report) => self.total.add(&report),
         }
     }
 }
 
-/// Runs one seed; a panic is a failure like any other.
+/// Runs one scenario; a panic is a failure like any other.
 ///
 /// # Errors
 /// What was broken.
-pub fn run_guarded(seed: u64, tls: bool, trace: Trace) -> Result<Report, String> {
-    let run = catch_unwind(AssertUnwindSafe(|| run_seed(seed, tls, trace)));
+pub fn run_guarded(scenario: &Scenario, trace: Trace) -> Result<Report, String> {
+    let run = catch_unwind(AssertUnwindSafe(|| run_scenario(scenario, trace)));
     match run {
-        Ok(result) => result.map_err(|violation| violation.to_string()),
-        Err(panic) => Err(format!("panic: {}", panic_text(panic.as_ref()))),
+        Ok(Ok(report)) => Ok(report),
+        Ok(Err(violation)) => Err(violation.to_string()),
+        Err(panic) => Err(format!("panic: {}", message(&*panic))),
     }
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
+fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "of an unknown kind".into())
 }
 
-/// Runs `count` seeds from `start` on, on every core; `on_failure` hears of each failure at once. It stops early after
-/// `failures_max` of them.
+/// Which seeds to explore.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The first seed.
+    pub start: u64,
+    /// How many.
+    pub count: u64,
+    /// Real cryptography in all of them.
+    pub tls: bool,
+    /// Stop after so many failures.
+    pub failures_max: usize,
+}
+
+/// Runs the seeds of `plan` on every core. `change` may alter what a seed draws; `on_failure` hears of each failure at
+/// once.
 pub fn explore(
-    start: u64,
-    count: u64,
-    tls: bool,
-    failures_max: usize,
+    plan: Plan,
+    change: impl Fn(&mut Scenario) + Sync,
     on_failure: impl Fn(&Failed) + Sync,
 ) -> Summary {
-    let next = AtomicU64::new(start);
-    let end = start.saturating_add(count);
+    let next = AtomicU64::new(plan.start);
+    let end = plan.start.saturating_add(plan.count);
     let summary = Mutex::new(Summary::default());
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let work = || {
@@ -88,16 +94,22 @@ pub fn explore(
             if seed >= end {
                 return;
             }
-            let result = run_guarded(seed, tls, Trace::default());
+            let began = Instant::now();
+            let mut scenario = Scenario::draw(seed, plan.tls);
+            change(&mut scenario);
+            let result = run_guarded(&scenario, Trace::default());
+            let took = began.elapsed();
             let Ok(mut summary) = summary.lock() else {
                 return;
             };
-            summary.add(seed, result);
-            if let Some(failed) = summary.failed.last().filter(|failed| failed.seed == seed) {
-                on_failure(failed);
-                if summary.failed.len() >= failures_max {
+            summary.add(seed, result, took);
+            let failed = summary.failed.last().filter(|failed| failed.seed == seed);
+            if let Some(failed) = failed.cloned() {
+                if summary.failed.len() >= plan.failures_max {
                     next.store(end, Ordering::Relaxed);
                 }
+                drop(summary);
+                on_failure(&failed);
             }
         }
     };

@@ -1,12 +1,20 @@
 //! A deterministic world around dhow's protocol core: a network, disks and users, all from one seed.
 
+pub mod crash;
 pub mod digest;
 pub mod disk;
 pub mod explore;
+pub mod hostile;
+pub mod lab;
+pub mod link;
 pub mod net;
 pub mod null_crypto;
+pub mod proxy;
 pub mod queue;
 pub mod rng;
 pub mod scenario;
 pub mod seeded_crypto;
+pub mod shrink;
+pub mod units;
+pub mod watch;
 pub mod world;

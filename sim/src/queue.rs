@@ -6,13 +6,13 @@ use std::collections::BinaryHeap;
 use proto_core::Instant;
 
 /// A queue ordered by (time, sequence).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Queue<T> {
     heap: BinaryHeap<Scheduled<T>>,
     sequence: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Scheduled<T> {
     at: Instant,
     sequence: u64,

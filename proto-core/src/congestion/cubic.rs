@@ -234,4 +234,6 @@ fn micros(time: Duration) -> u64 {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -92,6 +92,8 @@ fn tokens(bytes: u64) -> i64 {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -1,6 +1,7 @@
 //! What the core needs of a handshake and of packet keys.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -97,6 +98,24 @@ pub trait Provider: Send + Sync + fmt::Debug {
         original: ConnectionId,
         params: &[u8],
     ) -> Result<Box<dyn Session>, CryptoError>;
+}
+
+impl<P: Provider + ?Sized> Provider for Arc<P> {
+    fn client(
+        &self,
+        original: ConnectionId,
+        params: &[u8],
+    ) -> Result<Box<dyn Session>, CryptoError> {
+        (**self).client(original, params)
+    }
+
+    fn server(
+        &self,
+        original: ConnectionId,
+        params: &[u8],
+    ) -> Result<Box<dyn Session>, CryptoError> {
+        (**self).server(original, params)
+    }
 }
 
 /// One handshake and its packet keys.

@@ -1,6 +1,9 @@
 //! The small types of the endpoint's calls.
 
+use alloc::format;
 use core::net::{IpAddr, SocketAddr};
+
+use crate::audit::{Breach, check, rule};
 
 /// What the driver knows of a received datagram.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,6 +115,59 @@ pub struct PeerStats {
     pub bytes_sent: u64,
     /// UDP payload bytes received.
     pub bytes_received: u64,
+    /// The handshake is behind, and the session not at its end.
+    pub established: bool,
+    /// Bytes a second that the pacer lets go.
+    pub pacing_rate: u64,
+    /// Bytes that the congestion window never falls below.
+    pub minimum_window: u64,
+    /// UDP payload of full datagrams.
+    pub datagram_size: u16,
+    /// Packets that the peer acknowledged.
+    pub packets_acknowledged: u64,
+    /// UDP payload bytes that the peer acknowledged, of packets that counted as in flight.
+    pub bytes_acknowledged: u64,
+    /// UDP payload bytes declared lost.
+    pub bytes_lost: u64,
+    /// Congestion events: each cut the window.
+    pub congestion_events: u64,
+    /// Probe time-outs.
+    pub probe_timeouts: u64,
+    /// Packets sent whatever congestion control said: at a probe time-out, or to keep the session alive.
+    pub probes_sent: u64,
+    /// Packets that could not be opened: forged, or changed on the way.
+    pub failed_opens: u64,
+}
+
+impl PeerStats {
+    /// Checks that these figures may follow those of `before`, of the same session: what counts does not go back.
+    ///
+    /// # Errors
+    /// When one of them does: a bug in dhow.
+    pub fn check_after(&self, before: &Self) -> Result<(), Breach> {
+        let counts = |of: &Self| {
+            [
+                ("packets sent", of.packets_sent),
+                ("packets lost", of.packets_lost),
+                ("packets received", of.packets_received),
+                ("bytes sent", of.bytes_sent),
+                ("bytes received", of.bytes_received),
+                ("packets acknowledged", of.packets_acknowledged),
+                ("bytes acknowledged", of.bytes_acknowledged),
+                ("bytes lost", of.bytes_lost),
+                ("congestion events", of.congestion_events),
+                ("probe time-outs", of.probe_timeouts),
+                ("probes", of.probes_sent),
+                ("failed opens", of.failed_opens),
+            ]
+        };
+        for ((name, then), (_, now)) in counts(before).into_iter().zip(counts(self)) {
+            check(then <= now, rule::FIGURES, || {
+                format!("{name}: {then}, then {now}")
+            })?;
+        }
+        Ok(())
+    }
 }
 
 /// Why a datagram or packet was dropped without effect; [`Endpoint::drops`](crate::Endpoint::drops) counts them.

@@ -62,6 +62,27 @@ impl Deadlines {
         }
     }
 
+    /// The deadline of `index`.
+    pub(crate) fn get(&self, index: u32) -> Option<(Instant, Reason)> {
+        let place = *self.places.get(index as usize)?;
+        let (at, _, reason) = self.heap.get(place as usize)?;
+        Some((*at, *reason))
+    }
+
+    /// How many deadlines there are.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Whether no deadline stands before an earlier one's place, and every place is right.
+    pub(crate) fn is_well_formed(&self) -> bool {
+        (0..self.heap.len()).all(|at| {
+            let index = self.heap[at].1 as usize;
+            let parent = at.saturating_sub(1) / 2;
+            self.places.get(index) == Some(&(at as u32)) && !self.before(at, parent)
+        })
+    }
+
     fn restore(&mut self, place: usize) {
         self.up(place);
         self.down(place);
@@ -106,26 +127,4 @@ impl Deadlines {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::collections::BTreeMap;
-    use proptest::prelude::*;
-
-    proptest! {
-        /// Against a map searched for its minimum.
-        #[test]
-        fn first_is_always_the_earliest(steps in prop::collection::vec((0u32..20, prop::option::of(0u64..50)), 0..300)) {
-            let mut deadlines = Deadlines::default();
-            let mut model = BTreeMap::new();
-            for (index, at) in steps {
-                match at {
-                    Some(at) => model.insert(index, Instant::from_nanos(at)),
-                    None => model.remove(&index),
-                };
-                deadlines.set(index, at.map(|at| (Instant::from_nanos(at), Reason::Idle)));
-                let expected = model.iter().map(|(index, at)| (*at, *index)).min();
-                prop_assert_eq!(deadlines.first().map(|(at, index, _)| (at, index)), expected);
-            }
-        }
-    }
-}
+mod tests;

@@ -98,6 +98,7 @@ impl core::fmt::Debug for IdCipher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// The test vector of the Speck64/128 paper.
     #[test]
@@ -138,5 +139,34 @@ mod tests {
             strangers.count() < 200,
             "an id that nobody issued is hardly ever taken for one"
         );
+    }
+
+    proptest! {
+        /// A bijection under every key: a slot's id leads back to it alone, and an id that is taken for a slot's is the one
+        /// that would be issued for it.
+        #[test]
+        fn ids_and_slots_are_one_to_one(
+            key: [u8; 16],
+            slots in prop::collection::btree_set((0..SLOTS_MAX, any::<u16>(), any::<u16>()), 2..20),
+            strangers in prop::collection::vec(any::<[u8; 8]>(), 0..300),
+        ) {
+            let cipher = IdCipher::with_key(key);
+            let mut issued = Vec::new();
+            for (index, generation, sequence) in slots {
+                let key = Key { index, generation: generation.into() };
+                let id = cipher.issue(key, sequence);
+                let place = cipher.find(id);
+                prop_assert_eq!(place, Some(Place { index, generation, sequence }));
+                prop_assert!(place.is_some_and(|place| place.is(key)));
+                prop_assert!(!issued.contains(&id), "two slots of one id");
+                issued.push(id);
+            }
+            for id in strangers.into_iter().map(ConnectionId) {
+                if let Some(Place { index, generation, sequence }) = cipher.find(id) {
+                    let key = Key { index, generation: generation.into() };
+                    prop_assert_eq!(cipher.issue(key, sequence), id);
+                }
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One socket: client and server role, every peer, every transfer.
 
 mod api;
+mod audit;
 mod deadlines;
 mod id_cipher;
 mod leap;
@@ -24,6 +25,7 @@ pub(crate) use shared::Shared;
 use crate::config::Config;
 use crate::crypto::Direction;
 use crate::event::Event;
+use crate::fault::Fault;
 use crate::file::{FileDone, FileOp};
 use crate::id::{OpId, PeerId, TransferId};
 use crate::peer::{Opening, Peer};
@@ -330,7 +332,9 @@ impl Endpoint {
     /// When [`handle_timeout`](Self::handle_timeout) is due, and why.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
-        self.deadlines.first().map(|(at, _, reason)| (at, reason))
+        let past = self.shared.faults.strikes(Fault::DeadlinePast);
+        let (at, _, reason) = self.deadlines.first()?;
+        Some((if past { Instant::ZERO } else { at }, reason))
     }
 
     /// Figures of a session; `None` when it is gone.
@@ -343,12 +347,6 @@ impl Endpoint {
     #[must_use]
     pub fn drops(&self) -> &[u64; DropReason::COUNT] {
         &self.shared.drops
-    }
-
-    /// Sessions in any state.
-    #[must_use]
-    pub fn sessions(&self) -> usize {
-        self.peers.len()
     }
 
     /// Whether there are as many sessions as there may be.
@@ -398,6 +396,7 @@ impl Endpoint {
                 Direction::Server => drop(self.originals.remove(&original)),
                 Direction::Client => drop(self.servers.remove(&(original.0, key))),
             }
+            self.half_open.remove(&key);
             self.peers.remove(key);
             self.deadlines.set(key.index, None);
             return;

@@ -3,6 +3,7 @@
 use super::stateless::{ANSWER_MAX, Answer};
 use super::{DatagramMeta, DropReason, Endpoint};
 use crate::crypto::Direction;
+use crate::fault::Fault;
 use crate::peer::{Arrival, Opening, Peer};
 use crate::slab::Key;
 use crate::time::Instant;
@@ -15,6 +16,9 @@ impl Endpoint {
     /// A datagram has arrived. It is opened in place; what is ignored is counted by [`DropReason`].
     pub fn handle_datagram(&mut self, now: Instant, meta: DatagramMeta, payload: &mut [u8]) {
         let now = self.advance(now);
+        if self.shared.faults.strikes(Fault::DatagramDropped) {
+            return self.shared.drop_packet(DropReason::NoRoom);
+        }
         let size = payload.len();
         let mut rest = payload;
         // All packets of a datagram are for one session (RFC 9000 §12.2), and only the first can open one: a stranger

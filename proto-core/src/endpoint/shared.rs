@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::endpoint::DropReason;
 use crate::endpoint::id_cipher::IdCipher;
 use crate::endpoint::reset::ResetKey;
+use crate::fault::Faults;
 use crate::file::Pool;
 use crate::peer::SentFrame;
 use crate::rng::{Rng, Stream};
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) ids: IdCipher,
     pub(crate) resets: ResetKey,
     pub(crate) drops: [u64; DropReason::COUNT],
+    pub(crate) faults: Faults,
     next_file: u64,
     /// Lists for the frames of the packets in the making, used again and again.
     scratch: Vec<Vec<SentFrame>>,
@@ -29,7 +31,9 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(config: Arc<Config>, seed: [u8; 32]) -> Self {
-        let pool = Pool::new(config.limits.sink_blocks, config.limits.source_blocks);
+        let pool = Pool::new(config.limits.sink_blocks, config.limits.source_blocks)
+            .with_faults(config.faults());
+        let faults = config.faults();
         let mut secrets = Rng::new(seed, Stream::Secret);
         let ids = IdCipher::new(&mut secrets);
         let resets = ResetKey::new(config.host_secret.as_ref(), &mut secrets);
@@ -40,6 +44,7 @@ impl Shared {
             resets,
             rng: Rng::new(seed, Stream::Wire),
             drops: [0; DropReason::COUNT],
+            faults,
             next_file: 0,
             scratch: Vec::new(),
         }

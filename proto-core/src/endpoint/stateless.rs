@@ -31,6 +31,11 @@ impl Answers {
         self.0.push_back(answer);
     }
 
+    /// Whether no more wait than may.
+    pub(super) fn is_within_limit(&self) -> bool {
+        self.0.len() <= WAITING
+    }
+
     pub(super) fn poll(&mut self, out: &mut [u8]) -> Option<Transmit> {
         let answer = self.0.pop_front()?;
         out.get_mut(..answer.len)?

@@ -1,14 +1,19 @@
 //! Blocks: the memory in which file data travels between core and disk.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
+
+use crate::audit::{Breach, check, rule};
+use crate::fault::{Fault, Faults};
 
 /// Size of a block in bytes: the unit of reading, writing, hashing and credit (`docs/PROTOCOL.md`).
 pub const BLOCK_SIZE: u32 = 64 * 1024;
 
 /// Memory for one aligned [`BLOCK_SIZE`] piece of a file, lent by value.
+#[derive(Clone)]
 pub struct Block {
     bytes: Box<[u8]>,
 }
@@ -65,8 +70,11 @@ const SOURCE_MIN: u32 = 2;
 #[derive(Debug)]
 pub(crate) struct Pool {
     free: Vec<Block>,
+    /// Blocks that were ever allocated.
+    made: u32,
     sink: Share,
     source: Share,
+    faults: Faults,
 }
 
 #[derive(Debug)]
@@ -87,9 +95,16 @@ impl Pool {
         };
         Self {
             free: Vec::new(),
+            made: 0,
             sink: share(sink.max(SINK_MIN)),
             source: share(source.max(SOURCE_MIN)),
+            faults: Faults::default(),
         }
+    }
+
+    /// The same, with planted bugs.
+    pub(crate) fn with_faults(self, faults: Faults) -> Self {
+        Self { faults, ..self }
     }
 
     fn share(&mut self, what: Use) -> &mut Share {
@@ -102,8 +117,10 @@ impl Pool {
     /// Promises up to `blocks` blocks to a transfer and says how many: credit is granted out of promises, so that
     /// all credit outstanding fits the pool (M4).
     pub(crate) fn reserve(&mut self, what: Use, blocks: u32) -> u32 {
+        let beyond = self.faults.strikes(Fault::CreditBeyondPool);
         let share = self.share(what);
-        let granted = blocks.min(share.max - share.reserved);
+        let left = share.max.saturating_sub(share.reserved);
+        let granted = if beyond { blocks } else { blocks.min(left) };
         share.reserved += granted;
         granted
     }
@@ -131,7 +148,43 @@ impl Pool {
             return None;
         }
         share.out += 1;
-        Some(self.free.pop().unwrap_or_default())
+        Some(self.free.pop().unwrap_or_else(|| {
+            self.made += 1;
+            Block::new()
+        }))
+    }
+
+    /// Whether the accounts can be: `held` blocks of each use are with transfers or the disk, `promised` were promised.
+    pub(crate) fn audit(&self, what: Use, held: u32, promised: u32) -> Result<(), Breach> {
+        let share = match what {
+            Use::Sink => &self.sink,
+            Use::Source => &self.source,
+        };
+        check(share.out == held, rule::BLOCKS, || {
+            format!(
+                "{} {what:?} blocks are out, {held} are held or on loan",
+                share.out
+            )
+        })?;
+        check(share.out <= share.max, rule::BLOCKS, || {
+            format!("{} {what:?} blocks are out of {}", share.out, share.max)
+        })?;
+        check(share.reserved == promised, rule::CREDIT, || {
+            format!(
+                "{} {what:?} blocks are promised, transfers have {promised}",
+                share.reserved
+            )
+        })?;
+        check(share.reserved <= share.max, rule::CREDIT, || {
+            format!(
+                "{} {what:?} blocks are promised out of {}",
+                share.reserved, share.max
+            )
+        })?;
+        let known = self.free.len() + self.sink.out as usize + self.source.out as usize;
+        check(known == self.made as usize, rule::BLOCKS, || {
+            format!("{} blocks were made, {known} are free or out", self.made)
+        })
     }
 
     /// Brings a block home.
@@ -151,3 +204,6 @@ impl Pool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,7 +75,8 @@ pub(crate) struct HashTree {
     /// Pieces from `merged` on.
     slots: VecDeque<Slot>,
     merged: u64,
-    /// Subtrees of the merged pieces, from the left: one for each bit that is set in `merged`, or one more.
+    /// Subtrees of the merged pieces, from the left: the last piece, and one for each bit that is set in the number of
+    /// those before it.
     stack: Vec<Value>,
     root: Option<Value>,
 }
@@ -246,6 +247,8 @@ fn merge_level_by_level(values: &mut [Value], root: bool) -> Value {
     values.first().copied().unwrap_or_default()
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests {
     use super::*;

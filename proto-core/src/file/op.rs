@@ -9,8 +9,8 @@ use super::Block;
 use crate::id::{FileId, OpId, RootId};
 use crate::wire::{EntryKind, FilePath};
 
-/// One operation on loan to the executor.
-#[derive(Debug)]
+/// One operation on loan to the executor. A copy is for those who keep what was asked, such as a simulated disk.
+#[derive(Clone, Debug)]
 pub struct FileOp {
     /// Names the loan; goes back in [`FileDone::id`].
     pub id: OpId,
@@ -19,7 +19,7 @@ pub struct FileOp {
 }
 
 /// What to do. Every path is relative to its root, free of `.`, `..` and empty components.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Operation {
     /// Open an existing regular file for reading, as `file`.
     Open {

@@ -6,7 +6,7 @@ use crate::range_set::RangeSet;
 use crate::wire::CloseCode;
 
 /// Gaps that may be open among received handshake bytes (H6).
-const MAX_GAPS: usize = 8;
+pub(super) const MAX_GAPS: usize = 8;
 
 /// Handshake bytes to send. All are kept until the level's keys are discarded; a handshake flight is a few KiB.
 #[derive(Debug, Default)]
@@ -52,6 +52,16 @@ impl CryptoSend {
         for done in self.acked.iter() {
             self.pending.remove(done);
         }
+    }
+
+    /// The bytes that are neither to be sent nor acknowledged: they must be in flight.
+    pub(crate) fn sent(&self) -> RangeSet {
+        let mut sent = RangeSet::new();
+        sent.insert(0..self.bytes.len() as u64);
+        for range in self.pending.iter().chain(self.acked.iter()) {
+            sent.remove(range);
+        }
+        sent
     }
 
     /// Sends again whatever is not acknowledged: a probe of a handshake carries its data (RFC 9002 §6.2.4).
@@ -102,6 +112,11 @@ impl CryptoReceive {
         }
     }
 
+    /// Bytes that are held, and ranges that they make.
+    pub(crate) fn held(&self) -> (usize, usize) {
+        (self.bytes.len(), self.received.len())
+    }
+
     /// Takes the bytes that are in order.
     pub(crate) fn take(&mut self) -> Option<Vec<u8>> {
         let ready = self
@@ -120,6 +135,8 @@ impl CryptoReceive {
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests {
     use super::*;

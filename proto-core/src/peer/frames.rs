@@ -12,7 +12,7 @@ use crate::transfer::{Context, Taken, Transfers};
 use crate::wire::{Ack, CloseCode, Frame};
 
 /// Challenges that wait for their answer at most; beyond, the oldest is dropped (T7, M6).
-const CHALLENGES_MAX: usize = 64;
+pub(super) const CHALLENGES_MAX: usize = 64;
 
 /// What became of a packet's frames.
 #[derive(Clone, Copy, Debug)]
@@ -147,7 +147,7 @@ impl Peer {
     }
 
     /// Sends up to two packets that must be acknowledged, with the oldest unacknowledged data (RFC 9002 §6.2.4).
-    fn probe(&mut self, now: Instant, shared: &mut Shared, level: Level) {
+    pub(super) fn probe(&mut self, now: Instant, shared: &mut Shared, level: Level) {
         let (recovery, mut owners) = self.owners();
         owners.spaces[level as usize].probes = 2;
         if level == Level::Data {

@@ -2,10 +2,14 @@
 
 use super::Peer;
 use crate::crypto::Level;
+use crate::fault::Fault;
 use crate::time::{Duration, Instant};
 
 /// Below this least round trip, what is in flight is in the peer's socket rather than in the network.
 const NEAR: Duration = Duration::from_millis(2);
+
+/// What [`Fault::PacingLonger`] adds.
+const LONGER: Duration = Duration::from_millis(1);
 
 /// What may be sent now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,7 +23,8 @@ pub(super) enum Gate {
 impl Peer {
     pub(super) fn is_gate_open(&self, now: Instant) -> bool {
         self.recovery.has_room()
-            && self.room() >= self.datagram_size() as u64
+            && (self.room() >= self.datagram_size() as u64
+                || self.faults.strikes(Fault::WindowUnheeded))
             && self.paced_until.is_none_or(|at| at <= now)
     }
 
@@ -45,6 +50,9 @@ impl Peer {
             return Gate::Shut;
         }
         self.paced_until = self.recovery.pacing(now, size as u64).err();
+        if self.faults.strikes(Fault::PacingLonger) {
+            self.paced_until = Some(self.paced_until.unwrap_or(now) + LONGER);
+        }
         if self.paced_until.is_some() {
             Gate::Shut
         } else {

@@ -9,7 +9,7 @@ const ACTIVE_MAX: usize = 4;
 /// Numbers of the peer's ids that are told apart: higher ones end the session (P6.15).
 const WINDOW: u64 = 64;
 /// Retirements that the peer has not heard of; beyond, the oldest is dropped (T7, M6).
-const RETIRING_MAX: usize = 64;
+pub(super) const RETIRING_MAX: usize = 64;
 
 /// Ids that this end gave: packets to it carry one of them.
 #[derive(Debug)]
@@ -232,6 +232,11 @@ impl Destinations {
     /// The retirement to tell next.
     pub(super) fn owed(&self) -> Option<u64> {
         self.retiring.front().copied()
+    }
+
+    /// How many wait.
+    pub(super) fn retiring(&self) -> usize {
+        self.retiring.len()
     }
 
     /// It was told.

@@ -69,7 +69,12 @@ impl KeyPhase {
     pub(crate) fn wants_update(&self, now: Instant) -> bool {
         let worn = self.sealed >= self.update_after
             || (self.sealed > 0 && now.since(self.since) >= UPDATE_AFTER);
-        worn && self.acked && !self.keeps_previous
+        worn && self.may_update()
+    }
+
+    /// Whether this end may change keys now: the peer has the present ones (RFC 9001 §6.1).
+    pub(crate) fn may_update(&self) -> bool {
+        self.acked && !self.keeps_previous
     }
 
     /// Which keys a received packet is for.

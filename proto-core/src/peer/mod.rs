@@ -1,6 +1,7 @@
 //! One session with one peer: handshake, packets, and the transfers inside.
 
 mod application;
+mod audit;
 mod close;
 mod crypto_stream;
 mod frames;
@@ -27,6 +28,7 @@ use core::net::{IpAddr, SocketAddr};
 use crate::crypto::{CryptoError, Direction, Level, PublicKey, Session};
 use crate::endpoint::{PeerStats, Shared};
 use crate::event::CloseCause;
+use crate::fault::{Fault, Faults};
 use crate::recovery::{INITIAL_RTT, MAX_ACK_DELAY, Received, Recovery, Settings};
 use crate::slab::Key;
 use crate::time::{Duration, Instant};
@@ -95,9 +97,12 @@ pub(crate) struct Peer {
     events: Pending,
     packets_received: u64,
     failed_opens: u64,
+    /// Packets that were sent whatever congestion control said.
+    probes_sent: u64,
     /// The 1-RTT number that is left out next (T5). Drawn when the handshake completes: a first packet that cannot be
     /// opened must not use up randomness (R7).
     next_skip: u64,
+    faults: Faults,
 }
 
 /// Connection ids of the handshake.
@@ -148,8 +153,15 @@ impl Space {
     }
 
     /// Says what arrived, when that is owed.
-    fn write_ack(&mut self, now: Instant, level: Level, writer: &mut PacketWriter<'_>) {
-        if (self.ack_now || self.received.ack_owed())
+    fn write_ack(
+        &mut self,
+        now: Instant,
+        level: Level,
+        faults: &Faults,
+        writer: &mut PacketWriter<'_>,
+    ) {
+        let due = self.ack_now || self.received.ack_due(now);
+        if (due || (self.received.ack_owed() && !faults.strikes(Fault::AckLate)))
             && let Some(largest) = self.received.largest()
         {
             let delay = self.received.delay(now).as_micros() as u64;
@@ -209,7 +221,12 @@ impl Peer {
             state: State::Handshaking {
                 until: now + config.limits.handshake_timeout,
             },
-            path: Path::new(opening.remote, opening.local, !is_server, destination),
+            path: Path::new(
+                opening.remote,
+                opening.local,
+                !is_server || shared.faults.strikes(Fault::AmplificationUnheeded),
+                destination,
+            ),
             previous: None,
             estimated_for: opening.remote,
             first_address: opening.remote,
@@ -240,7 +257,8 @@ impl Peer {
                 now,
             ),
             keys: KeyPhase::new(now),
-            transfers: Transfers::new(opening.direction, &config.limits),
+            transfers: Transfers::new(opening.direction, &config.limits)
+                .with_faults(config.faults()),
             confirmed: false,
             handshake_done_pending: false,
             paced_until: None,
@@ -254,8 +272,11 @@ impl Peer {
             events: Pending::default(),
             packets_received: 0,
             failed_opens: 0,
+            probes_sent: 0,
             next_skip: u64::MAX,
+            faults: shared.faults.clone(),
         };
+        peer.recovery.set_faults(shared.faults.clone());
         peer.pump_handshake();
         Ok(peer)
     }
@@ -315,6 +336,17 @@ impl Peer {
             packets_received: self.packets_received,
             bytes_sent: self.bytes_sent,
             bytes_received: self.bytes_received,
+            established: self.state.is_established(),
+            pacing_rate: self.recovery.pacing_rate(),
+            minimum_window: 2 * u64::from(self.recovery.datagram_size()),
+            datagram_size: self.recovery.datagram_size(),
+            packets_acknowledged: counters.acked_packets,
+            bytes_acknowledged: counters.acked_bytes,
+            bytes_lost: counters.lost_bytes,
+            congestion_events: counters.cuts,
+            probe_timeouts: counters.probes,
+            probes_sent: self.probes_sent,
+            failed_opens: self.failed_opens,
         }
     }
 

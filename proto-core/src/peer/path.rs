@@ -85,6 +85,11 @@ impl Path {
         }
     }
 
+    /// Bytes that were sent beyond what an unproven address may get.
+    pub(super) fn excess(&self) -> u64 {
+        self.sent.saturating_sub(AMPLIFICATION * self.received)
+    }
+
     /// Whether a challenge waits to be sent.
     pub(super) fn owes_challenge(&self) -> bool {
         self.validation.is_some_and(|validation| validation.due)

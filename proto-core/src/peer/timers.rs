@@ -1,9 +1,10 @@
 //! When a session wants to be woken, and what it does then.
 
 use super::{Peer, State};
-use crate::crypto::Direction;
+use crate::crypto::{Direction, Level};
 use crate::endpoint::{Reason, Shared};
 use crate::event::CloseCause;
+use crate::fault::Fault;
 use crate::recovery::Timer;
 use crate::time::{Duration, Instant};
 use crate::wire::CloseCode;
@@ -12,6 +13,9 @@ impl Peer {
     /// The earliest time at which something is to be done, and what.
     pub(crate) fn deadline(&self) -> Option<(Instant, Reason)> {
         let phase = match self.state {
+            State::Gone if self.faults.strikes(Fault::TimerAfterEnd) => {
+                return Some((Instant::from_nanos(u64::MAX), Reason::Idle));
+            }
             State::Gone => return None,
             State::Closing { until, .. } => return Some((until, Reason::Closing)),
             State::Handshaking { until } => Some((until, Reason::Handshake)),
@@ -24,6 +28,7 @@ impl Peer {
             .iter()
             .filter(|space| !space.ack_now && !space.discarded);
         let ack = acks.filter_map(|space| space.received.ack_deadline()).min();
+        let ack = ack.filter(|_| !self.faults.strikes(Fault::AckTimerForgotten));
         let recovery = self.recovery.deadline().map(|(at, timer)| match timer {
             Timer::Loss => (at, Reason::LossDetection),
             Timer::Pto => (at, Reason::ProbeTimeout),
@@ -76,7 +81,7 @@ impl Peer {
         if self.keep_alive_at().is_some_and(|at| at <= now) {
             self.last_ping = now;
             self.quiet_pings = self.quiet_pings.saturating_add(1);
-            let space = &mut self.spaces[crate::crypto::Level::Data as usize];
+            let space = &mut self.spaces[Level::Data as usize];
             space.probes = space.probes.max(1);
         }
         if self.path_deadline().is_some_and(|at| at <= now) {
@@ -93,10 +98,16 @@ impl Peer {
         if self.recovery.deadline().is_some_and(|(at, _)| at <= now) {
             self.handle_recovery_timeout(now, shared);
         }
+        if self.confirmed && self.state.is_live() && self.faults.strikes(Fault::ProbeEarly) {
+            self.probe(now, shared, Level::Data);
+        }
     }
 
     /// When silence has lasted too long (RFC 9000 §10.1).
     fn idle_at(&self) -> Instant {
+        if self.faults.strikes(Fault::IdleTimerForgotten) {
+            return Instant::from_nanos(u64::MAX);
+        }
         self.last_heard + self.idle_timeout.max(3 * self.recovery.pto())
     }
 
@@ -106,6 +117,9 @@ impl Peer {
     /// forgotten the client, and only a packet of the client's tells the server where it is now. The first goes out after one
     /// probe time-out, further ones after twice the time each, until the server has something to say again.
     fn keep_alive_at(&self) -> Option<Instant> {
+        if self.faults.strikes(Fault::KeepAliveForgotten) {
+            return None;
+        }
         let wanted = match self.state {
             State::Unadmitted { until } => until.is_none(),
             State::Open => !self.transfers.is_idle(),

@@ -7,6 +7,7 @@ use super::key_phase::SEAL_LIMIT;
 use super::{DATAGRAM_BASE, PacketWriter, Peer, SentFrame, State};
 use crate::crypto::{Direction, Level, TAG_LEN};
 use crate::endpoint::{Shared, Transmit};
+use crate::fault::Fault;
 use crate::recovery::Sent;
 use crate::time::Instant;
 use crate::wire::{
@@ -248,7 +249,8 @@ impl Peer {
             }
             let draft = self.draft(now, shared, level, out, len, |peer, _, writer| {
                 // The last that came may be what the peer waits to see acknowledged.
-                peer.space(level).write_ack(now, level, writer);
+                let Self { spaces, faults, .. } = peer;
+                spaces[level as usize].write_ack(now, level, faults, writer);
                 let written = writer.put_once(&Frame::Close { code, reason: b"" });
                 debug_assert!(written, "CLOSE fits any packet");
             });
@@ -275,7 +277,8 @@ impl Peer {
             self.write_path_frames(writer);
         }
         let tries = writer.len() > 0;
-        self.space(level).write_ack(now, level, writer);
+        let space = &mut self.spaces[level as usize];
+        space.write_ack(now, level, &self.faults, writer);
         let before = writer.len();
         if is_data && (gate == Gate::Open || self.space(level).probes > 0) {
             self.write_id_frames(shared, writer);
@@ -285,8 +288,11 @@ impl Peer {
             transfers,
             recovery,
             handshake_done_pending,
+            probes_sent,
             ..
         } = self;
+        // What tries a path waits for no window.
+        *probes_sent += u64::from(tries);
         let space = &mut spaces[level as usize];
         if gate == Gate::Open || space.probes > 0 {
             while let Some((offset, bytes)) = space.crypto_out.peek() {
@@ -321,6 +327,7 @@ impl Peer {
         }
         let elicits = tries || writer.len() > before;
         if space.probes > 0 {
+            *probes_sent += 1;
             space.probes -= u8::from(elicits || writer.put(&Frame::Ping, SentFrame::Ping));
         } else if !elicits && gate == Gate::Open && recovery.wants_ping(level) {
             // Without it, a side that only receives would never learn which of its ACKs arrived (RFC 9000 §13.2.4).
@@ -386,7 +393,10 @@ impl Peer {
         if level == Level::Data {
             self.before_data_packet(now, shared);
         }
-        let number = self.recovery.next_number(level);
+        let mut number = self.recovery.next_number(level);
+        if level == Level::Data && self.faults.strikes(Fault::NumberReused) {
+            number = number.saturating_sub(1);
+        }
         let number_len = packet_number::encode_len(number, self.recovery.largest_acked(level));
         let layout = self.write_header(level, number, number_len, &mut out[start..])?;
         let payload_at = start + layout.payload_at;
@@ -418,12 +428,13 @@ impl Peer {
 
     /// Changes worn keys, and leaves a packet number out now and then (T5).
     fn before_data_packet(&mut self, now: Instant, shared: &mut Shared) {
-        if self.confirmed && self.keys.wants_update(now) {
+        let early = self.faults.strikes(Fault::KeyUpdateEarly) && self.keys.may_update();
+        if self.confirmed && (early || self.keys.wants_update(now)) {
             self.session.update_keys();
             self.keys.on_update(now);
         }
         let number = self.recovery.next_number(Level::Data);
-        if number >= self.next_skip {
+        if number >= self.next_skip || self.faults.strikes(Fault::NumberSkipped) {
             self.recovery.skip_number(Level::Data);
             let window = self.recovery.window() / self.datagram_size() as u64;
             self.next_skip = number + 2 + shared.rng.below(window.max(8));

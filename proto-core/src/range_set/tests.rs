@@ -71,51 +71,102 @@ fn empty_and_inverted_ranges_are_nothing() {
     assert_eq!(s, set(&[2..8]));
 }
 
+#[derive(Clone, Debug)]
+enum Op {
+    Insert(Range<u64>),
+    Remove(Range<u64>),
+    PopFirst,
+    Clear,
+    Shrink,
+}
+
+/// A range, now and then an empty or an inverted one.
+fn range() -> impl Strategy<Value = Range<u64>> {
+    (0..96_u64, 0..22_u64).prop_map(|(start, len)| start..(start + len).saturating_sub(2))
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        20 => range().prop_map(Op::Insert),
+        12 => range().prop_map(Op::Remove),
+        4 => Just(Op::PopFirst),
+        1 => Just(Op::Clear),
+        1 => Just(Op::Shrink),
+    ]
+}
+
+/// Every number in the set.
+#[derive(Default)]
+struct Model(BTreeSet<u64>);
+
+impl Model {
+    fn apply(&mut self, set: &mut RangeSet, op: &Op, shift: impl Fn(&Range<u64>) -> Range<u64>) {
+        let numbers = &mut self.0;
+        match op {
+            Op::Insert(range) => {
+                let range = shift(range);
+                let new = range.clone().filter(|n| numbers.insert(*n)).count() as u64;
+                assert_eq!(set.insert(range), new);
+            }
+            Op::Remove(range) => {
+                let range = shift(range);
+                let gone = range.clone().filter(|n| numbers.remove(n)).count() as u64;
+                assert_eq!(set.remove(range), gone);
+            }
+            Op::PopFirst => {
+                let first = set.pop_first();
+                let lowest = numbers.first().copied();
+                assert_eq!(first.as_ref().map(|r| r.start), lowest);
+                assert!(first.unwrap_or_default().all(|n| numbers.remove(&n)));
+            }
+            Op::Clear => {
+                set.clear();
+                numbers.clear();
+            }
+            Op::Shrink => set.shrink(),
+        }
+    }
+
+    /// The whole set, and the answers to questions about `asked`.
+    fn check(&self, set: &RangeSet, asked: Range<u64>) {
+        let numbers = &self.0;
+        assert!(set.iter().flatten().eq(numbers.iter().copied()));
+        let ranges: Vec<_> = set.iter().collect();
+        assert!(ranges.windows(2).all(|pair| pair[0].end < pair[1].start));
+        assert!(ranges.iter().all(|range| !range.is_empty()));
+        assert_eq!((set.len(), set.sum()), (ranges.len(), numbers.len() as u64));
+        assert_eq!(set.is_empty(), numbers.is_empty());
+        assert_eq!(set.first().as_ref(), ranges.first());
+        assert_eq!(set.last().as_ref(), ranges.last());
+        assert!(set.iter().rev().eq(ranges.into_iter().rev()));
+        for n in [asked.start, asked.end] {
+            assert_eq!(set.contains(n), numbers.contains(&n));
+        }
+        let inside = |n: &u64| numbers.contains(n);
+        assert_eq!(set.covers(asked.clone()), asked.clone().all(|n| inside(&n)));
+        assert_eq!(
+            set.intersects(asked.clone()),
+            asked.clone().any(|n| inside(&n))
+        );
+        let gaps: Vec<_> = set.missing(asked.clone()).collect();
+        assert!(gaps.windows(2).all(|pair| pair[0].end < pair[1].start));
+        assert!(gaps.into_iter().flatten().eq(asked.filter(|n| !inside(n))));
+    }
+}
+
 proptest! {
-    /// Against a set of single numbers.
+    /// Against a set of single numbers, at the lower and the upper end of all numbers.
     #[test]
     fn behaves_like_a_set_of_numbers(
-        steps in prop::collection::vec((0..4_u8, 0..96_u64, 0..20_u64), 0..120),
+        high: bool,
+        steps in prop::collection::vec((op(), range()), 0..120),
     ) {
-        let mut set = RangeSet::new();
-        let mut model = BTreeSet::new();
-        for (what, start, len) in steps {
-            let range = start..start + len;
-            match what {
-                0 | 1 => {
-                    let new = range.clone().filter(|n| model.insert(*n)).count() as u64;
-                    prop_assert_eq!(set.insert(range.clone()), new);
-                }
-                2 => {
-                    let gone = range.clone().filter(|n| model.remove(n)).count() as u64;
-                    prop_assert_eq!(set.remove(range.clone()), gone);
-                }
-                _ => {
-                    let first = set.pop_first();
-                    prop_assert_eq!(first.as_ref().map(|r| r.start), model.first().copied());
-                    for n in first.unwrap_or_default() {
-                        prop_assert!(model.remove(&n));
-                    }
-                }
-            }
-            let numbers: Vec<u64> = set.iter().flatten().collect();
-            prop_assert_eq!(&numbers, &model.iter().copied().collect::<Vec<_>>());
-            let ranges: Vec<_> = set.iter().collect();
-            prop_assert!(ranges.windows(2).all(|pair| pair[0].end < pair[1].start));
-            prop_assert_eq!(set.len(), ranges.len());
-            prop_assert_eq!(set.sum(), model.len() as u64);
-            prop_assert_eq!(set.is_empty(), model.is_empty());
-            prop_assert_eq!(set.first(), ranges.first().cloned());
-            prop_assert_eq!(set.last(), ranges.last().cloned());
-            prop_assert_eq!(set.contains(start), model.contains(&start));
-            prop_assert_eq!(set.covers(range.clone()), range.clone().all(|n| model.contains(&n)));
-            prop_assert_eq!(set.intersects(range.clone()), range.clone().any(|n| model.contains(&n)));
-            let gaps: Vec<_> = set.missing(range.clone()).collect();
-            prop_assert!(gaps.windows(2).all(|pair| pair[0].end < pair[1].start));
-            prop_assert_eq!(
-                gaps.into_iter().flatten().collect::<Vec<_>>(),
-                range.filter(|n| !model.contains(n)).collect::<Vec<_>>()
-            );
+        let base = if high { u64::MAX - 116 } else { 0 };
+        let shift = |range: &Range<u64>| base + range.start..base + range.end;
+        let (mut set, mut model) = (RangeSet::new(), Model::default());
+        for (op, asked) in &steps {
+            model.apply(&mut set, op, shift);
+            model.check(&set, shift(asked));
         }
     }
 }

@@ -7,6 +7,7 @@ use super::space::{Space, State};
 use super::{AckError, AckOutcome, Fate, Recovery};
 use crate::congestion::Acked;
 use crate::crypto::Level;
+use crate::fault::Fault;
 use crate::time::{Duration, Instant};
 use crate::wire::Ack;
 
@@ -53,15 +54,22 @@ impl<F: Copy> Recovery<F> {
         let Some(largest) = ranges().next().map(|range| *range.end()) else {
             return Ok(AckOutcome::default());
         };
+        let ignored = usize::from(self.faults.strikes(Fault::AckRangeIgnored));
+        let beyond = u64::from(self.faults.strikes(Fault::AckOneTooMany));
+        let read = ranges()
+            .skip(ignored)
+            .map(|range| *range.start()..=*range.end() + beyond);
         let prior_in_flight = self.in_flight;
         let cut_at = self.cut_at;
         let space = self.space_mut(level);
         space.largest_acked = space.largest_acked.max(Some(largest));
-        let found = acknowledge(space, ranges(), cut_at, fate);
+        let found = acknowledge(space, read, cut_at, fate);
         let Some((newest, sent)) = found.newest else {
             return Ok(AckOutcome::default());
         };
-        self.in_flight -= found.bytes;
+        if !self.faults.strikes(Fault::InFlightMiscounted) {
+            self.in_flight -= found.bytes;
+        }
         self.counters.acked_packets += u64::from(found.packets);
         self.counters.acked_bytes += found.bytes;
 

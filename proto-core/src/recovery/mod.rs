@@ -5,6 +5,7 @@
 //! carry: each sent packet's frames are kept as small copies, and come back once, with their [`Fate`].
 
 mod ack;
+mod audit;
 mod loss;
 mod path;
 mod received;
@@ -21,6 +22,7 @@ pub use timer::{OnTimeout, Timer};
 use crate::config::CongestionControl;
 use crate::congestion::{Controller, Pacer, controller};
 use crate::crypto::Level;
+use crate::fault::Faults;
 use crate::time::{Duration, Instant};
 use space::Space;
 
@@ -107,6 +109,8 @@ pub struct Counters {
     pub probes: u64,
     /// Congestion events: each cut the window.
     pub cuts: u64,
+    /// Ack-eliciting packets that made bytes in flight exceed the congestion window: only probes may.
+    pub beyond_window: u64,
 }
 
 /// A session's sending side: all three packet number spaces of one path.
@@ -130,6 +134,7 @@ pub struct Recovery<F> {
     app_limited: bool,
     timers: timer::Timers,
     counters: Counters,
+    faults: Faults,
 }
 
 impl<F: Copy> Recovery<F> {
@@ -154,7 +159,13 @@ impl<F: Copy> Recovery<F> {
             app_limited: false,
             timers: timer::Timers::new(settings.is_server, now),
             counters: Counters::default(),
+            faults: Faults::default(),
         }
+    }
+
+    /// Where bugs are planted.
+    pub(crate) fn set_faults(&mut self, faults: Faults) {
+        self.faults = faults;
     }
 
     /// The peer's transport parameter came.
@@ -195,6 +206,8 @@ impl<F: Copy> Recovery<F> {
             return;
         }
         let bytes = u64::from(sent.bytes);
+        let beyond = sent.ack_eliciting && self.in_flight + bytes > self.control.window();
+        self.counters.beyond_window += u64::from(beyond);
         self.control.on_sent(now, bytes, self.in_flight);
         self.pacer.on_sent(now, bytes);
         self.in_flight += bytes;
@@ -280,6 +293,12 @@ impl<F: Copy> Recovery<F> {
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.in_flight
+    }
+
+    /// Bytes a second that the pacer lets go.
+    #[must_use]
+    pub fn pacing_rate(&self) -> u64 {
+        self.control.pacing_rate(&self.rtt)
     }
 
     /// The congestion window in bytes.

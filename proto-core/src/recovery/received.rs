@@ -1,7 +1,9 @@
 //! What arrived in one packet number space, and what acknowledgement is owed for it.
 
+use alloc::format;
 use core::ops::RangeInclusive;
 
+use crate::audit::{Breach, check, rule};
 use crate::crypto::Level;
 use crate::range_set::RangeSet;
 use crate::time::{Duration, Instant};
@@ -33,6 +35,8 @@ pub struct Received {
     floor: u64,
     /// Numbers below need no acknowledgement any more.
     told: u64,
+    /// The lowest number that came since the last acknowledgement; `u64::MAX` when none did.
+    unsaid: u64,
     /// When the largest number arrived.
     largest_at: Instant,
     /// One past the largest ack-eliciting number.
@@ -55,6 +59,7 @@ impl Received {
             seen: RangeSet::new(),
             floor: 0,
             told: 0,
+            unsaid: u64::MAX,
             largest_at: Instant::ZERO,
             next_expected: 0,
             unanswered: 0,
@@ -85,6 +90,7 @@ impl Received {
         self.seen.insert(number..number + 1);
         // The peer must hear of a straggler, even below what it knows.
         self.told = self.told.min(number);
+        self.unsaid = self.unsaid.min(number);
         if self.seen.len() > RANGES_MAX
             && let Some(oldest) = self.seen.pop_first()
         {
@@ -143,16 +149,19 @@ impl Received {
 
     /// An ACK frame was sent: nothing is owed any more.
     pub fn on_ack_sent(&mut self) {
+        self.unsaid = u64::MAX;
         self.unanswered = 0;
         self.deadline = None;
         self.immediate = false;
     }
 
     /// The peer acknowledged a packet with an ACK frame of ours whose largest number was `largest`: what is at or below
-    /// it need not be told again (RFC 9000 §13.2.4).
+    /// it need not be told again (RFC 9000 §13.2.4), unless it came later than that frame was sent and is still to be
+    /// told for the first time.
     pub fn on_ack_acked(&mut self, largest: u64) {
         let Some(newest) = self.largest() else { return };
-        self.told = self.told.max(largest.saturating_add(1).min(newest));
+        let told = largest.saturating_add(1).min(newest).min(self.unsaid);
+        self.told = self.told.max(told);
         let floor = self.told.min(newest.saturating_sub(REPLAY_WINDOW));
         if floor > self.floor {
             self.seen.remove(0..floor);
@@ -165,6 +174,36 @@ impl Received {
         self.seen.shrink();
     }
 
+    /// Whether the ranges can be those of arrivals; how many numbers they hold.
+    pub(crate) fn audit(&self) -> Result<u64, Breach> {
+        check(self.seen.is_well_formed(), rule::ACK_RANGES, || {
+            format!("the ranges overlap or are out of order: {:?}", self.seen)
+        })?;
+        check(self.seen.len() <= RANGES_MAX, rule::QUEUES, || {
+            format!("{} ranges of packet numbers", self.seen.len())
+        })?;
+        let below = self
+            .seen
+            .first()
+            .is_some_and(|range| range.start < self.floor);
+        let beyond = self.largest().is_some_and(|largest| largest > NUMBER_MAX);
+        check(!below && !beyond, rule::ACK_RANGES, || {
+            format!(
+                "{:?} are not within {}..={NUMBER_MAX}",
+                self.seen, self.floor
+            )
+        })?;
+        let owes = !self.immediate || self.unanswered > 0;
+        let waits = self.unanswered == 0 || self.deadline.is_some();
+        check(owes && waits, rule::TIMERS, || {
+            format!(
+                "{} packets are unanswered, due {:?}",
+                self.unanswered, self.deadline
+            )
+        })?;
+        Ok(self.seen.sum())
+    }
+
     /// The largest number that arrived.
     #[must_use]
     pub fn largest(&self) -> Option<u64> {
@@ -172,5 +211,7 @@ impl Received {
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,10 @@
 //! The sent packets of one packet number space.
 
 use alloc::collections::VecDeque;
+use alloc::format;
 
 use super::{Fate, Sent};
+use crate::audit::{Breach, check, rule};
 use crate::time::{Duration, Instant};
 
 /// Packets outside of the congestion window that are remembered; a peer that never acknowledges them costs no more.
@@ -60,6 +62,8 @@ pub(super) struct Space<F> {
     pub(super) eliciting: u32,
     /// Remembered packets that are not in flight.
     uncounted: u32,
+    /// Packets whose fate will never be known: not remembered, or discarded with their keys.
+    pub(super) forgotten: u64,
 }
 
 impl<F> Default for Space<F> {
@@ -77,6 +81,7 @@ impl<F> Default for Space<F> {
             last_ack_eliciting: Instant::ZERO,
             eliciting: 0,
             uncounted: 0,
+            forgotten: 0,
         }
     }
 }
@@ -126,6 +131,7 @@ impl<F> Space<F> {
             .filter(|p| p.state == State::Outstanding && p.in_flight)
             .map(|p| u64::from(p.bytes))
             .sum();
+        self.forgotten += self.outstanding().count() as u64;
         self.packets = VecDeque::new();
         self.frames = VecDeque::new();
         self.loss_time = None;
@@ -154,6 +160,64 @@ impl<F> Space<F> {
         self.frames.shrink_to_fit();
     }
 
+    /// The packets of which nothing was heard.
+    pub(super) fn outstanding(&self) -> impl Iterator<Item = &Packet> {
+        self.packets
+            .iter()
+            .filter(|packet| packet.state == State::Outstanding)
+    }
+
+    /// The frames of a remembered packet.
+    pub(super) fn frames(&self, packet: &Packet) -> impl Iterator<Item = &F> {
+        let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
+        self.frames.iter().skip(first).take(packet.frames as usize)
+    }
+
+    /// Whether the counts are those of the packets, and every packet has its frames.
+    pub(super) fn audit(&self) -> Result<(), Breach> {
+        let in_order = self.packets.iter().zip(self.packets.iter().skip(1));
+        let rising = in_order.clone().all(|(a, b)| a.number < b.number);
+        let last = self.packets.back().map(|packet| packet.number);
+        check(
+            rising && last.is_none_or(|last| last < self.next),
+            rule::NUMBERS,
+            || {
+                format!(
+                    "sent packets are out of order, or end at {last:?} with {} next",
+                    self.next
+                )
+            },
+        )?;
+        let skipped = self
+            .skipped()
+            .find(|number| self.packets.iter().any(|p| p.number == *number));
+        check(skipped.is_none(), rule::NUMBERS, || {
+            format!("{skipped:?} was left out and sent")
+        })?;
+        let eliciting = self
+            .outstanding()
+            .filter(|p| p.in_flight && p.ack_eliciting)
+            .count();
+        let uncounted = self.outstanding().filter(|p| !p.in_flight).count();
+        let counted = (self.eliciting as usize, self.uncounted as usize);
+        check((eliciting, uncounted) == counted, rule::PACKETS, || {
+            format!(
+                "{eliciting} eliciting and {uncounted} others are outstanding, counted are {counted:?}"
+            )
+        })?;
+        let mut place = self.frames_gone;
+        for packet in &self.packets {
+            check(packet.first_frame == place, rule::PACKETS, || {
+                format!("packet {} has lost its frames", packet.number)
+            })?;
+            place = place.wrapping_add(packet.frames);
+        }
+        let kept = place.wrapping_sub(self.frames_gone) as usize;
+        check(kept == self.frames.len(), rule::PACKETS, || {
+            format!("{} frames are kept, packets have {kept}", self.frames.len())
+        })
+    }
+
     #[cfg(test)]
     pub(super) fn packets(&self) -> impl Iterator<Item = &Packet> {
         self.packets.iter()
@@ -176,6 +240,7 @@ impl<F: Copy> Space<F> {
                 self.last_ack_eliciting = now;
             }
         } else if self.uncounted >= UNCOUNTED_MAX {
+            self.forgotten += 1;
             return;
         } else {
             self.uncounted += 1;
@@ -234,3 +299,6 @@ impl<F: Copy> Space<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

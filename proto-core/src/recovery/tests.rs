@@ -2,6 +2,7 @@
 
 mod ack;
 mod bottleneck;
+mod cuts;
 mod loss;
 mod model;
 mod path;

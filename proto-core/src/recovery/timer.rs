@@ -4,6 +4,7 @@ use super::loss::Losses;
 use super::rtt::GRANULARITY;
 use super::{Fate, Recovery};
 use crate::crypto::Level;
+use crate::fault::Fault;
 use crate::time::{Duration, Instant};
 
 /// Backoff stops doubling here, at 2^16 probe time-outs; the idle time-out is over long before.
@@ -37,7 +38,7 @@ pub(super) struct Timers {
     has_handshake_keys: bool,
     /// A client's Handshake packet was acknowledged: the server takes its address for valid.
     handshake_acked: bool,
-    blocked: bool,
+    pub(super) blocked: bool,
     /// Probe time-outs since the last progress.
     backoff: u32,
     /// When something last happened: a client's probes without anything in flight count from here.
@@ -113,7 +114,8 @@ impl<F: Copy> Recovery<F> {
     /// When [`on_timeout`](Self::on_timeout) has something to do.
     #[must_use]
     pub fn deadline(&self) -> Option<(Instant, Timer)> {
-        match self.spaces.iter().filter_map(|s| s.loss_time).min() {
+        let loss = self.spaces.iter().filter_map(|s| s.loss_time).min();
+        match loss.filter(|_| !self.faults.strikes(Fault::LossTimerForgotten)) {
             Some(at) => Some((at, Timer::Loss)),
             None => self.probe_deadline().map(|(at, _)| (at, Timer::Pto)),
         }
@@ -151,7 +153,7 @@ impl<F: Copy> Recovery<F> {
 
     /// GetPtoTimeAndSpace of RFC 9002 A.8.
     fn probe_deadline(&self) -> Option<(Instant, Level)> {
-        if self.timers.blocked {
+        if self.timers.blocked || self.faults.strikes(Fault::ProbeTimerForgotten) {
             return None;
         }
         let back_off =

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::codes::Fault;
 use super::delivery::Delivery;
-use super::{Item, OpTag, Place};
+use super::{InFlight, Item, OpTag, Place};
 use crate::file::{FileError, Operation, Outcome};
 use crate::peer::{PacketWriter, SentFrame};
 use crate::range_set::RangeSet;
@@ -197,6 +197,14 @@ impl Lister {
         true
     }
 
+    /// The first byte of the page that was sent, and is neither in flight nor known to be lost or acknowledged.
+    pub(super) fn first_forgotten(&self, flying: &InFlight) -> Option<u64> {
+        if self.closed {
+            return None;
+        }
+        flying.missing(self.base..self.next_send, &[&self.lost, &self.acked])
+    }
+
     pub(super) fn page_acked(&mut self, offset: u64, len: u32) {
         let range = offset..offset.saturating_add(u64::from(len));
         if len == 0 {
@@ -335,3 +343,6 @@ fn is_name(name: &[u8]) -> bool {
         && name != b".."
         && !name.iter().any(forbidden)
 }
+
+#[cfg(test)]
+mod tests;

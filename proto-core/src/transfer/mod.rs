@@ -4,6 +4,7 @@
 //! phases from request to end. Its work is a `source` (reads ahead, sends, sends again), a `sink` (gathers, writes,
 //! verifies, stores) or one end of a `listing`; each is the same in either role.
 
+mod audit;
 mod codes;
 mod context;
 mod delivery;
@@ -17,6 +18,7 @@ mod sink;
 mod source;
 mod transfers;
 
+pub(crate) use audit::InFlight;
 pub(crate) use context::Context;
 pub(crate) use event::TransferEvent;
 pub(crate) use item::Item;

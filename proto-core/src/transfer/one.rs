@@ -1,5 +1,6 @@
 //! One transfer: asked, decided, done, ended.
 
+mod audit;
 mod ending;
 mod events;
 mod frames_in;
@@ -17,6 +18,7 @@ use super::listing::Lister;
 use super::sink::Plan;
 use super::{Context, Decision, OpTag, Overwrite, Request};
 use crate::event::{Failure, FileInfo, Finished};
+use crate::fault::{Fault as Planted, Faults};
 use crate::file::{Block, FileError, Meta, Operation, Outcome};
 use crate::time::Instant;
 use crate::wire::{Durability, ErrorCode, FilePath, RequestKind};
@@ -86,6 +88,7 @@ pub(super) struct Transfer {
     ended: Instant,
     /// When a request that the application knows of, but has not decided, is refused.
     decide_by: Option<Instant>,
+    faults: Faults,
 }
 
 impl Transfer {
@@ -108,6 +111,7 @@ impl Transfer {
             started: cx.now,
             ended: cx.now,
             decide_by: None,
+            faults: cx.config.faults(),
         }
     }
 
@@ -259,7 +263,10 @@ impl Transfer {
 
     /// Goes as far through the phases as what has happened allows.
     pub(super) fn advance(&mut self, cx: &mut Context<'_>) {
-        if self.phase == Phase::Waiting && self.job.begin(cx, !self.asked.compare) {
+        if self.phase == Phase::Waiting
+            && !self.faults.strikes(Planted::MemoryShort)
+            && self.job.begin(cx, !self.asked.compare)
+        {
             self.phase = Phase::Preparing;
         }
         if self.phase == Phase::Preparing && self.job.is_prepared() {

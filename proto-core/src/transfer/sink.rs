@@ -1,6 +1,7 @@
 //! The end that bytes come to: it gathers, writes, verifies and stores one file.
 
 mod assembly;
+mod audit;
 mod commit;
 mod credit;
 mod ops;
@@ -18,6 +19,7 @@ use pieces::{Pieces, Verdict};
 use super::codes::Fault;
 use super::delivery::Delivery;
 use super::{Context, Item};
+use crate::fault::{Fault as Planted, Faults};
 use crate::file::{BLOCK_SIZE, PIECE_BLOCKS, Value, block_count};
 use crate::range_set::RangeSet;
 use crate::wire::{CloseCode, Durability, ErrorCode, StoredAs};
@@ -71,6 +73,7 @@ pub(super) struct Sink {
     written: u64,
     durability: Durability,
     unchanged: bool,
+    faults: Faults,
 }
 
 impl Sink {
@@ -79,8 +82,11 @@ impl Sink {
     /// # Errors
     /// The plan, when the pool has no credit to give now.
     pub(super) fn new(cx: &mut Context<'_>, plan: Plan) -> Result<Self, Plan> {
-        let limits = &cx.config.limits;
-        let (initial, max) = (limits.credit_blocks_initial, limits.credit_blocks_max);
+        let (limits, faults) = (&cx.config.limits, cx.config.faults());
+        let (mut initial, max) = (limits.credit_blocks_initial, limits.credit_blocks_max);
+        if faults.strikes(Planted::CreditNarrow) {
+            initial = 1;
+        }
         let Some(credit) = Credit::reserve(cx.pool, initial, max, cx.now) else {
             return Err(plan);
         };
@@ -96,7 +102,7 @@ impl Sink {
             writes_out: 0,
             entry: None,
             credit,
-            assembly: Assembly::default(),
+            assembly: Assembly::new(faults.clone()),
             pieces: None,
             seal: None,
             temp: TempFile::default(),
@@ -107,6 +113,7 @@ impl Sink {
             durability: plan.durability,
             unchanged: false,
             plan,
+            faults,
         })
     }
 
@@ -129,7 +136,9 @@ impl Sink {
     }
 
     pub(super) fn credit_lost(&mut self) {
-        self.credit.lost();
+        if !self.faults.strikes(Planted::LostCreditForgotten) {
+            self.credit.lost();
+        }
     }
 
     /// Bytes written, and bytes of the whole.
@@ -179,7 +188,7 @@ impl Sink {
         }
         self.entry = Some(entry);
         self.assembly.set_size(entry.size)?;
-        self.pieces = Some(Pieces::new(entry.size));
+        self.pieces = Some(Pieces::new(entry.size, self.faults.clone()));
         if self.step == Step::AwaitEntry {
             self.step = self.step.next(self.durability);
         }
@@ -200,6 +209,9 @@ impl Sink {
             return Ok(true);
         }
         let room = self.assembly.held() + self.writes_out < self.credit.reserved();
+        if self.faults.strikes(Planted::DataRefused) {
+            return Ok(false);
+        }
         self.assembly.add(cx.pool, room, offset, data)
     }
 
@@ -276,6 +288,14 @@ impl Sink {
 
     /// Goes on from `Receive` when all is written and agrees with the source.
     fn finish_receiving(&mut self) -> Result<(), Fault> {
+        if self.faults.strikes(Planted::RenameBeforeHash)
+            && self.step == Step::Receive
+            && self.assembly.is_complete()
+            && self.assembly.held() + self.writes_out == 0
+        {
+            self.step = self.step.next(self.durability);
+            return Ok(());
+        }
         let (Some(entry), Some((size, root)), Some(pieces)) =
             (self.entry, self.seal, &mut self.pieces)
         else {
@@ -284,11 +304,19 @@ impl Sink {
         if size != entry.size {
             return Err(Fault::VIOLATION);
         }
+        let unawaited = self.faults.strikes(Planted::WritesUnawaited);
         let written = self.assembly.is_complete()
             && self.assembly.held() == 0
-            && self.writes_out == 0
+            && (self.writes_out == 0 || unawaited)
             && self.again.is_empty();
-        if self.aborted || self.step != Step::Receive || !written || !pieces.is_complete() {
+        if self.aborted || self.step != Step::Receive || !written {
+            return Ok(());
+        }
+        if unawaited {
+            self.step = self.step.next(self.durability);
+            return Ok(());
+        }
+        if !pieces.is_complete() {
             return Ok(());
         }
         let verdict = pieces.seal(root)?;

@@ -1,5 +1,6 @@
 //! The end that bytes come from: it reads ahead, sends, and sends again.
 
+mod audit;
 mod held;
 mod ops;
 mod send;
@@ -11,6 +12,7 @@ use held::Held;
 use super::codes::Fault;
 use super::delivery::Delivery;
 use super::{Context, Place};
+use crate::fault::{Fault as Planted, Faults};
 use crate::file::{BLOCK_SIZE, HashTree, Meta, PIECE_BLOCKS, Value};
 use crate::id::FileId;
 use crate::range_set::RangeSet;
@@ -64,6 +66,7 @@ pub(super) struct Source {
     pub(super) entry: Delivery,
     pub(super) seal: Delivery,
     check: Check,
+    faults: Faults,
 }
 
 /// Whether the file's version is known to be that of `Open`.
@@ -109,6 +112,7 @@ impl Source {
             entry: Delivery::Unneeded,
             seal: Delivery::Unneeded,
             check: Check::Needed,
+            faults: cx.config.faults(),
         })
     }
 
@@ -184,6 +188,9 @@ impl Source {
         self.held.clear(cx.pool);
         self.lost.clear();
         self.pieces.clear();
+        if self.faults.strikes(Planted::SourceFileLeftOpen) {
+            self.file = None;
+        }
         self.settle(cx);
     }
 

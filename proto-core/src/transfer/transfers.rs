@@ -10,6 +10,7 @@ use super::one::Transfer;
 use super::{Context, Decision, OpTag, Request, TransferEvent};
 use crate::crypto::Direction;
 use crate::endpoint::{StaleId, StartError};
+use crate::fault::{Fault as Planted, Faults};
 use crate::file::{Block, FileError, Operation, Outcome};
 use crate::limits::Limits;
 use crate::slab::{Key, Slab};
@@ -37,12 +38,12 @@ pub(crate) enum Taken {
 #[derive(Debug)]
 pub(crate) struct Transfers {
     direction: Direction,
-    open_max: u32,
+    pub(super) open_max: u32,
     early_max: u32,
     read_ahead: u32,
-    all: Slab<Transfer>,
+    pub(super) all: Slab<Transfer>,
     /// Transfers that have a number, by number.
-    routes: Vec<(u64, Key)>,
+    pub(super) routes: Vec<(u64, Key)>,
     /// Client: the number of the next request.
     next_number: u64,
     /// Client: requests that have arrived. Server: requests that were seen.
@@ -53,6 +54,7 @@ pub(crate) struct Transfers {
     /// The number of the transfer whose data went out last.
     served: u64,
     retry_at: Option<Instant>,
+    faults: Faults,
 }
 
 impl Transfers {
@@ -71,7 +73,15 @@ impl Transfers {
             lost: false,
             served: 0,
             retry_at: None,
+            faults: Faults::default(),
         }
+    }
+
+    /// The same, with planted bugs.
+    pub(crate) fn with_faults(mut self, faults: Faults) -> Self {
+        self.admitted = faults.strikes(Planted::AdmissionUnheeded);
+        self.faults = faults;
+        self
     }
 
     /// The application has admitted the peer: it is told of requests from now on.
@@ -244,6 +254,15 @@ impl Transfers {
             .map(|(key, _)| key)
     }
 
+    /// The first transfer that is it, or the last one.
+    fn find_in_turn(&self, last: bool, is_it: impl Fn(&Transfer) -> bool) -> Option<Key> {
+        if !last {
+            return self.find(is_it);
+        }
+        let all = self.all.iter().filter(|(_, transfer)| is_it(transfer));
+        all.last().map(|(key, _)| key)
+    }
+
     /// Whether [`poll_op`](Self::poll_op) has something.
     pub(crate) fn has_ops(&self) -> bool {
         self.find(|transfer| transfer.has_op(self.read_ahead))
@@ -253,7 +272,8 @@ impl Transfers {
     /// The next operation to lend.
     pub(crate) fn poll_op(&mut self, cx: &mut Context<'_>) -> Option<(Key, OpTag, Operation)> {
         loop {
-            let key = self.find(|transfer| transfer.has_op(self.read_ahead))?;
+            let last = self.faults.strikes(Planted::OpOutOfTurn);
+            let key = self.find_in_turn(last, |transfer| transfer.has_op(self.read_ahead))?;
             let polled = self.all.get_mut(key)?.poll_op(cx);
             let failed = polled.is_err();
             let op = self.local(cx, key, polled).flatten();
@@ -274,7 +294,10 @@ impl Transfers {
 
     /// The next thing to tell the application.
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Option<(Key, TransferEvent)> {
-        let key = self.find(|transfer| transfer.has_event(self.admitted, self.lost))?;
+        let last = self.faults.strikes(Planted::EventOutOfTurn);
+        let key = self.find_in_turn(last, |transfer| {
+            transfer.has_event(self.admitted, self.lost)
+        })?;
         let event = self
             .all
             .get_mut(key)?
@@ -285,10 +308,11 @@ impl Transfers {
 
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        let forgotten = self.faults.strikes(Planted::DecisionTimerForgotten);
         let decisions = self
             .all
             .iter()
-            .filter_map(|(_, transfer)| transfer.decide_by());
+            .filter_map(|(_, transfer)| transfer.decide_by().filter(|_| !forgotten));
         decisions.chain(self.retry_at).min()
     }
 

@@ -1,10 +1,13 @@
-//! Carrying operations out.
+//! Carrying operations out: those on open files, and what all have in common.
 
-use proto_core::wire::{Entry, EntryKind, FilePath};
+mod names;
+
+use proto_core::wire::FilePath;
 use proto_core::{
     BLOCK_SIZE, Block, FileError, FileId, HashAs, Operation, Outcome, RootId, block_value,
 };
 
+use super::content::Extent;
 use super::tree::Ino;
 use super::{Disk, Handle, WALL_CLOCK};
 
@@ -16,8 +19,12 @@ const NEW_MODE: u16 = 0o644;
 type Result<T> = std::result::Result<T, FileError>;
 
 impl Disk {
-    /// Does `what`, now. The block of a read or write comes back.
-    pub(super) fn execute(&mut self, what: Operation) -> (Option<Block>, Result<Outcome>) {
+    /// Does `what`, now; a write writes `bytes`. The block of a read or write comes back.
+    pub(super) fn execute(
+        &mut self,
+        what: Operation,
+        bytes: Option<Extent>,
+    ) -> (Option<Block>, Result<Outcome>) {
         self.stats.operations += 1;
         match what {
             Operation::Read {
@@ -37,30 +44,23 @@ impl Disk {
                 block,
                 hash,
             } => {
-                let result = self.write(file, offset, len, &block, hash);
+                let result = match bytes {
+                    Some(bytes) => self.write(file, offset, &block, &bytes, hash),
+                    None => Err(self.no_part_of_a_block(offset, len)),
+                };
                 (Some(block), result)
             }
             other => (None, self.without_block(other)),
         }
     }
 
-    fn without_block(&mut self, what: Operation) -> Result<Outcome> {
+    /// Does `what`, which is neither a read nor a write.
+    pub(super) fn without_block(&mut self, what: Operation) -> Result<Outcome> {
         match what {
             Operation::Open { root, path, file } => self.open(root, &path, file),
             Operation::Create { root, path, file } => self.create(root, &path, file),
-            Operation::Truncate { file, size } => {
-                self.fail(self.plan.io_errors, FileError::Io)?;
-                let ino = self.writable(file)?;
-                let now = self.wall_clock();
-                self.tree.truncate(ino, size, now)?;
-                Ok(Outcome::Done)
-            }
-            Operation::Sync { file } => {
-                let ino = self.handle(file)?.ino;
-                let fails = self.fail(self.plan.sync_errors, FileError::Io);
-                self.tree.sync(ino, fails.is_err());
-                fails.map(|()| Outcome::Done)
-            }
+            Operation::Truncate { file, size } => self.truncate(file, size),
+            Operation::Sync { file } => self.sync(file),
             Operation::SyncDir { root, path } => self.sync_directory(root, &path),
             Operation::Rename {
                 root,
@@ -96,27 +96,28 @@ impl Disk {
                 self.root(root)?;
                 Ok(Outcome::Free(self.free()))
             }
-            Operation::Close { file } => {
-                let handle = self.handle(file)?;
-                self.open.remove(&file);
-                self.tree.close(handle.ino);
-                Ok(Outcome::Done)
-            }
+            Operation::Close { file } => self.close(file),
             // These two have a block and were taken out before.
             Operation::Read { .. } | Operation::Write { .. } => Err(FileError::Io),
         }
     }
 
+    /// Whether a fault that comes in `per_million` of 1,000,000 cases comes now.
+    fn strikes(&mut self, per_million: u32) -> bool {
+        let strikes = self.rng.chance(per_million) && !self.plan.is_mended(self.now);
+        self.stats.injected += u64::from(strikes);
+        strikes
+    }
+
     /// Fails with `error` in `per_million` of 1,000,000 cases.
     fn fail(&mut self, per_million: u32, error: FileError) -> Result<()> {
-        if self.rng.chance(per_million) {
-            self.stats.injected += 1;
+        if self.strikes(per_million) {
             return Err(error);
         }
         Ok(())
     }
 
-    fn wall_clock(&self) -> i64 {
+    pub(super) fn wall_clock(&self) -> i64 {
         WALL_CLOCK.saturating_add_unsigned(self.now.as_nanos())
     }
 
@@ -155,39 +156,25 @@ impl Disk {
         FileError::Io
     }
 
-    fn register(&mut self, file: FileId, ino: Ino, writable: bool) -> Result<Outcome> {
-        let handle = Handle { ino, writable };
-        if self.open.insert(file, handle).is_some() {
-            return Err(self.breach(format!("{file:?} is open already")));
-        }
-        self.tree.open(ino);
-        self.tree.meta(ino).map(Outcome::Meta)
-    }
-
-    fn open(&mut self, root: RootId, path: &FilePath, file: FileId) -> Result<Outcome> {
-        self.fail(self.plan.open_errors, FileError::Exhausted)?;
-        let ino = self.resolve(root, path)?;
-        match self.tree.meta(ino)?.kind {
-            EntryKind::File => self.register(file, ino, false),
-            EntryKind::Directory => Err(FileError::IsDirectory),
-            EntryKind::Symlink | EntryKind::Other => Err(FileError::NotRegular),
-        }
-    }
-
-    fn create(&mut self, root: RootId, path: &FilePath, file: FileId) -> Result<Outcome> {
-        self.fail(self.plan.open_errors, FileError::Exhausted)?;
-        let (parent, name) = self.parent(root, path)?;
-        let now = self.wall_clock();
-        let ino = self.tree.create(parent, name, now)?;
-        self.register(file, ino, true)
-    }
-
     /// Checks what `Read` and `Write` promise about their span.
-    fn span(&mut self, offset: u64, len: u32) -> Result<()> {
-        if !offset.is_multiple_of(BLOCK_SIZE.into()) || len > BLOCK_SIZE {
-            return Err(self.breach(format!("{len} bytes at {offset} are no part of one block")));
+    fn check_span(&mut self, offset: u64, len: u64) -> Result<()> {
+        let block = u64::from(BLOCK_SIZE);
+        if offset.is_multiple_of(block) && len <= block {
+            return Ok(());
         }
-        Ok(())
+        Err(self.no_part_of_a_block(offset, u32::try_from(len).unwrap_or(u32::MAX)))
+    }
+
+    fn no_part_of_a_block(&mut self, offset: u64, len: u32) -> FileError {
+        self.breach(format!("{len} bytes at {offset} are no part of one block"))
+    }
+
+    /// How many of `len` bytes are moved: all, or fewer when the fault comes.
+    fn moved(&mut self, per_million: u32, len: u64) -> u64 {
+        if len > 0 && self.strikes(per_million) {
+            return self.rng.below(len);
+        }
+        len
     }
 
     fn read(
@@ -198,121 +185,87 @@ impl Disk {
         block: &mut Block,
         hash: HashAs,
     ) -> Result<Outcome> {
-        self.span(offset, len)?;
+        self.check_span(offset, len.into())?;
         self.fail(self.plan.io_errors, FileError::Io)?;
         let ino = self.handle(file)?.ino;
         let content = self.tree.content(ino).ok_or(FileError::NotRegular)?;
-        let bytes = &mut block.bytes_mut()[..len as usize];
-        let got = content.read(offset, bytes);
-        let value = block_value(&bytes[..got], offset, hash);
-        self.stats.read += got as u64;
-        let len = got as u32;
-        Ok(Outcome::Moved { len, value })
+        let got = content.read(offset, &mut block.bytes_mut()[..len as usize]);
+        let got = self.moved(self.plan.short_reads, got as u64);
+        let value = block_value(&block.bytes()[..got as usize], offset, hash);
+        self.stats.read += got;
+        Ok(Outcome::Moved {
+            len: got as u32,
+            value,
+        })
     }
 
     fn write(
         &mut self,
         file: FileId,
         offset: u64,
-        len: u32,
         block: &Block,
+        bytes: &Extent,
         hash: HashAs,
     ) -> Result<Outcome> {
-        self.span(offset, len)?;
+        self.check_span(offset, bytes.len())?;
         self.fail(self.plan.io_errors, FileError::Io)?;
         self.fail(self.plan.space_errors, FileError::NoSpace)?;
+        let moved = self.moved(self.plan.short_writes, bytes.len());
+        self.put(file, offset, &bytes.part(0, moved))?;
+        let value = block_value(&block.bytes()[..moved as usize], offset, hash);
+        Ok(Outcome::Moved {
+            len: moved as u32,
+            value,
+        })
+    }
+
+    /// Writes `bytes` if there is room.
+    pub(super) fn put(&mut self, file: FileId, offset: u64, bytes: &Extent) -> Result<()> {
         let ino = self.writable(file)?;
         let content = self.tree.content(ino).ok_or(FileError::NotRegular)?;
-        let end = offset.checked_add(len.into()).ok_or(FileError::TooLarge)?;
-        if u64::from(len) - content.allocated_in(offset, end) > self.free() {
+        let end = offset.checked_add(bytes.len());
+        let end = end.ok_or(FileError::TooLarge)?;
+        if bytes.len() - content.allocated_in(offset, end) > self.free() {
             return Err(FileError::NoSpace);
         }
-        let bytes = &block.bytes()[..len as usize];
         let now = self.wall_clock();
-        self.tree.write(ino, offset, bytes, now)?;
-        self.stats.written += u64::from(len);
-        let value = block_value(bytes, offset, hash);
-        Ok(Outcome::Moved { len, value })
+        self.tree.write(ino, offset, bytes.clone(), now)?;
+        self.stats.written += bytes.len();
+        Ok(())
     }
 
-    fn sync_directory(&mut self, root: RootId, path: &FilePath) -> Result<Outcome> {
-        let ino = self.resolve(root, path)?;
-        if self.tree.meta(ino)?.kind != EntryKind::Directory {
-            return Err(FileError::NotDirectory);
-        }
-        self.fail(self.plan.sync_errors, FileError::Io)?;
-        self.tree.sync_directory(ino);
+    fn truncate(&mut self, file: FileId, size: u64) -> Result<Outcome> {
+        self.fail(self.plan.io_errors, FileError::Io)?;
+        let ino = self.writable(file)?;
+        let now = self.wall_clock();
+        self.tree.truncate(ino, size, now)?;
         Ok(Outcome::Done)
     }
 
-    fn rename(
-        &mut self,
-        root: RootId,
-        from: &FilePath,
-        to: FilePath,
-        replace: bool,
-    ) -> Result<Outcome> {
-        if from.parent() != to.parent() || from == &to {
-            return Err(self.breach(format!("{from:?} cannot be renamed to {to:?}")));
+    fn sync(&mut self, file: FileId) -> Result<Outcome> {
+        let ino = self.handle(file)?.ino;
+        if self.plan.ignore_sync {
+            return Ok(Outcome::Done);
         }
-        self.fail(self.plan.io_errors, FileError::Io)?;
-        let (parent, old) = self.parent(root, from)?;
-        let (_, new) = self.parent(root, &to)?;
-        if self.tree.lookup(parent, old).is_none() {
-            return Err(FileError::NotFound);
+        let fails = self.strikes(self.plan.sync_errors);
+        self.tree.sync(ino, fails);
+        if fails {
+            return Err(FileError::Io);
         }
-        if let Some(target) = self.tree.lookup(parent, new) {
-            if !replace {
-                return Err(FileError::Exists);
-            }
-            match self.tree.meta(target)?.kind {
-                EntryKind::File => {}
-                EntryKind::Directory => return Err(FileError::IsDirectory),
-                EntryKind::Symlink | EntryKind::Other => return Err(FileError::NotRegular),
-            }
-        }
-        self.tree.rename(parent, old, new)?;
-        self.appeared.push((root, to));
         Ok(Outcome::Done)
     }
 
-    fn remove(&mut self, root: RootId, path: &FilePath) -> Result<Outcome> {
-        self.fail(self.plan.io_errors, FileError::Io)?;
-        let (parent, name) = self.parent(root, path)?;
-        let ino = self.tree.lookup(parent, name).ok_or(FileError::NotFound)?;
-        if self.tree.meta(ino)?.kind == EntryKind::Directory {
-            return Err(FileError::IsDirectory);
+    fn close(&mut self, file: FileId) -> Result<Outcome> {
+        let handle = self.handle(file)?;
+        self.open.remove(&file);
+        let fails = self.strikes(self.plan.close_errors);
+        if fails && handle.writable {
+            self.tree.sync(handle.ino, true);
         }
-        self.tree.remove(parent, name)?;
+        self.tree.close(handle.ino);
+        if fails {
+            return Err(FileError::Io);
+        }
         Ok(Outcome::Done)
-    }
-
-    fn list(&mut self, root: RootId, path: &FilePath, cursor: u64, max: u32) -> Result<Outcome> {
-        self.fail(self.plan.io_errors, FileError::Io)?;
-        let directory = self.resolve(root, path)?;
-        let mut entries = Vec::new();
-        let mut cursor = cursor;
-        while let Some((cookie, name, ino)) = self.tree.next_entry(directory, cursor)? {
-            if !name.starts_with(b".dhow-") {
-                let meta = self.tree.meta(ino)?;
-                let entry = Entry {
-                    kind: meta.kind,
-                    size: meta.size,
-                    mtime: meta.mtime,
-                    mode: meta.mode,
-                    name: &name,
-                };
-                if entries.len() + entry.encoded_len() > max as usize {
-                    let next = Some(cookie);
-                    return Ok(Outcome::Page { entries, next });
-                }
-                entry.encode(&mut entries);
-            }
-            cursor = cookie + 1;
-        }
-        Ok(Outcome::Page {
-            entries,
-            next: None,
-        })
     }
 }

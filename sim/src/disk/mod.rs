@@ -2,8 +2,14 @@
 //! that operations overtake each other; some fail; a power loss leaves what was synced and any part of the rest.
 
 mod access;
+mod change;
 mod content;
+mod crash;
+mod device;
 mod execute;
+mod loan;
+mod plan;
+mod survival;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -11,10 +17,14 @@ mod tree;
 use std::collections::BTreeMap;
 
 use proto_core::wire::FilePath;
-use proto_core::{Duration, FileDone, FileId, FileOp, Instant, Meta, Operation, RootId};
+use proto_core::{FileId, Instant, Meta, RootId};
 
 use access::Access;
+pub use change::Change;
 pub use content::{Content, generate};
+use device::Device;
+use loan::Loan;
+pub use plan::{DiskPlan, Latency, SlowPhase};
 use tree::{Ino, Tree};
 
 use crate::queue::Queue;
@@ -22,49 +32,6 @@ use crate::rng::Rng;
 
 /// Begin of the simulated time as a wall clock shows it: nanoseconds since 1970.
 pub const WALL_CLOCK: i64 = 1_700_000_000_000_000_000;
-
-/// How a disk behaves.
-#[derive(Clone, Copy, Debug)]
-pub struct DiskPlan {
-    /// Least time of an operation.
-    pub latency_min: Duration,
-    /// Most time of an operation.
-    pub latency_max: Duration,
-    /// Bytes that all files together may take.
-    pub capacity: u64,
-    /// Reads, writes, renames and the like that fail with `Io`, of 1,000,000.
-    pub io_errors: u32,
-    /// Writes that fail with `NoSpace` although there is room, of 1,000,000.
-    pub space_errors: u32,
-    /// Syncs that fail and lose what they should keep, of 1,000,000.
-    pub sync_errors: u32,
-    /// Opens that fail with `Exhausted`, of 1,000,000.
-    pub open_errors: u32,
-}
-
-impl Default for DiskPlan {
-    /// Immediate, endless and without errors.
-    fn default() -> Self {
-        Self {
-            latency_min: Duration::ZERO,
-            latency_max: Duration::ZERO,
-            capacity: u64::MAX,
-            io_errors: 0,
-            space_errors: 0,
-            sync_errors: 0,
-            open_errors: 0,
-        }
-    }
-}
-
-impl DiskPlan {
-    /// Whether operations fail, or may for want of room.
-    #[must_use]
-    pub fn has_faults(&self) -> bool {
-        let errors = self.io_errors + self.space_errors + self.sync_errors + self.open_errors;
-        errors > 0 || self.capacity != u64::MAX
-    }
-}
 
 /// What a disk did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -86,15 +53,16 @@ struct Handle {
     writable: bool,
 }
 
-/// The disk of one host.
-#[derive(Debug)]
+/// The disk of one host. A copy goes its own way from then on.
+#[derive(Clone, Debug)]
 pub struct Disk {
     plan: DiskPlan,
     rng: Rng,
     tree: Tree,
     roots: BTreeMap<RootId, Ino>,
     open: BTreeMap<FileId, Handle>,
-    loans: Queue<FileOp>,
+    device: Device,
+    loans: Queue<Loan>,
     busy: BTreeMap<FileId, Vec<Access>>,
     now: Instant,
     stats: DiskStats,
@@ -112,6 +80,7 @@ impl Disk {
             tree: Tree::default(),
             roots: BTreeMap::new(),
             open: BTreeMap::new(),
+            device: Device::default(),
             loans: Queue::default(),
             busy: BTreeMap::new(),
             now: Instant::ZERO,
@@ -203,62 +172,10 @@ impl Disk {
     /// Bytes that may still be written.
     #[must_use]
     pub fn free(&self) -> u64 {
+        if self.plan.is_mended(self.now) {
+            return u64::MAX - self.tree.used();
+        }
         self.plan.capacity.saturating_sub(self.tree.used())
-    }
-
-    /// Takes an operation; it ends later.
-    pub fn submit(&mut self, now: Instant, op: FileOp) {
-        self.mark_busy(&op.what);
-        let low = self.plan.latency_min.as_nanos() as u64;
-        let high = self.plan.latency_max.as_nanos() as u64;
-        let takes = Duration::from_nanos(self.rng.between(low, high));
-        self.loans.push(now + takes, op);
-    }
-
-    /// When the next operation ends.
-    #[must_use]
-    pub fn next_time(&self) -> Option<Instant> {
-        self.loans.next_time()
-    }
-
-    /// Carries out the next operation that ends at `now`, and hands it back. Call until `None`.
-    pub fn complete(&mut self, now: Instant) -> Option<FileDone> {
-        let (_, FileOp { id, what }) = self.loans.pop_due(now)?;
-        self.now = self.now.max(now);
-        self.mark_done(&what);
-        let (block, result) = self.execute(what);
-        Some(FileDone { id, block, result })
-    }
-
-    /// Notes what is on loan, and a breach if it conflicts with what already is.
-    fn mark_busy(&mut self, what: &Operation) {
-        if let Some((file, access)) = Access::of(what) {
-            let busy = self.busy.entry(file).or_default();
-            if let Some(other) = busy.iter().find(|other| access.conflicts(**other)) {
-                let breach = format!("{what:?} while {other:?} of {file:?} is on loan");
-                self.breaches.push(breach);
-            }
-            busy.push(access);
-        }
-    }
-
-    fn mark_done(&mut self, what: &Operation) {
-        if let Some((file, access)) = Access::of(what)
-            && let Some(busy) = self.busy.get_mut(&file)
-        {
-            if let Some(place) = busy.iter().position(|other| *other == access) {
-                busy.swap_remove(place);
-            }
-            if busy.is_empty() {
-                self.busy.remove(&file);
-            }
-        }
-    }
-
-    /// Operations on loan.
-    #[must_use]
-    pub fn on_loan(&self) -> usize {
-        self.loans.len()
     }
 
     /// Files open.
@@ -286,21 +203,5 @@ impl Disk {
     #[must_use]
     pub fn stats(&self) -> DiskStats {
         self.stats
-    }
-
-    /// The power goes and comes back: operations on loan are carried out or not, and never come home; what was not
-    /// synced is kept or not, change by change.
-    pub fn power_loss(&mut self) {
-        let mut last = Queue::default();
-        std::mem::swap(&mut last, &mut self.loans);
-        while let Some((_, op)) = last.pop_due(Instant::from_nanos(u64::MAX)) {
-            if self.rng.one_in(2) {
-                drop(self.execute(op.what));
-            }
-        }
-        self.busy.clear();
-        self.open.clear();
-        self.appeared.clear();
-        self.tree.power_loss(&mut self.rng);
     }
 }

@@ -1,5 +1,7 @@
-//! Inodes: files and directories, what is in memory of them and what a power loss leaves.
+//! Inodes: files and directories by number, and how names lead to them.
 
+mod directory;
+mod file;
 mod power_loss;
 
 use std::collections::BTreeMap;
@@ -9,44 +11,13 @@ use proto_core::{FileError, Meta};
 
 use super::content::{Content, Extent};
 use crate::rng::mix;
+use directory::Directory;
+use file::{File, FileChange};
 
 /// An inode's number; never used again.
 pub(super) type Ino = u64;
 
-/// A change of a file that no sync has covered yet.
 #[derive(Clone, Debug)]
-enum FileChange {
-    Put(u64, Extent),
-    SetLen(u64),
-}
-
-/// A change of a directory: what each name stands for afterwards, all together or not at all.
-type DirectoryChange = Vec<(Vec<u8>, Option<Ino>)>;
-
-#[derive(Debug, Default)]
-struct File {
-    content: Content,
-    synced: Content,
-    pending: Vec<FileChange>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Link {
-    ino: Ino,
-    /// Place in the order of listing; later names come later.
-    cookie: u64,
-}
-
-#[derive(Debug, Default)]
-struct Directory {
-    entries: BTreeMap<Vec<u8>, Link>,
-    order: BTreeMap<u64, Vec<u8>>,
-    last_cookie: u64,
-    synced: BTreeMap<Vec<u8>, Ino>,
-    pending: Vec<DirectoryChange>,
-}
-
-#[derive(Debug)]
 enum Body {
     File(File),
     Directory(Directory),
@@ -54,11 +25,19 @@ enum Body {
     Other,
 }
 
-#[derive(Debug)]
-struct Inode {
-    body: Body,
+/// What `SetMeta` sets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Attributes {
     mtime: i64,
     mode: u16,
+}
+
+#[derive(Clone, Debug)]
+struct Inode {
+    body: Body,
+    attributes: Attributes,
+    /// Those that are on the medium for sure.
+    durable: Attributes,
     /// Counts every change, as a ctime of endless resolution.
     changes: u64,
     linked: bool,
@@ -66,45 +45,21 @@ struct Inode {
 }
 
 /// All inodes of a disk.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
     inodes: BTreeMap<Ino, Inode>,
     last: Ino,
     used: u64,
 }
 
-impl Directory {
-    fn apply(entries: &mut BTreeMap<Vec<u8>, Ino>, change: &DirectoryChange) {
-        for (name, ino) in change {
-            match ino {
-                Some(ino) => entries.insert(name.clone(), *ino),
-                None => entries.remove(name),
-            };
-        }
-    }
-
-    fn link(&mut self, name: &[u8], ino: Ino) {
-        self.unlink(name);
-        self.last_cookie += 1;
-        let cookie = self.last_cookie;
-        self.entries.insert(name.to_vec(), Link { ino, cookie });
-        self.order.insert(cookie, name.to_vec());
-    }
-
-    fn unlink(&mut self, name: &[u8]) -> Option<Ino> {
-        let link = self.entries.remove(name)?;
-        self.order.remove(&link.cookie);
-        Some(link.ino)
-    }
-}
-
 impl Tree {
     fn new_inode(&mut self, body: Body, mtime: i64, mode: u16) -> Ino {
         self.last += 1;
+        let attributes = Attributes { mtime, mode };
         let inode = Inode {
             body,
-            mtime,
-            mode,
+            attributes,
+            durable: attributes,
             changes: 0,
             linked: true,
             handles: 0,
@@ -137,7 +92,7 @@ impl Tree {
     /// What `name` stands for in the directory `parent`.
     pub(super) fn lookup(&self, parent: Ino, name: &[u8]) -> Option<Ino> {
         match &self.inodes.get(&parent)?.body {
-            Body::Directory(directory) => Some(directory.entries.get(name)?.ino),
+            Body::Directory(directory) => directory.get(name),
             _ => None,
         }
     }
@@ -165,9 +120,12 @@ impl Tree {
 
     fn add(&mut self, parent: Ino, name: &[u8], body: Body, now: i64, mode: u16) -> Ino {
         let ino = self.new_inode(body, now, mode);
-        if let Ok(directory) = self.directory(parent) {
-            directory.link(name, ino);
-            directory.pending.push(vec![(name.to_vec(), Some(ino))]);
+        let directory = self.directory(parent);
+        let replaced = directory
+            .ok()
+            .and_then(|directory| directory.add(name, ino));
+        if let Some(replaced) = replaced {
+            self.unlinked(replaced);
         }
         ino
     }
@@ -182,15 +140,16 @@ impl Tree {
 
     /// A whole file that has always been there; replaces what had the name.
     pub(super) fn plant(&mut self, parent: Ino, name: &[u8], content: Content, mtime: i64) -> Ino {
-        self.used += content.allocated();
-        let file = File {
-            synced: content.clone(),
-            content,
-            pending: Vec::new(),
-        };
-        let ino = self.add(parent, name, Body::File(file), mtime, 0o644);
+        let ino = self.replace(parent, name, content, mtime);
         self.sync_directory(parent);
         ino
+    }
+
+    /// A whole file, its bytes on the medium; its name, that of another file or a new one, is not durable yet.
+    pub(super) fn replace(&mut self, parent: Ino, name: &[u8], content: Content, now: i64) -> Ino {
+        self.used += content.allocated();
+        let file = Body::File(File::durable(content));
+        self.add(parent, name, file, now, 0o644)
     }
 
     /// A directory that has always been there.
@@ -217,19 +176,20 @@ impl Tree {
     pub(super) fn meta(&self, ino: Ino) -> Result<Meta, FileError> {
         let inode = self.inodes.get(&ino).ok_or(FileError::Io)?;
         let (kind, size) = match &inode.body {
-            Body::File(file) => (EntryKind::File, file.content.len()),
+            Body::File(file) => (EntryKind::File, file.content().len()),
             Body::Directory(_) => (EntryKind::Directory, 0),
             Body::Other => (EntryKind::Other, 0),
         };
         let mut version = [0; 16];
         let first = mix(mix(ino) ^ inode.changes);
         version[..8].copy_from_slice(&first.to_le_bytes());
-        version[8..].copy_from_slice(&mix(first ^ size ^ inode.mtime as u64).to_le_bytes());
+        let Attributes { mtime, mode } = inode.attributes;
+        version[8..].copy_from_slice(&mix(first ^ size ^ mtime as u64).to_le_bytes());
         Ok(Meta {
             kind,
             size,
-            mtime: inode.mtime,
-            mode: inode.mode,
+            mtime,
+            mode,
             version,
         })
     }
@@ -237,7 +197,7 @@ impl Tree {
     /// A file's bytes; `None` for what is none.
     pub(super) fn content(&self, ino: Ino) -> Option<&Content> {
         match &self.inodes.get(&ino)?.body {
-            Body::File(file) => Some(&file.content),
+            Body::File(file) => Some(file.content()),
             _ => None,
         }
     }
@@ -247,12 +207,11 @@ impl Tree {
         let Body::File(file) = &mut inode.body else {
             return Err(FileError::Io);
         };
-        let before = file.content.allocated();
-        file.content.apply(&change);
-        file.pending.push(change);
+        let before = file.content().allocated();
+        file.change(change);
+        let after = file.content().allocated();
         inode.changes += 1;
-        inode.mtime = now;
-        let after = file.content.allocated();
+        inode.attributes.mtime = now;
         self.used = self.used - before + after;
         Ok(())
     }
@@ -262,14 +221,10 @@ impl Tree {
         &mut self,
         ino: Ino,
         offset: u64,
-        bytes: &[u8],
+        extent: Extent,
         now: i64,
     ) -> Result<(), FileError> {
-        self.change(
-            ino,
-            now,
-            FileChange::Put(offset, Extent::new(offset, bytes)),
-        )
+        self.change(ino, now, FileChange::Put(offset, extent))
     }
 
     /// Sets a file's length.
@@ -285,8 +240,8 @@ impl Tree {
         mode: u16,
     ) -> Result<(), FileError> {
         let inode = self.inode(ino)?;
-        inode.mtime = mtime.unwrap_or(inode.mtime);
-        inode.mode = mode;
+        let mtime = mtime.unwrap_or(inode.attributes.mtime);
+        inode.attributes = Attributes { mtime, mode };
         inode.changes += 1;
         Ok(())
     }
@@ -294,32 +249,20 @@ impl Tree {
     /// Makes a file's changes durable; with `lose`, forgets them as a failed `fsync` does: the bytes stay readable
     /// until the power goes.
     pub(super) fn sync(&mut self, ino: Ino, lose: bool) {
-        if let Some(Inode {
-            body: Body::File(file),
-            ..
-        }) = self.inodes.get_mut(&ino)
+        if let Ok(inode) = self.inode(ino)
+            && let Body::File(file) = &mut inode.body
         {
-            for change in file.pending.drain(..) {
-                if !lose {
-                    file.synced.apply(&change);
-                }
+            file.sync(lose);
+            if !lose {
+                inode.durable = inode.attributes;
             }
         }
     }
 
     /// Makes a directory's entries durable.
     pub(super) fn sync_directory(&mut self, ino: Ino) {
-        let mut gone = Vec::new();
-        if let Ok(directory) = self.directory(ino) {
-            for change in directory.pending.drain(..) {
-                for (name, _) in &change {
-                    gone.extend(directory.synced.get(name).copied());
-                }
-                gone.extend(change.iter().filter_map(|(_, ino)| *ino));
-                Directory::apply(&mut directory.synced, &change);
-            }
-        }
-        for ino in gone {
+        let touched = self.directory(ino).map(Directory::sync);
+        for ino in touched.unwrap_or_default() {
             let unused = |inode: &Inode| !inode.linked && inode.handles == 0;
             if self.inodes.get(&ino).is_some_and(unused) {
                 self.inodes.remove(&ino);
@@ -329,13 +272,8 @@ impl Tree {
 
     /// Renames within a directory; what had the new name is gone.
     pub(super) fn rename(&mut self, parent: Ino, from: &[u8], to: &[u8]) -> Result<(), FileError> {
-        let directory = self.directory(parent)?;
-        let ino = directory.unlink(from).ok_or(FileError::NotFound)?;
-        let replaced = directory.unlink(to);
-        directory.link(to, ino);
-        let change = vec![(from.to_vec(), None), (to.to_vec(), Some(ino))];
-        directory.pending.push(change);
-        if let Some(replaced) = replaced {
+        let renamed = self.directory(parent)?.rename(from, to);
+        if let Some(replaced) = renamed.ok_or(FileError::NotFound)? {
             self.unlinked(replaced);
         }
         Ok(())
@@ -343,10 +281,8 @@ impl Tree {
 
     /// Takes a name away.
     pub(super) fn remove(&mut self, parent: Ino, name: &[u8]) -> Result<(), FileError> {
-        let directory = self.directory(parent)?;
-        let ino = directory.unlink(name).ok_or(FileError::NotFound)?;
-        directory.pending.push(vec![(name.to_vec(), None)]);
-        self.unlinked(ino);
+        let ino = self.directory(parent)?.remove(name);
+        self.unlinked(ino.ok_or(FileError::NotFound)?);
         Ok(())
     }
 
@@ -378,7 +314,7 @@ impl Tree {
             && inode.handles == 0
             && let Body::File(file) = &inode.body
         {
-            self.used -= file.content.allocated();
+            self.used -= file.content().allocated();
         }
     }
 
@@ -388,33 +324,18 @@ impl Tree {
         directory: Ino,
         cursor: u64,
     ) -> Result<Option<(u64, Vec<u8>, Ino)>, FileError> {
-        let directory = self.directory(directory)?;
-        let next = directory.order.range(cursor..).next();
-        Ok(next.and_then(|(&cookie, name)| {
-            let ino = directory.entries.get(name)?.ino;
-            Some((cookie, name.clone(), ino))
-        }))
+        let next = self.directory(directory)?.next_entry(cursor);
+        Ok(next.map(|(cookie, name, ino)| (cookie, name.to_vec(), ino)))
     }
 
     /// All names of a directory, in order.
     pub(super) fn names(&self, directory: Ino) -> Vec<(Vec<u8>, Ino)> {
         match self.inodes.get(&directory).map(|inode| &inode.body) {
             Some(Body::Directory(directory)) => {
-                let entries = directory.entries.iter();
-                entries
-                    .map(|(name, link)| (name.clone(), link.ino))
-                    .collect()
+                let names = directory.names();
+                names.map(|(name, ino)| (name.to_vec(), ino)).collect()
             }
             _ => Vec::new(),
-        }
-    }
-}
-
-impl Content {
-    fn apply(&mut self, change: &FileChange) {
-        match change {
-            FileChange::Put(offset, extent) => self.put(*offset, extent.clone()),
-            FileChange::SetLen(len) => self.set_len(*len),
         }
     }
 }

@@ -1,6 +1,6 @@
 use proto_core::Instant;
 
-use super::{Datagram, Node};
+use super::{Fate, Node};
 use crate::rng::Rng;
 
 /// Bits that are flipped at most in one datagram.
@@ -34,10 +34,36 @@ impl Corrupt {
 }
 
 impl Node for Corrupt {
-    fn pass(&mut self, now: Instant, mut datagram: Datagram, out: &mut Vec<(Instant, Datagram)>) {
-        if self.rng.chance(self.per_million) && !datagram.payload.is_empty() {
-            self.flip(&mut datagram.payload);
+    fn pass(&mut self, now: Instant, payload: &mut Vec<u8>) -> Fate {
+        if self.rng.chance(self.per_million) && !payload.is_empty() {
+            self.flip(payload);
         }
-        out.push((now, datagram));
+        Fate::At(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::testing::run;
+
+    #[test]
+    fn flips_one_to_four_bits() {
+        let arrived = run([Corrupt::new(200_000, Rng::new(7, 0))], 10_000, 100, 10);
+        let mut counts = [0_u32; 6];
+        for (place, arrival) in arrived.iter().enumerate() {
+            let mut sent = [0; 100];
+            sent[..4].copy_from_slice(&(place as u32).to_le_bytes());
+            let flips: u32 = sent
+                .iter()
+                .zip(&arrival.payload)
+                .map(|(a, b)| (a ^ b).count_ones())
+                .sum();
+            counts[flips as usize] += 1;
+        }
+        assert!(counts[0].abs_diff(8_000) < 160, "{counts:?}");
+        let even = counts[1..5].iter().all(|n| n.abs_diff(500) < 100);
+        assert!(even, "{counts:?}");
+        assert_eq!(counts[5], 0);
     }
 }

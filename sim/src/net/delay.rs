@@ -1,41 +1,34 @@
 use proto_core::{Duration, Instant};
 
-use super::{Datagram, Node};
-use crate::rng::Rng;
+use super::{Fate, Node};
 
-/// Holds each datagram for a fixed time and a random one on top. The order stays: a datagram that would overtake
-/// leaves together with the one before it.
+/// Holds every datagram for the same time: the length of the way.
 #[derive(Debug)]
-pub struct Delay {
-    fixed: Duration,
-    jitter: Duration,
-    last: Instant,
-    rng: Rng,
-}
+pub struct Delay(Duration);
 
 impl Delay {
-    /// A delay of `fixed` plus 0 to `jitter`, evenly distributed.
+    /// A delay.
     #[must_use]
-    pub fn new(fixed: Duration, jitter: Duration, rng: Rng) -> Self {
-        Self {
-            fixed,
-            jitter,
-            last: Instant::ZERO,
-            rng,
-        }
+    pub fn new(delay: Duration) -> Self {
+        Self(delay)
     }
 }
 
 impl Node for Delay {
-    fn pass(&mut self, now: Instant, datagram: Datagram, out: &mut Vec<(Instant, Datagram)>) {
-        let jitter = if self.jitter.is_zero() {
-            0
-        } else {
-            self.rng.between(0, self.jitter.as_nanos() as u64)
-        };
-        self.last = self
-            .last
-            .max(now + self.fixed + Duration::from_nanos(jitter));
-        out.push((self.last, datagram));
+    fn pass(&mut self, now: Instant, _payload: &mut Vec<u8>) -> Fate {
+        Fate::At(now + self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::testing::run;
+
+    #[test]
+    fn is_exact() {
+        for arrival in run([Delay::new(Duration::from_millis(40))], 100, 10, 12_345) {
+            assert_eq!(arrival.at, u64::from(arrival.number) * 12_345 + 40_000_000);
+        }
     }
 }

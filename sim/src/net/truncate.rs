@@ -1,6 +1,6 @@
 use proto_core::Instant;
 
-use super::{Datagram, Node};
+use super::{Fate, Node};
 use crate::rng::Rng;
 
 /// Cuts the end off single datagrams.
@@ -19,11 +19,26 @@ impl Truncate {
 }
 
 impl Node for Truncate {
-    fn pass(&mut self, now: Instant, mut datagram: Datagram, out: &mut Vec<(Instant, Datagram)>) {
+    fn pass(&mut self, now: Instant, payload: &mut Vec<u8>) -> Fate {
         if self.rng.chance(self.per_million) {
-            let len = self.rng.below(datagram.payload.len() as u64);
-            datagram.payload.truncate(len as usize);
+            let len = self.rng.below(payload.len() as u64);
+            payload.truncate(len as usize);
         }
-        out.push((now, datagram));
+        Fate::At(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::testing::run;
+
+    #[test]
+    fn shortens_its_share_to_any_length() {
+        let arrived = run([Truncate::new(100_000, Rng::new(8, 0))], 10_000, 100, 10);
+        let lengths = arrived.iter().map(|a| a.payload.len());
+        let short: Vec<_> = lengths.filter(|&len| len < 100).collect();
+        assert!(short.len().abs_diff(1_000) < 120, "{}", short.len());
+        assert!(short.contains(&0) && short.contains(&99));
     }
 }

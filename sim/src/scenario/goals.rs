@@ -1,18 +1,11 @@
 //! Drawing a user's goals, and what must be there for each.
 
-use proto_core::wire::{Durability, ErrorCode, FilePath};
+use proto_core::wire::{Durability, FilePath};
 use proto_core::{Duration, Overwrite};
 
-use super::{ClientPlan, Expect, Goal, GoalPlan, LOCKED, LOCKED_CODE, Planted, PlantedKind};
-use crate::disk::{Content, WALL_CLOCK};
+use super::{ClientPlan, Copy, Goal, GoalPlan, Kind, LOCKED, Planted};
+use crate::disk::WALL_CLOCK;
 use crate::rng::Rng;
-
-/// What may come of two transfers that touch one file.
-const CONTESTED: &[ErrorCode] = &[
-    ErrorCode::TargetChanged,
-    ErrorCode::SourceChanged,
-    ErrorCode::NotFound,
-];
 
 /// The unusual that a goal may meet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,7 +48,7 @@ pub(super) fn draw(rng: &mut Rng, number: u64, plan: &mut ClientPlan) {
     } else {
         Twist::None
     };
-    let (goal, expect) = match rng.below(20) {
+    let goal = match rng.below(20) {
         0..9 => put(rng, number, twist, plan),
         9..18 => get(rng, number, twist, plan),
         18 => list(rng, number, twist, plan),
@@ -66,9 +59,9 @@ pub(super) fn draw(rng: &mut Rng, number: u64, plan: &mut ClientPlan) {
         .then(|| Duration::from_nanos(rng.log_uniform(3_000_000_000)));
     plan.goals.push(GoalPlan {
         starts,
+        in_turn: number > 0 && rng.one_in(6),
         cancel_after,
         goal,
-        expect,
     });
 }
 
@@ -78,81 +71,55 @@ fn path(text: &str) -> FilePath {
 }
 
 fn file(rng: &mut Rng, path: FilePath) -> Planted {
-    let len = super::draw_size(rng);
+    let size = super::draw_size(rng);
     let mtime = WALL_CLOCK - rng.below(1 << 50) as i64;
-    let what = PlantedKind::File(Content::generated(rng.next_u64(), len), mtime);
-    Planted { path, what }
-}
-
-fn directory(path: FilePath) -> Planted {
-    let what = PlantedKind::Directory;
-    Planted { path, what }
-}
-
-fn device(path: FilePath) -> Planted {
-    let what = PlantedKind::Device;
-    Planted { path, what }
+    Planted::file(path, rng.next_u64() >> 1, size, mtime)
 }
 
 fn durability(rng: &mut Rng) -> Durability {
     *rng.pick(&[Durability::None, Durability::File, Durability::Full])
 }
 
-/// Plants what the twist asks for at the source, and says what must come of it.
-fn plant_source(rng: &mut Rng, twist: Twist, at: &FilePath, planted: &mut Vec<Planted>) -> Expect {
-    match twist {
-        Twist::SourceMissing => return Expect::Failure(&[ErrorCode::NotFound]),
-        Twist::SourceIsDirectory => {
-            planted.push(directory(at.clone()));
-            return Expect::Failure(&[ErrorCode::IsDirectory]);
-        }
-        Twist::SourceIsDevice => {
-            planted.push(device(at.clone()));
-            return Expect::Failure(&[ErrorCode::NotRegular]);
-        }
-        _ => planted.push(file(rng, at.clone())),
-    }
-    Expect::Success
+/// Plants what the twist asks for at the source.
+fn plant_source(rng: &mut Rng, twist: Twist, at: &FilePath, planted: &mut Vec<Planted>) {
+    planted.extend(match twist {
+        Twist::SourceMissing => None,
+        Twist::SourceIsDirectory => Some(Planted::other(at.clone(), Kind::Directory)),
+        Twist::SourceIsDevice => Some(Planted::other(at.clone(), Kind::Device)),
+        _ => Some(file(rng, at.clone())),
+    });
 }
 
-/// Plants what the twist asks for at the target, and says whether to overwrite and what must come of it.
+/// Plants what the twist asks for at the target, and says whether to overwrite.
 fn plant_target(
     rng: &mut Rng,
     twist: Twist,
     source: Option<Planted>,
     at: &FilePath,
     planted: &mut Vec<Planted>,
-) -> (Overwrite, Expect) {
+) -> Overwrite {
     match twist {
         Twist::TargetExists => {
             planted.push(file(rng, at.clone()));
-            let overwrite = *rng.pick(&[Overwrite::Replace, Overwrite::Compare]);
-            (overwrite, Expect::Success)
+            *rng.pick(&[Overwrite::Replace, Overwrite::Compare])
         }
         Twist::TargetExistsNever => {
             planted.push(file(rng, at.clone()));
-            (Overwrite::Never, Expect::Failure(&[ErrorCode::Exists]))
+            Overwrite::Never
         }
         Twist::Unchanged => {
             planted.extend(source.map(|source| Planted {
                 path: at.clone(),
                 ..source
             }));
-            (Overwrite::Compare, Expect::Success)
+            Overwrite::Compare
         }
         Twist::TargetIsDirectory => {
-            planted.push(directory(at.clone()));
-            let codes = &[ErrorCode::IsDirectory, ErrorCode::Exists];
-            (Overwrite::Replace, Expect::Failure(codes))
+            planted.push(Planted::other(at.clone(), Kind::Directory));
+            Overwrite::Replace
         }
-        Twist::DirectoryMissing => {
-            let codes = &[ErrorCode::NotFound, ErrorCode::NotDirectory];
-            (Overwrite::Replace, Expect::Failure(codes))
-        }
-        _ => {
-            let any = [Overwrite::Replace, Overwrite::Compare, Overwrite::Never];
-            (*rng.pick(&any), Expect::Success)
-        }
+        Twist::DirectoryMissing => Overwrite::Replace,
+        _ => *rng.pick(&[Overwrite::Replace, Overwrite::Compare, Overwrite::Never]),
     }
 }
 
@@ -163,7 +130,7 @@ fn target(rng: &mut Rng, twist: Twist, name: String, planted: &mut Vec<Planted>)
     } else if rng.one_in(3) {
         let directory_name = format!("dir{}", rng.below(100));
         if !planted.iter().any(|p| p.path == path(&directory_name)) {
-            planted.push(directory(path(&directory_name)));
+            planted.push(Planted::other(path(&directory_name), Kind::Directory));
         }
         path(&format!("{directory_name}/{name}"))
     } else {
@@ -171,117 +138,103 @@ fn target(rng: &mut Rng, twist: Twist, name: String, planted: &mut Vec<Planted>)
     }
 }
 
-/// Both expectations must hold; a failure of the source comes first.
-fn both(source: Expect, target: Expect) -> Expect {
-    if source == Expect::Success {
-        target
-    } else {
-        source
-    }
+/// A path in the directory about which every request is refused.
+fn locked() -> FilePath {
+    path(&format!("{}/x", LOCKED.escape_ascii()))
 }
 
-fn put(rng: &mut Rng, number: u64, twist: Twist, plan: &mut ClientPlan) -> (Goal, Expect) {
+fn put(rng: &mut Rng, number: u64, twist: Twist, plan: &mut ClientPlan) -> Goal {
     let local = path(&format!("source{number}"));
-    let source = plant_source(rng, twist, &local, &mut plan.local);
+    plant_source(rng, twist, &local, &mut plan.local);
     let twin = plan.local.last().cloned();
     let mut remote = target(rng, twist, format!("put{number}"), &mut plan.remote);
-    let (mut overwrite, result) = plant_target(rng, twist, twin, &remote, &mut plan.remote);
-    let mut expect = both(source, result);
-    if twist == Twist::Locked {
-        remote = path(&format!("{}/x", LOCKED.escape_ascii()));
-        expect = Expect::Failure(&[LOCKED_CODE]);
+    let mut overwrite = plant_target(rng, twist, twin, &remote, &mut plan.remote);
+    match twist {
+        Twist::Locked => remote = locked(),
+        Twist::SameTarget => {
+            if let Some(earlier) = plan.goals.iter_mut().find_map(contested_put) {
+                remote = earlier;
+                overwrite = Overwrite::Replace;
+            }
+        }
+        _ => {}
     }
-    if twist == Twist::SameTarget
-        && let Some(earlier) = plan.goals.iter_mut().find_map(contested_put)
-    {
-        remote = earlier;
-        overwrite = Overwrite::Replace;
-        expect = Expect::Either(CONTESTED);
-    }
-    let goal = Goal::Put {
+    Goal::Put(Copy {
         local,
         remote,
         overwrite,
         durability: durability(rng),
-    };
-    (goal, expect)
+        preserve: false,
+    })
 }
 
 /// The target of an earlier upload that another one is to contest.
 fn contested_put(plan: &mut GoalPlan) -> Option<FilePath> {
     match &mut plan.goal {
-        Goal::Put {
-            remote, overwrite, ..
-        } if plan.expect != Expect::Failure(&[LOCKED_CODE])
-            && !matches!(plan.expect, Expect::Failure(_)) =>
-        {
-            *overwrite = Overwrite::Replace;
-            plan.expect = Expect::Either(CONTESTED);
-            Some(remote.clone())
+        Goal::Put(copy) if copy.remote.components().next() != Some(LOCKED) => {
+            copy.overwrite = Overwrite::Replace;
+            Some(copy.remote.clone())
         }
         _ => None,
     }
 }
 
-fn get(rng: &mut Rng, number: u64, twist: Twist, plan: &mut ClientPlan) -> (Goal, Expect) {
+fn get(rng: &mut Rng, number: u64, twist: Twist, plan: &mut ClientPlan) -> Goal {
     let mut remote = path(&format!("get{number}"));
-    let source = plant_source(rng, twist, &remote, &mut plan.remote);
+    plant_source(rng, twist, &remote, &mut plan.remote);
     let twin = plan.remote.last().cloned();
     let local = target(rng, twist, format!("got{number}"), &mut plan.local);
-    let (overwrite, result) = plant_target(rng, twist, twin, &local, &mut plan.local);
-    let mut expect = both(source, result);
+    let overwrite = plant_target(rng, twist, twin, &local, &mut plan.local);
     if twist == Twist::Locked {
-        remote = path(&format!("{}/x", LOCKED.escape_ascii()));
-        expect = Expect::Failure(&[LOCKED_CODE]);
+        remote = locked();
     }
-    let goal = Goal::Get {
-        remote,
+    // Sometimes what was uploaded before comes back.
+    if twist == Twist::SameTarget
+        && let Some(earlier) = plan.goals.iter_mut().find_map(contested_put)
+    {
+        remote = earlier;
+    }
+    Goal::Get(Copy {
         local,
+        remote,
         overwrite,
         durability: durability(rng),
         preserve: rng.one_in(2),
-    };
-    (goal, expect)
+    })
 }
 
-fn list(rng: &mut Rng, number: u64, twist: Twist, plan: &mut ClientPlan) -> (Goal, Expect) {
+fn list(rng: &mut Rng, number: u64, twist: Twist, plan: &mut ClientPlan) -> Goal {
     let remote = path(&format!("list{number}"));
-    let mut expect = Expect::Success;
     match twist {
-        Twist::SourceMissing => expect = Expect::Failure(&[ErrorCode::NotFound]),
-        Twist::SourceIsDirectory => {
-            plan.remote.push(file(rng, remote.clone()));
-            expect = Expect::Failure(&[ErrorCode::NotDirectory]);
-        }
-        _ if rng.one_in(4) => {
-            return (
-                Goal::List {
-                    remote: FilePath::root(),
-                },
-                expect,
-            );
-        }
+        Twist::SourceMissing => {}
+        Twist::SourceIsDirectory => plan.remote.push(file(rng, remote.clone())),
+        _ if rng.one_in(4) => return Goal::List(FilePath::root()),
         _ => {
-            plan.remote.push(directory(remote.clone()));
+            plan.remote
+                .push(Planted::other(remote.clone(), Kind::Directory));
             for entry in 0..rng.log_uniform(2_000) {
                 let tail = "x".repeat(rng.log_uniform(200) as usize);
                 let name = path(&format!("list{number}/{entry}{tail}"));
-                let what = PlantedKind::File(Content::default(), WALL_CLOCK + entry as i64);
-                plan.remote.push(Planted { path: name, what });
+                let mtime = WALL_CLOCK + entry as i64;
+                plan.remote.push(Planted::file(name, 0, 0, mtime));
             }
         }
     }
-    (Goal::List { remote }, expect)
+    Goal::List(remote)
 }
 
-fn stat(rng: &mut Rng, number: u64, twist: Twist, plan: &mut ClientPlan) -> (Goal, Expect) {
+fn stat(rng: &mut Rng, number: u64, twist: Twist, plan: &mut ClientPlan) -> Goal {
     let remote = path(&format!("stat{number}"));
-    let mut expect = Expect::Success;
     match twist {
-        Twist::SourceMissing => expect = Expect::Failure(&[ErrorCode::NotFound]),
-        Twist::SourceIsDirectory => plan.remote.push(directory(remote.clone())),
-        Twist::SourceIsDevice => plan.remote.push(device(remote.clone())),
+        Twist::SourceMissing => {}
+        Twist::SourceIsDirectory => {
+            plan.remote
+                .push(Planted::other(remote.clone(), Kind::Directory));
+        }
+        Twist::SourceIsDevice => plan
+            .remote
+            .push(Planted::other(remote.clone(), Kind::Device)),
         _ => plan.remote.push(file(rng, remote.clone())),
     }
-    (Goal::Stat { remote }, expect)
+    Goal::Stat(remote)
 }

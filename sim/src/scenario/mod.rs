@@ -1,60 +1,97 @@
-//! What a seed draws: hosts, links, disks, users and their goals. Each fault is switched on or off first (swarm
-//! testing), so that every combination of few faults comes up.
+//! All of a run as data: hosts, links, disks, users with their goals, and what befalls them. Drawn from a seed, or read
+//! from a file.
 
+mod draw;
+mod expect;
 mod goals;
-mod link;
+mod incident;
+mod limits;
+mod path_text;
 mod size;
+#[cfg(test)]
+mod tests;
 
-use proto_core::wire::{Durability, ErrorCode, FilePath};
-use proto_core::{Duration, Limits, Overwrite};
+use std::net::SocketAddr;
 
-pub use link::LinkPlan;
+use proto_core::wire::{Durability, EntryKind, FilePath};
+use proto_core::{Duration, Overwrite};
+use serde::{Deserialize, Serialize};
+
+pub use expect::Expect;
+pub use incident::{Edit, Incident, Misfortune, Who};
+pub use limits::LimitsPlan;
 pub use size::draw_size;
 
-use crate::disk::{Content, DiskPlan};
-use crate::rng::Rng;
+use crate::disk::{Content, DiskPlan, SlowPhase};
+use crate::hostile::HostilePlan;
+use crate::link::{Link, LinkPlan};
+use crate::units;
 
-/// One run, drawn from one seed.
-#[derive(Clone, Debug)]
+/// One run. The same scenario always gives the same run.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Scenario {
-    /// The seed that all of it follows from.
+    /// The seed of all randomness in the run.
     pub seed: u64,
     /// Real cryptography instead of the null session.
     pub tls: bool,
     /// The server.
     pub server: HostPlan,
+    /// What all clients' datagrams pass besides their own links: a shared bottleneck.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared: Option<Link>,
+    /// What befalls hosts, in any order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<Incident>,
     /// The clients.
     pub clients: Vec<ClientPlan>,
-    /// Virtual time after which a run that has not ended is a failure.
-    pub time_max: Duration,
-    /// Steps after which a run that has not ended is a failure.
-    pub steps_max: u64,
 }
 
 /// A machine with an endpoint.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct HostPlan {
-    /// Its disk.
-    pub disk: DiskPlan,
-    /// Its endpoint's limits.
-    pub limits: Limits,
     /// Bytes of its full datagrams.
     pub datagram_size: u16,
     /// Datagrams that its socket takes at once.
     pub segments_max: usize,
+    /// How much faster than true time its clock runs, in a million.
+    pub clock_drift: i32,
+    /// Its endpoint's limits, where they are not the usual ones.
+    pub limits: LimitsPlan,
+    /// Its disk.
+    pub disk: DiskPlan,
+    /// It lies, with valid keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostile: Option<HostilePlan>,
 }
 
-/// A client with one user.
-#[derive(Clone, Debug)]
+impl Default for HostPlan {
+    fn default() -> Self {
+        Self {
+            datagram_size: 1_200,
+            segments_max: 40,
+            clock_drift: 0,
+            limits: LimitsPlan::default(),
+            disk: DiskPlan::default(),
+            hostile: None,
+        }
+    }
+}
+
+/// A client with one user, or several alike.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ClientPlan {
+    /// How many of them there are.
+    pub count: u32,
+    /// When the user comes.
+    #[serde(with = "units::duration")]
+    pub joins: Duration,
     /// Its machine.
     pub host: HostPlan,
-    /// From client to server.
-    pub up: LinkPlan,
-    /// From server to client.
-    pub down: LinkPlan,
-    /// When the user comes.
-    pub joins: Duration,
+    /// Between it and the server.
+    pub link: Link,
     /// What is there before, at the client.
     pub local: Vec<Planted>,
     /// What is there before, in the user's directory at the server.
@@ -63,232 +100,329 @@ pub struct ClientPlan {
     pub goals: Vec<GoalPlan>,
 }
 
-/// Something that is there before a run.
-#[derive(Clone, Debug)]
-pub struct Planted {
-    /// Where.
-    pub path: FilePath,
-    /// What.
-    pub what: PlantedKind,
+impl Default for ClientPlan {
+    fn default() -> Self {
+        Self {
+            count: 1,
+            joins: Duration::ZERO,
+            host: HostPlan::default(),
+            link: Link::default(),
+            local: Vec::new(),
+            remote: Vec::new(),
+            goals: Vec::new(),
+        }
+    }
 }
 
-/// What is there.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum PlantedKind {
-    /// A file with a modification time.
-    File(Content, i64),
+/// Something that is there before a run.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Planted {
+    /// Where.
+    #[serde(with = "path_text")]
+    pub path: FilePath,
+    /// What.
+    #[serde(default)]
+    pub kind: Kind,
+    /// A file's bytes.
+    #[serde(default)]
+    pub size: u64,
+    /// What a file's bytes are generated from.
+    #[serde(default)]
+    pub content: u64,
+    /// A file's modification time, in nanoseconds since 1970.
+    #[serde(default)]
+    pub mtime: i64,
+}
+
+/// What something is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A regular file.
+    #[default]
+    File,
     /// A directory.
     Directory,
     /// Neither.
     Device,
 }
 
+impl Kind {
+    /// As the protocol names it.
+    #[must_use]
+    pub fn on_wire(self) -> EntryKind {
+        match self {
+            Self::File => EntryKind::File,
+            Self::Directory => EntryKind::Directory,
+            Self::Device => EntryKind::Other,
+        }
+    }
+}
+
+impl Planted {
+    /// A file of `size` bytes that are generated from `content`.
+    #[must_use]
+    pub fn file(path: FilePath, content: u64, size: u64, mtime: i64) -> Self {
+        Self {
+            path,
+            kind: Kind::File,
+            size,
+            content,
+            mtime,
+        }
+    }
+
+    /// A directory, or what is neither file nor directory.
+    #[must_use]
+    pub fn other(path: FilePath, kind: Kind) -> Self {
+        Self {
+            path,
+            kind,
+            size: 0,
+            content: 0,
+            mtime: 0,
+        }
+    }
+
+    /// A file's bytes; `None` for what is none.
+    #[must_use]
+    pub fn bytes(&self) -> Option<Content> {
+        (self.kind == Kind::File).then(|| Content::generated(self.content, self.size))
+    }
+}
+
 /// A goal of a user.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GoalPlan {
     /// When it comes to mind, after the user joined.
+    #[serde(default, with = "units::duration")]
     pub starts: Duration,
+    /// It waits until all goals before it are done.
+    #[serde(default)]
+    pub in_turn: bool,
     /// When the user changes their mind, after the transfer was started.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "units::duration::option"
+    )]
     pub cancel_after: Option<Duration>,
     /// What is wanted.
+    #[serde(flatten)]
     pub goal: Goal,
-    /// What must come of it on a machine without faults.
-    pub expect: Expect,
+}
+
+impl From<Goal> for GoalPlan {
+    /// A goal from the beginning, without a change of mind.
+    fn from(goal: Goal) -> Self {
+        Self {
+            starts: Duration::ZERO,
+            in_turn: false,
+            cancel_after: None,
+            goal,
+        }
+    }
 }
 
 /// What is wanted. `remote` paths lie in the user's directory at the server, `local` ones at the client.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Goal {
     /// Upload.
-    Put {
-        /// The file here.
-        local: FilePath,
-        /// Its name there.
-        remote: FilePath,
-        /// If something has that name.
-        overwrite: Overwrite,
-        /// What STORED shall mean.
-        durability: Durability,
-    },
+    Put(Copy),
     /// Download.
-    Get {
-        /// The file there.
-        remote: FilePath,
-        /// Its name here.
-        local: FilePath,
-        /// If something has that name.
-        overwrite: Overwrite,
-        /// What must be durable.
-        durability: Durability,
-        /// Keep time and permission bits.
-        preserve: bool,
-    },
+    Get(Copy),
     /// The entries of a directory.
-    List {
-        /// Which.
-        remote: FilePath,
-    },
+    List(#[serde(with = "path_text")] FilePath),
     /// Metadata of a path.
-    Stat {
-        /// Which.
-        remote: FilePath,
-    },
+    Stat(#[serde(with = "path_text")] FilePath),
 }
 
-/// What must come of a goal.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Expect {
-    /// It is met.
-    Success,
-    /// It ends in one of these errors.
-    Failure(&'static [ErrorCode]),
-    /// It is met, or ends in one of these errors.
-    Either(&'static [ErrorCode]),
+/// A file that is wanted elsewhere.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Copy {
+    /// At the client.
+    #[serde(with = "path_text")]
+    pub local: FilePath,
+    /// At the server.
+    #[serde(with = "path_text")]
+    pub remote: FilePath,
+    /// If something has the target's name.
+    #[serde(default = "replace", with = "OverwriteText")]
+    pub overwrite: Overwrite,
+    /// What must be durable before it counts as stored.
+    #[serde(default = "full", with = "DurabilityText")]
+    pub durability: Durability,
+    /// Keep time and permission bits (downloads).
+    #[serde(default)]
+    pub preserve: bool,
+}
+
+fn replace() -> Overwrite {
+    Overwrite::Replace
+}
+
+fn full() -> Durability {
+    Durability::Full
+}
+
+/// [`Overwrite`] as text.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Overwrite", rename_all = "kebab-case")]
+enum OverwriteText {
+    Replace,
+    Never,
+    Compare,
+}
+
+/// [`Durability`] as text.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Durability", rename_all = "kebab-case")]
+enum DurabilityText {
+    None,
+    File,
+    Full,
 }
 
 /// The directory at the server about which every request is refused.
 pub const LOCKED: &[u8] = b"locked";
 
-/// The code of that refusal.
-pub const LOCKED_CODE: ErrorCode = ErrorCode::Denied;
+impl Default for Scenario {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            tls: false,
+            server: HostPlan::default(),
+            shared: None,
+            incidents: Vec::new(),
+            clients: Vec::new(),
+        }
+    }
+}
+
+/// Why a text is no scenario.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// It cannot be read.
+    #[error("{0}")]
+    Text(#[from] toml::de::Error),
+    /// It cannot be written.
+    #[error("{0}")]
+    Write(#[from] toml::ser::Error),
+    /// It makes no sense.
+    #[error("{0}")]
+    Sense(String),
+}
 
 impl Scenario {
-    /// What `seed` says. One run in 100 has real cryptography, or all have with `tls`.
+    /// Reads a scenario from TOML.
+    ///
+    /// # Errors
+    /// What cannot be understood, with its line, or what makes no sense.
+    pub fn from_toml(text: &str) -> Result<Self, ScenarioError> {
+        let scenario: Self = toml::from_str(text)?;
+        let links = scenario.clients.iter().map(|client| &client.link);
+        for link in links.chain(&scenario.shared) {
+            link.check().map_err(ScenarioError::Sense)?;
+        }
+        let hosts = 1 + scenario.users().count() as u32;
+        match scenario.incidents.iter().find(|of| of.who.0 >= hosts) {
+            Some(incident) => Err(ScenarioError::Sense(format!(
+                "an incident befalls client {}, and the last one is {}",
+                incident.who.0,
+                hosts - 1
+            ))),
+            None => Ok(scenario),
+        }
+    }
+
+    /// The scenario as TOML.
+    ///
+    /// # Errors
+    /// A path that is not UTF-8.
+    pub fn to_toml(&self) -> Result<String, ScenarioError> {
+        Ok(toml::to_string(self)?)
+    }
+
+    /// The plan of each user, one after the other.
+    pub fn users(&self) -> impl Iterator<Item = &ClientPlan> {
+        let copies = |plan: &ClientPlan| plan.count as usize;
+        (self.clients.iter()).flat_map(move |plan| std::iter::repeat_n(plan, copies(plan)))
+    }
+
+    /// From when on nothing bad happens any more; `None` when there is no such time.
     #[must_use]
-    pub fn draw(seed: u64, tls: bool) -> Self {
-        let mut rng = Rng::new(seed, 0x5ce0);
-        let clients = rng.between(1, 3);
-        // Faults of disks are rare, so that most runs must succeed.
-        let disk_faults = rng.one_in(12);
-        Self {
-            seed,
-            tls: rng.one_in(100) || tls,
-            server: HostPlan::draw(&mut rng.fork(), disk_faults),
-            clients: (0..clients)
-                .map(|_| ClientPlan::draw(&mut rng.fork(), disk_faults))
-                .collect(),
-            time_max: Duration::from_secs(6 * 3_600),
-            steps_max: 3_000_000,
-        }
-    }
-}
-
-impl HostPlan {
-    fn draw(rng: &mut Rng, disk_faults: bool) -> Self {
-        Self {
-            disk: draw_disk(&mut rng.fork(), disk_faults),
-            limits: draw_limits(&mut rng.fork()),
-            datagram_size: *rng.pick(&[1_200, 1_200, 1_200, 1_452, 8_952]),
-            segments_max: *rng.pick(&[1, 10, 40, 64]),
-        }
-    }
-}
-
-impl ClientPlan {
-    fn draw(rng: &mut Rng, disk_faults: bool) -> Self {
-        let delay = LinkPlan::draw_delay(rng);
-        let mut plan = Self {
-            host: HostPlan::draw(rng, disk_faults),
-            up: LinkPlan::draw(&mut rng.fork(), delay),
-            down: LinkPlan::draw(&mut rng.fork(), delay),
-            joins: Duration::from_nanos(rng.log_uniform(2_000_000_000)),
-            local: Vec::new(),
-            remote: Vec::new(),
-            goals: Vec::new(),
+    pub fn healed_at(&self) -> Option<Duration> {
+        let mut healed = Duration::ZERO;
+        let mut until = |end: Option<Duration>| -> Option<()> {
+            healed = healed.max(end?);
+            Some(())
         };
-        for number in 0..rng.between(1, 4) {
-            goals::draw(&mut rng.fork(), number, &mut plan);
+        let links = self.clients.iter().map(|client| &client.link);
+        for plan in links
+            .chain(&self.shared)
+            .flat_map(|link| [&link.up, &link.down])
+        {
+            until(link_healed_at(plan))?;
         }
-        plan
+        let hosts = self.clients.iter().map(|client| &client.host);
+        for host in hosts.chain([&self.server]) {
+            let mended = host.disk.faults_until;
+            let has_end = mended != Duration::MAX;
+            let sick = host.disk.has_faults() || host.disk.slow != SlowPhase::default();
+            until(if sick {
+                has_end.then_some(mended)
+            } else {
+                Some(Duration::ZERO)
+            })?;
+        }
+        for incident in &self.incidents {
+            until(Some(incident.over_at()))?;
+        }
+        Some(healed)
     }
 }
 
-fn draw_disk(rng: &mut Rng, faults: bool) -> DiskPlan {
-    let latency_max = *rng.pick(&[0, 100_000, 1_000_000, 20_000_000, 300_000_000]);
-    let latency_min = rng.below(latency_max + 1) / 4;
-    let mut plan = DiskPlan {
-        latency_min: Duration::from_nanos(latency_min),
-        latency_max: Duration::from_nanos(latency_max),
-        ..DiskPlan::default()
-    };
-    if faults && rng.one_in(2) {
-        let mut rate = || if rng.one_in(2) { 30_000 } else { 0 };
-        plan.io_errors = rate();
-        plan.space_errors = rate();
-        plan.sync_errors = rate() * 4;
-        plan.open_errors = rate() * 4;
-        if rng.one_in(3) {
-            plan.capacity = rng.log_uniform(1 << 20);
-        }
+/// When the last fault of a link is over; `None` when that is never.
+fn link_healed_at(plan: &LinkPlan) -> Option<Duration> {
+    if plan.faults_until.is_some() {
+        return plan.faults_until;
     }
-    plan
+    let shares = [
+        plan.loss,
+        plan.duplicate,
+        plan.corrupt,
+        plan.truncate,
+        plan.reorder,
+    ];
+    let endless = shares.iter().any(|&share| share > 0) || plan.bursts.is_some();
+    if endless || (!plan.outages.is_empty() && plan.outage_period.is_some()) {
+        return None;
+    }
+    let outages = plan.outages.iter().map(|window| window.until);
+    Some(outages.max().unwrap_or_default())
 }
 
-fn draw_limits(rng: &mut Rng) -> Limits {
-    let mut limits = Limits::default();
-    if rng.one_in(3) {
-        limits.sink_blocks = rng.between(1, 8) as u32;
-    }
-    if rng.one_in(3) {
-        // A source holds one block until it is acknowledged while it reads the next: with fewer than 2 it never begins.
-        limits.source_blocks = rng.between(2, 8) as u32;
-    }
-    if rng.one_in(3) {
-        limits.credit_blocks_max = rng.between(1, 8) as u32;
-        limits.credit_blocks_initial = rng.between(1, limits.credit_blocks_max.into()) as u32;
-    }
-    if rng.one_in(3) {
-        limits.read_ahead_blocks = rng.between(1, 4) as u32;
-    }
-    if rng.one_in(3) {
-        limits.page = rng.between(512, 8_192) as u32;
-    }
-    if rng.one_in(6) {
-        limits.transfers_per_session = rng.between(1, 3) as u32;
-    }
-    limits
+/// Where a client's socket is bound, and where it moves to: `host` 0 is the server, `moved` counts its addresses.
+#[must_use]
+pub fn address(host: u32, port: u16, moved: u8) -> SocketAddr {
+    let [high, middle, low, _] = (host << 8).to_be_bytes();
+    let ip = std::net::Ipv4Addr::new(10u8.wrapping_add(moved), high | middle, low, 1);
+    SocketAddr::new(ip.into(), port)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_same_seed_draws_the_same() {
-        for seed in 0..50 {
-            let text = |tls| format!("{:?}", Scenario::draw(seed, tls).clients);
-            assert_eq!(text(false), text(true));
-        }
-    }
-
-    #[test]
-    fn every_kind_of_goal_and_fault_comes_up() {
-        let (mut puts, mut gets, mut lists, mut stats, mut failures, mut tls) = (0, 0, 0, 0, 0, 0);
-        let (mut lossy, mut faulty, mut cancelled) = (0, 0, 0);
-        for seed in 0..500 {
-            let scenario = Scenario::draw(seed, false);
-            tls += u32::from(scenario.tls);
-            faulty += u32::from(scenario.server.disk.has_faults());
-            for client in scenario.clients {
-                lossy += u32::from(client.up.loss > 0 && client.down.loss > 0);
-                for plan in client.goals {
-                    match plan.goal {
-                        Goal::Put { .. } => puts += 1,
-                        Goal::Get { .. } => gets += 1,
-                        Goal::List { .. } => lists += 1,
-                        Goal::Stat { .. } => stats += 1,
-                    }
-                    failures += u32::from(matches!(plan.expect, Expect::Failure(_)));
-                    cancelled += u32::from(plan.cancel_after.is_some());
-                }
-            }
-        }
-        for count in [puts, gets, lists, stats, failures, cancelled, lossy] {
-            assert!(
-                count > 30,
-                "{puts} {gets} {lists} {stats} {failures} {cancelled} {lossy}"
-            );
-        }
-        assert!(tls > 0 && faulty > 5, "{tls} {faulty}");
+impl Goal {
+    /// Whether `path` is of this goal, or a directory that it needs.
+    #[must_use]
+    pub fn touches(&self, path: &FilePath) -> bool {
+        let paths = match self {
+            Self::Put(copy) | Self::Get(copy) => [&copy.local, &copy.remote],
+            Self::List(path) | Self::Stat(path) => [path, path],
+        };
+        let mut paths = paths.into_iter();
+        paths.any(|of| of == path || of.parent() == *path || path.parent() == *of)
     }
 }

@@ -1,37 +1,42 @@
 //! A world from a scenario.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use proto_core::crypto::{Provider, PublicKey};
-use proto_core::wire::FilePath;
-use proto_core::{Config, Endpoint, Instant, RootId};
+use proto_core::wire::{Durability, FilePath};
+use proto_core::{Config, Duration, Instant, RootId};
 
+use super::agenda::Agenda;
 use super::files::Files;
-use super::host::{Host, Parts, Record};
 use super::server::{Server, root_of};
-use super::user::{LOCAL_ROOT, User};
-use super::{CLIENT_HOST, SERVER_HOST, World};
+use super::user::{LOCAL_ROOT, Setup, Standing, User};
+use super::{SERVER, World, host_of};
 use crate::disk::Disk;
-use crate::net::Network;
+use crate::hostile::Hostile;
+use crate::lab::{HostSetup, Lab};
+use crate::link::{Link, LinkPlan};
+use crate::net::NodeId;
 use crate::null_crypto::NullProvider;
 use crate::rng::Rng;
-use crate::scenario::{Goal, HostPlan, Planted, PlantedKind, Scenario};
+use crate::scenario::{ClientPlan, Goal, HostPlan, Kind, Misfortune, Planted, Scenario, address};
 use crate::seeded_crypto::SeededTls;
 
-/// Port of the host 0; others follow.
-const FIRST_PORT: u16 = 40_000;
+/// The port of everyone.
+const PORT: u16 = 40_000;
 
-/// The address of the host `index`.
-pub(super) fn address(index: usize) -> SocketAddr {
-    let ip = Ipv4Addr::new(10, 0, 0, 1);
-    SocketAddr::new(IpAddr::V4(ip), FIRST_PORT + index as u16)
-}
-
-/// The host of `address`.
-pub(super) fn host_at(address: SocketAddr) -> Option<usize> {
-    address.port().checked_sub(FIRST_PORT).map(usize::from)
-}
+/// Time that a run may take from when nothing hinders it any more, besides what its bytes need: two sessions that are given up
+/// after their idle time-out, and tries to open new ones.
+const PATIENCE: Duration = Duration::from_secs(400);
+/// How much longer than the wire would need a run may take.
+const SLOWNESS: u64 = 40;
+/// The bits per second of a link without a rate, for [`SLOWNESS`].
+const RATE: u64 = 1_000_000;
+/// Time that a run may take when something hinders it for ever.
+const ENDLESS: Duration = Duration::from_secs(6 * 3_600);
+/// After healing, users who are lied to go on for so long.
+const FAITH: Duration = Duration::from_secs(90);
+/// Steps that a run may make.
+const STEPS_MAX: u64 = 20_000_000;
 
 fn provider(rng: &mut Rng, tls: bool) -> Result<(Arc<dyn Provider>, PublicKey), String> {
     let identity = rng.bytes32();
@@ -48,129 +53,228 @@ fn provider(rng: &mut Rng, tls: bool) -> Result<(Arc<dyn Provider>, PublicKey), 
 struct Builder {
     rng: Rng,
     tls: bool,
+    lab: Lab,
     files: Files,
 }
 
 impl Builder {
-    /// The host `index` with the directories in `roots`, and what it is known by.
+    /// A host with the directories in `roots`, and the key that it is known by.
     fn host(
         &mut self,
-        index: usize,
+        name: String,
         plan: &HostPlan,
+        accept: bool,
         roots: &[(RootId, &[Planted])],
-    ) -> Result<(Host, PublicKey), String> {
-        let (provider, key) = provider(&mut self.rng, self.tls)?;
+    ) -> Result<PublicKey, String> {
+        let (mut provider, key) = provider(&mut self.rng, self.tls)?;
+        if let Some(hostile) = &plan.hostile {
+            provider = Hostile::new(provider, hostile.clone(), self.rng.next_u64());
+        }
         let mut config = Config::new(provider);
-        config.accept = index == SERVER_HOST;
+        config.accept = accept;
         config.datagram_size = plan.datagram_size;
-        config.limits = plan.limits.clone();
+        config.limits = plan.limits.limits();
+        let host = crate::lab::HostId(self.lab.hosts().len());
         let mut disk = Disk::new(plan.disk, self.rng.fork());
         for (root, planted) in roots {
             disk.add_root(*root);
             for planted in *planted {
-                self.plant(&mut disk, index, *root, planted)?;
+                plant(&mut disk, *root, planted)?;
+                self.files.plant(host, *root, planted.clone());
             }
         }
-        let name = match index {
-            SERVER_HOST => "server".into(),
-            _ => format!("client{index}"),
-        };
-        let host = Host::new(Parts {
+        let id = self.lab.add_host(HostSetup {
             name,
-            address: address(index),
-            endpoint: Endpoint::new(Arc::new(config), self.rng.bytes32(), Instant::ZERO),
+            address: address(host.0 as u32, PORT, 0),
+            config,
             disk,
-            datagram_size: plan.datagram_size,
             segments_max: plan.segments_max,
-            rng: self.rng.fork(),
         });
-        Ok((host, key))
+        self.lab.drift_clock(id, plan.clock_drift);
+        Ok(key)
     }
 
-    fn plant(
-        &mut self,
-        disk: &mut Disk,
-        host: usize,
-        root: RootId,
-        planted: &Planted,
-    ) -> Result<(), String> {
-        let path = &planted.path;
-        let done = match &planted.what {
-            PlantedKind::File(content, mtime) => disk.plant(root, path, content.clone(), *mtime),
-            PlantedKind::Directory => disk.plant_directory(root, path),
-            PlantedKind::Device => disk.plant_device(root, path),
-        };
-        self.files.plant(host, root, planted.clone());
-        if done {
-            Ok(())
-        } else {
-            Err(format!("the scenario has no directory for {path:?}"))
+    /// Lays the paths between a client and the server; all pass the nodes of the shared bottleneck.
+    fn connect(&mut self, user: usize, link: &Link, shared: &(Vec<NodeId>, Vec<NodeId>)) {
+        let here = self.lab.host(host_of(user)).address();
+        let there = self.lab.host(SERVER).address();
+        let network = self.lab.network();
+        let mut up = link.up.build(network, &mut self.rng);
+        let mut down = shared.1.clone();
+        up.extend(&shared.0);
+        down.extend(link.down.build(network, &mut self.rng));
+        network.connect(here, there, up);
+        network.connect(there, here, down);
+    }
+
+    /// Notes which contents each target may get.
+    fn note_targets(&mut self, user: usize, client: &ClientPlan) {
+        let here = |path: &FilePath| (host_of(user), LOCAL_ROOT, path.clone());
+        let there = |path: &FilePath| (SERVER, root_of(user), path.clone());
+        for plan in &client.goals {
+            match &plan.goal {
+                Goal::Put(copy) => {
+                    let durable = copy.durability != Durability::None;
+                    (self.files).expect_copy(here(&copy.local), there(&copy.remote), durable);
+                }
+                Goal::Get(copy) => {
+                    let durable = copy.durability != Durability::None;
+                    (self.files).expect_copy(there(&copy.remote), here(&copy.local), durable);
+                }
+                Goal::List(_) | Goal::Stat(_) => {}
+            }
         }
     }
 }
 
-/// Notes which contents each target may get.
-fn note_targets(files: &mut Files, scenario: &Scenario) {
-    for (user, client) in scenario.clients.iter().enumerate() {
-        let here = |path: &FilePath| (user + CLIENT_HOST, LOCAL_ROOT, path.clone());
-        let there = |path: &FilePath| (SERVER_HOST, root_of(user), path.clone());
-        for plan in &client.goals {
-            match &plan.goal {
-                Goal::Put { local, remote, .. } => files.expect_copy(here(local), there(remote)),
-                Goal::Get { local, remote, .. } => files.expect_copy(there(remote), here(local)),
-                Goal::List { .. } | Goal::Stat { .. } => {}
-            }
+fn plant(disk: &mut Disk, root: RootId, planted: &Planted) -> Result<(), String> {
+    let path = &planted.path;
+    let done = match planted.kind {
+        Kind::File => {
+            let content = planted.bytes().unwrap_or_default();
+            disk.plant(root, path, content, planted.mtime)
         }
+        Kind::Directory => disk.plant_directory(root, path),
+        Kind::Device => disk.plant_device(root, path),
+    };
+    if done {
+        Ok(())
+    } else {
+        Err(format!("the scenario has no directory for {path:?}"))
     }
+}
+
+/// When a run must have ended: some time after it is healed, and after its last goal came to mind.
+fn time_max(scenario: &Scenario) -> Duration {
+    let Some(healed) = scenario.healed_at() else {
+        return ENDLESS;
+    };
+    let mut latest = healed;
+    let mut slowest = RATE;
+    let mut bytes = 0;
+    for client in scenario.users() {
+        let starts = client.goals.iter().map(|goal| goal.starts).max();
+        latest = latest.max(client.joins + starts.unwrap_or_default());
+        for plan in [&client.link.up, &client.link.down] {
+            slowest = slowest_rate(plan).min(slowest).max(1);
+        }
+        let files = client.local.iter().chain(&client.remote);
+        bytes += files.map(|planted| planted.size + 1_000).sum::<u64>();
+    }
+    for plan in scenario
+        .shared
+        .iter()
+        .flat_map(|link| [&link.up, &link.down])
+    {
+        slowest = slowest_rate(plan).min(slowest).max(1);
+    }
+    latest + PATIENCE + Duration::from_secs(bytes * 8 * SLOWNESS / slowest)
+}
+
+fn slowest_rate(plan: &LinkPlan) -> u64 {
+    let rates = plan.rate.iter().flat_map(|rate| {
+        let changes = rate.changes.iter().map(|change| change.bandwidth);
+        changes.chain([rate.bandwidth])
+    });
+    // A rate of 0 is one without a limit.
+    rates.filter(|&rate| rate > 0).min().unwrap_or(RATE)
 }
 
 pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
     let mut builder = Builder {
         rng: Rng::new(scenario.seed, 0xb01d),
         tls: scenario.tls,
+        lab: Lab::new(scenario.seed),
         files: Files::default(),
     };
-    let roots: Vec<(RootId, &[Planted])> = (scenario.clients.iter().enumerate())
+    let roots: Vec<(RootId, &[Planted])> = (scenario.users().enumerate())
         .map(|(user, client)| (root_of(user), client.remote.as_slice()))
         .collect();
-    let (server_host, server_key) = builder.host(SERVER_HOST, &scenario.server, &roots)?;
-    let mut world = World {
-        now: Instant::ZERO,
-        steps: 0,
-        time_max: Instant::ZERO + scenario.time_max,
-        steps_max: scenario.steps_max,
-        network: Network::default(),
-        hosts: vec![server_host],
-        users: Vec::new(),
-        server: Server::default(),
-        files: Files::default(),
-        validated: Vec::new(),
-        gone_at: None,
-        heard_at: Instant::ZERO,
-        unruly_server: scenario.server.disk.has_faults(),
-        unruly_clients: Vec::new(),
-        record: Record::default(),
+    let server_key = builder.host("server".into(), &scenario.server, true, &roots)?;
+    let shared = match &scenario.shared {
+        None => (Vec::new(), Vec::new()),
+        Some(link) => (
+            link.up.build(builder.lab.network(), &mut builder.rng),
+            link.down.build(builder.lab.network(), &mut builder.rng),
+        ),
     };
-    for (user, client) in scenario.clients.iter().enumerate() {
-        let index = user + CLIENT_HOST;
-        let roots = [(LOCAL_ROOT, client.local.as_slice())];
-        let (host, key) = builder.host(index, &client.host, &roots)?;
-        let name = format!("user{index}");
-        let joins = Instant::ZERO + client.joins;
-        let there = address(SERVER_HOST);
-        let room = scenario.server.limits.transfers_per_session;
-        world.hosts.push(host);
-        world.server.add_user(key);
-        let user = User::new(name, there, server_key, joins, &client.goals, room);
-        world.users.push(user);
-        world.validated.push(false);
-        world.unruly_clients.push(client.host.disk.has_faults());
-        let (up, down) = (&mut builder.rng.fork(), &mut builder.rng.fork());
-        let here = address(index);
-        world.network.connect(here, there, client.up.nodes(up));
-        world.network.connect(there, here, client.down.nodes(down));
+    let lies = scenario.server.hostile.is_some();
+    let healed = scenario.healed_at().unwrap_or(ENDLESS);
+    let mut server = Server::new(lies);
+    let mut users = Vec::new();
+    let mut agenda = Agenda::default();
+    for (user, client) in scenario.users().enumerate() {
+        let name = format!("client{}", user + 1);
+        let local = [(LOCAL_ROOT, client.local.as_slice())];
+        let key = builder.host(name, &client.host, false, &local)?;
+        let is_liar = client.host.hostile.is_some();
+        server.add_user(key, is_liar);
+        builder.connect(user, &client.link, &shared);
+        builder.note_targets(user, client);
+        let standing = match (is_liar, lies) {
+            (true, _) => Standing::Liar,
+            (false, true) => Standing::LiedTo,
+            (false, false) => Standing::Honest,
+        };
+        let setup = Setup {
+            name: format!("user{}", user + 1),
+            server: builder.lab.host(SERVER).address(),
+            server_key,
+            joins: Instant::ZERO + client.joins,
+            standing,
+            gives_up: (standing != Standing::Honest)
+                .then(|| Instant::ZERO + healed.max(client.joins) + FAITH),
+            server_transfers: scenario.server.limits.limits().transfers_per_session,
+        };
+        let goals = expected_goals(scenario, user, client);
+        let of = User::new(setup, goals);
+        agenda.set(user, of.next_time());
+        users.push(of);
     }
-    note_targets(&mut builder.files, scenario);
-    world.files = builder.files;
-    Ok(world)
+    let mut incidents = scenario.incidents.clone();
+    incidents.sort_by_key(|incident| std::cmp::Reverse(incident.at));
+    Ok(World {
+        present: users.len(),
+        gone_at: users.is_empty().then_some(Instant::ZERO),
+        unruly_clients: scenario
+            .users()
+            .map(|of| of.host.disk.has_faults())
+            .collect(),
+        lab: builder.lab,
+        users,
+        server,
+        files: builder.files,
+        agenda,
+        incidents,
+        down: Vec::new(),
+        time_max: Instant::ZERO + time_max(scenario),
+        steps_max: STEPS_MAX,
+        heard_at: Instant::ZERO,
+        crashed: Vec::new(),
+        powerless: Vec::new(),
+        unruly_server: scenario.server.disk.has_faults(),
+        moves: 0,
+    })
+}
+
+/// A user's goals, each with what must come of it.
+fn expected_goals(
+    scenario: &Scenario,
+    user: usize,
+    client: &ClientPlan,
+) -> Vec<(crate::scenario::GoalPlan, crate::scenario::Expect)> {
+    let changes = |here: bool, path: &FilePath| {
+        scenario.incidents.iter().any(|incident| {
+            let ours = incident.who.0 as usize == user + 1;
+            ours && matches!(
+                &incident.what,
+                Misfortune::Change { remote, path: changed, .. }
+                    if *remote != here && changed == path
+            )
+        })
+    };
+    let goals = client.goals.iter().enumerate();
+    goals
+        .map(|(index, plan)| (plan.clone(), client.expect(index, changes)))
+        .collect()
 }

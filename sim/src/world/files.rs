@@ -1,15 +1,16 @@
-//! What each file may hold: what was there before, and what transfers may have brought.
+//! What each file may hold: what was there before, what it changed to, and what transfers may have brought.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto_core::wire::FilePath;
 use proto_core::{HashAs, RootId, block_value};
 
 use crate::disk::Content;
-use crate::scenario::{Planted, PlantedKind};
+use crate::lab::HostId;
+use crate::scenario::Planted;
 
 /// A host, a root on it, and a path below that.
-pub(super) type Where = (usize, RootId, FilePath);
+pub(super) type Where = (HostId, RootId, FilePath);
 
 /// Larger files are not hashed once more for a check: their bytes are compared anyway.
 const HASHED_MAX: u64 = 16 << 20;
@@ -17,54 +18,112 @@ const HASHED_MAX: u64 = 16 << 20;
 /// All files of a run.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    before: BTreeMap<Where, PlantedKind>,
+    before: BTreeMap<Where, Planted>,
+    /// Contents that a file had from the beginning, or changed to by itself.
+    own: BTreeMap<Where, Vec<Content>>,
     /// Places from which a place may get its content.
     sources: BTreeMap<Where, Vec<Where>>,
+    /// Targets that need not survive a power loss whole.
+    fragile: BTreeSet<Where>,
+    /// What was told to be stored for good, and must be there from then on.
+    promised: BTreeSet<Where>,
 }
 
 impl Files {
-    pub(super) fn plant(&mut self, host: usize, root: RootId, planted: Planted) {
-        self.before.insert((host, root, planted.path), planted.what);
+    pub(super) fn plant(&mut self, host: HostId, root: RootId, planted: Planted) {
+        let place = (host, root, planted.path.clone());
+        self.own
+            .entry(place.clone())
+            .or_default()
+            .extend(planted.bytes());
+        self.before.insert(place, planted);
     }
 
-    /// A transfer may bring what is at `from` to the place `to`.
-    pub(super) fn expect_copy(&mut self, from: Where, to: Where) {
+    /// The file at `place` changes to `content` by itself.
+    pub(super) fn change(&mut self, place: Where, content: Content) {
+        self.own.entry(place).or_default().push(content);
+    }
+
+    /// A transfer may bring what is at `from` to the place `to`; `durable` says whether it does so that a power loss
+    /// finds it whole.
+    pub(super) fn expect_copy(&mut self, from: Where, to: Where, durable: bool) {
+        if !durable {
+            self.fragile.insert(to.clone());
+        }
         self.sources.entry(to).or_default().push(from);
     }
 
+    /// Whether a power loss may leave a remnant at `place`.
+    pub(super) fn is_fragile(&self, place: &Where) -> bool {
+        self.fragile.contains(place)
+    }
+
     /// What was there before a run.
-    pub(super) fn before(&self, place: &Where) -> Option<&PlantedKind> {
+    pub(super) fn before(&self, place: &Where) -> Option<&Planted> {
         self.before.get(place)
     }
 
     /// Everything that was there before a run.
-    pub(super) fn planted(&self) -> impl Iterator<Item = (&Where, &PlantedKind)> {
+    pub(super) fn planted(&self) -> impl Iterator<Item = (&Where, &Planted)> {
         self.before.iter()
     }
 
-    /// The content of a file that was there before a run.
-    pub(super) fn content(&self, place: &Where) -> Option<&Content> {
-        match self.before.get(place)? {
-            PlantedKind::File(content, _) => Some(content),
-            PlantedKind::Directory | PlantedKind::Device => None,
-        }
+    /// Whether the file at `place` has one content for the whole run.
+    pub(super) fn is_constant(&self, place: &Where) -> bool {
+        let own = self.own.get(place).map_or(0, Vec::len);
+        own == 1 && !self.is_target(place)
     }
 
     /// Whether a transfer may have brought `content` to `place`.
     pub(super) fn may_appear(&self, place: &Where, content: &Content) -> bool {
+        let mut seen = BTreeSet::new();
         let sources = self.sources.get(place).into_iter().flatten();
-        let mut contents = sources.filter_map(|source| self.content(source));
-        contents.any(|source| source == content)
+        sources
+            .into_iter()
+            .any(|from| self.may_come(from, content, &mut seen))
     }
 
     /// Whether `place` may hold `content` at any time.
     pub(super) fn may_hold(&self, place: &Where, content: &Content) -> bool {
-        self.content(place) == Some(content) || self.may_appear(place, content)
+        self.may_come(place, content, &mut BTreeSet::new())
+    }
+
+    fn may_come<'a>(
+        &'a self,
+        place: &'a Where,
+        content: &Content,
+        seen: &mut BTreeSet<&'a Where>,
+    ) -> bool {
+        let own = self.own.get(place).into_iter().flatten();
+        if own.into_iter().any(|own| own == content) {
+            return true;
+        }
+        let sources = self.sources.get(place).into_iter().flatten();
+        let mut new = sources
+            .filter(|source| seen.insert(source))
+            .collect::<Vec<_>>();
+        new.drain(..)
+            .any(|source| self.may_come(source, content, seen))
     }
 
     /// Whether a transfer may bring something to `place`.
     pub(super) fn is_target(&self, place: &Where) -> bool {
         self.sources.contains_key(place)
+    }
+
+    /// Whether more than one transfer may bring something to `place`, or transfers take it from there.
+    pub(super) fn is_contested(&self, place: &Where) -> bool {
+        self.sources.get(place).is_some_and(|from| from.len() > 1)
+    }
+
+    /// Somebody was told that what stands at `place` is there for good.
+    pub(super) fn promise(&mut self, place: Where) {
+        self.promised.insert(place);
+    }
+
+    /// What must be there.
+    pub(super) fn promised(&self) -> impl Iterator<Item = &Where> {
+        self.promised.iter()
     }
 }
 

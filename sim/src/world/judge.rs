@@ -2,89 +2,138 @@
 
 use std::collections::BTreeMap;
 
-use proto_core::wire::{Entry, ErrorCode, FilePath, RequestKind, StoredAs};
+use proto_core::wire::{Durability, Entry, ErrorCode, FilePath, RequestKind, StoredAs};
 use proto_core::{Failure, Finished, Overwrite};
 
 use super::files::{Where, root_hash};
-use super::server::root_of;
-use super::user::{GoalRun, LOCAL_ROOT};
-use super::{CLIENT_HOST, SERVER_HOST, World};
-use crate::scenario::{Expect, Goal, PlantedKind};
+use super::server::{End, root_of};
+use super::user::{GoalRun, LOCAL_ROOT, Standing};
+use super::{SERVER, World, host_of};
+use crate::lab::{Checked, HostId};
+use crate::scenario::{Copy, Expect, Goal, Kind};
 
-type Checked<T> = Result<T, String>;
+/// What must be right about a file, seen from who keeps it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Trust {
+    /// Name and bytes: all who may bring them are honest.
+    Full,
+    /// The name: the bytes come from a liar.
+    Names,
+    /// Nothing: it is a liar's own.
+    Nothing,
+}
 
 impl World {
+    /// What must be right about what appears at `place`.
+    pub(super) fn trust_in(&self, place: &Where) -> Trust {
+        let (host, root, _) = place;
+        let owner = match host.0.checked_sub(1) {
+            Some(user) => user,
+            None => root.0 as usize - 1,
+        };
+        match self.users[owner].standing {
+            Standing::Honest => Trust::Full,
+            Standing::Liar => Trust::Nothing,
+            Standing::LiedTo if *host == SERVER => Trust::Nothing,
+            Standing::LiedTo => Trust::Names,
+        }
+    }
+
     /// Judges the end of the goal `goal` of `user`.
-    pub(super) fn judge(&self, user: usize, goal: usize) -> Checked<()> {
+    pub(super) fn judge(&mut self, user: usize, goal: usize) -> Checked<()> {
         let run = &self.users[user].goals[goal];
         let verdict = match run.result {
             None => Err("it has no result".into()),
             Some(Err(failure)) => self.judge_failure(user, run, failure),
             Some(Ok(finished)) => self.judge_success(user, run, finished),
         };
-        verdict.map_err(|what| {
+        let promise = verdict.map_err(|what| {
             format!(
                 "user{}: {:?} (expected: {:?}, result: {:?}): {what}",
-                user + CLIENT_HOST,
+                user + 1,
                 run.plan.goal,
-                run.plan.expect,
+                run.expect,
                 run.result
             )
-        })
+        })?;
+        if let Some(place) = promise {
+            self.files.promise(place);
+        }
+        Ok(())
     }
 
     fn unruly(&self, user: usize) -> bool {
         self.unruly_server || self.unruly_clients[user]
     }
 
-    fn judge_failure(&self, user: usize, run: &GoalRun, failure: Failure) -> Checked<()> {
+    fn judge_failure(
+        &self,
+        user: usize,
+        run: &GoalRun,
+        failure: Failure,
+    ) -> Checked<Option<Where>> {
         let code = match failure {
             Failure::Here(code) | Failure::Peer(code) | Failure::Refused(code) => code,
             // A goal that was cancelled is not tried again.
-            Failure::SessionLost if run.cancelled => return Ok(()),
+            Failure::SessionLost if run.cancelled => return Ok(None),
             Failure::SessionLost => return Err("a lost session is no end".into()),
         };
-        let expected = match run.plan.expect {
+        let expected = match &run.expect {
             Expect::Success => false,
             Expect::Failure(codes) | Expect::Either(codes) => codes.contains(&code),
         };
-        let cancelled = run.cancelled && code == ErrorCode::Cancelled;
-        // A try that ended with its session may have brought the file.
-        let own_doing = run.lost > 0 && code == ErrorCode::Exists;
+        // A server that throws a user out cancels first.
+        let dropped = run.cancelled || self.users[user].revoked;
+        let cancelled = dropped && code == ErrorCode::Cancelled;
+        // A try that ended with its session may have brought the file, or still be at it.
+        let own = [ErrorCode::Exists, ErrorCode::TargetChanged];
+        let own_doing = run.lost > 0 && own.contains(&code);
         if expected || cancelled || own_doing || self.unruly(user) {
-            Ok(())
+            Ok(None)
         } else {
             Err("this failure has no cause".into())
         }
     }
 
-    fn judge_success(&self, user: usize, run: &GoalRun, finished: Finished) -> Checked<()> {
-        if matches!(run.plan.expect, Expect::Failure(_)) {
-            return Err("it must not succeed".into());
-        }
-        let there = |path: &FilePath| (SERVER_HOST, root_of(user), path.clone());
-        let here = |path: &FilePath| (user + CLIENT_HOST, LOCAL_ROOT, path.clone());
-        match (&run.plan.goal, finished) {
-            (Goal::Put { local, remote, .. }, Finished::Stored { .. }) => {
-                self.judge_copy(user, run, finished, &here(local), &there(remote))
-            }
-            (Goal::Get { remote, local, .. }, Finished::Stored { .. }) => {
-                self.judge_copy(user, run, finished, &there(remote), &here(local))
-            }
-            (Goal::List { remote }, Finished::Answered) => self.judge_listing(user, run, remote),
-            (Goal::Stat { remote }, Finished::Answered) => self.judge_stat(user, run, remote),
-            _ => Err("this is no end of such a goal".into()),
-        }
-    }
-
-    fn judge_copy(
+    fn judge_success(
         &self,
         user: usize,
         run: &GoalRun,
         finished: Finished,
+    ) -> Checked<Option<Where>> {
+        if matches!(run.expect, Expect::Failure(_)) {
+            return Err("it must not succeed".into());
+        }
+        let there = |path: &FilePath| (SERVER, root_of(user), path.clone());
+        let here = |path: &FilePath| (host_of(user), LOCAL_ROOT, path.clone());
+        match (&run.plan.goal, finished) {
+            (Goal::Put(copy), Finished::Stored { .. }) => {
+                let (from, to) = (here(&copy.local), there(&copy.remote));
+                self.judge_copy(user, (copy, false), finished, &from, to)
+            }
+            (Goal::Get(copy), Finished::Stored { .. }) => {
+                let (from, to) = (there(&copy.remote), here(&copy.local));
+                self.judge_copy(user, (copy, copy.preserve), finished, &from, to)
+            }
+            (Goal::List(remote), Finished::Answered) => {
+                self.judge_listing(user, run, remote).map(|()| None)
+            }
+            (Goal::Stat(remote), Finished::Answered) => {
+                self.judge_stat(user, run, remote).map(|()| None)
+            }
+            _ => Err("this is no end of such a goal".into()),
+        }
+    }
+
+    /// Whether a file has arrived as it had to; and its place, when it must stay there.
+    fn judge_copy(
+        &self,
+        user: usize,
+        (copy, preserve): (&Copy, bool),
+        finished: Finished,
         from: &Where,
-        to: &Where,
-    ) -> Checked<()> {
+        to: Where,
+    ) -> Checked<Option<Where>> {
         let Finished::Stored {
             root,
             size,
@@ -94,53 +143,48 @@ impl World {
         else {
             return Err("nothing was stored".into());
         };
-        let (asked, overwrite, preserve) = match &run.plan.goal {
-            Goal::Put {
-                durability,
-                overwrite,
-                ..
-            } => (*durability, *overwrite, false),
-            Goal::Get {
-                durability,
-                overwrite,
-                preserve,
-                ..
-            } => (*durability, *overwrite, *preserve),
-            Goal::List { .. } | Goal::Stat { .. } => return Err("nothing was to be stored".into()),
-        };
-        let source = self.files.content(from).ok_or("there is no source")?;
-        let target = self.hosts[to.0].disk.content(to.1, &to.2);
+        let disk = self.lab.host(to.0).disk();
+        let target = disk.content(to.1, &to.2);
         let target = target.ok_or("there is no file at the target")?;
-        let contested = matches!(run.plan.expect, Expect::Either(_));
-        if target != source && !(contested && self.files.may_hold(to, target)) {
-            return Err("the target's bytes are not the source's".into());
+        let before = self.files.before(from).and_then(|planted| planted.bytes());
+        // What is read from a file that others change too may have changed since.
+        let steady = before.filter(|_| self.files.is_constant(from));
+        let single = steady.filter(|_| !self.files.is_contested(&to));
+        match &single {
+            Some(source) if target != source => {
+                return Err("the target's bytes are not the source's".into());
+            }
+            None if !self.files.may_hold(&to, target) => {
+                return Err("the target's bytes are nobody's".into());
+            }
+            _ => {}
         }
-        if size != source.len() {
-            return Err(format!("it has {} bytes", source.len()));
+        if single.is_some() && size != target.len() {
+            return Err(format!("it has {} bytes", target.len()));
         }
-        if how == StoredAs::Unchanged && overwrite != Overwrite::Compare {
+        if how == StoredAs::Unchanged && copy.overwrite != Overwrite::Compare {
             return Err("nobody asked to compare".into());
         }
         let known = root.is_some() || how == StoredAs::Unchanged;
-        if !known || root.is_some_and(|root| root_hash(source).is_some_and(|of| of != root)) {
+        let wrong = |root| single.is_some() && root_hash(target).is_some_and(|of| of != root);
+        if !known || root.is_some_and(wrong) {
             return Err("this is not its hash".into());
         }
         // A directory whose sync failed cannot be taken back.
-        let synced = durability >= asked || self.unruly(user);
+        let synced = durability >= copy.durability || self.unruly(user);
         if how == StoredAs::Written && !synced {
             return Err("it is less durable than asked".into());
         }
-        let time = self.hosts[to.0]
-            .disk
-            .meta(to.1, &to.2)
-            .map(|meta| meta.mtime);
-        if let Some(PlantedKind::File(_, mtime)) = self.files.before(from)
+        let time = disk.meta(to.1, &to.2).map(|meta| meta.mtime);
+        if single.is_some()
             && preserve
-            && time != Some(*mtime)
+            && let Some(planted) = self.files.before(from)
+            && time != Some(planted.mtime)
         {
-            return Err(format!("its time is {time:?}, not {mtime}"));
+            return Err(format!("its time is {time:?}, not {}", planted.mtime));
         }
-        Ok(())
+        let lasting = how == StoredAs::Written && durability == Durability::Full;
+        Ok(lasting.then_some(to))
     }
 
     fn judge_listing(&self, user: usize, run: &GoalRun, remote: &FilePath) -> Checked<()> {
@@ -155,27 +199,25 @@ impl World {
             if listed.insert(path.clone(), entry.size).is_some() {
                 return Err(format!("{path:?} is listed twice"));
             }
-            let place = (SERVER_HOST, root_of(user), path);
+            let place = (SERVER, root_of(user), path);
             if self.files.before(&place).is_none() && !self.files.is_target(&place) {
                 return Err(format!("{:?} was never there", place.2));
             }
         }
-        for ((host, root, path), what) in self.files.planted() {
+        for (place, planted) in self.files.planted() {
+            let (host, root, path) = place;
             let inside = path.parent() == *remote && !path.is_root();
-            if *host != SERVER_HOST || *root != root_of(user) || !inside {
+            if *host != SERVER || *root != root_of(user) || !inside {
                 continue;
             }
-            let target = self.files.is_target(&(*host, *root, path.clone()));
-            match (listed.get(path), what) {
+            match listed.get(path) {
                 // While a name is replaced, a listing in pages may miss it: the new one has a place of its own.
-                (None, _) if target => {}
-                (None, _) => return Err(format!("{path:?} is not listed")),
-                (Some(size), PlantedKind::File(content, _)) if !target => {
-                    if *size != content.len() {
-                        return Err(format!("{path:?} is listed with {size} bytes"));
-                    }
+                None if self.files.is_target(place) => {}
+                None => return Err(format!("{path:?} is not listed")),
+                Some(size) if self.files.is_constant(place) && *size != planted.size => {
+                    return Err(format!("{path:?} is listed with {size} bytes"));
                 }
-                (Some(_), _) => {}
+                Some(_) => {}
             }
         }
         Ok(())
@@ -183,11 +225,20 @@ impl World {
 
     fn judge_stat(&self, user: usize, run: &GoalRun, remote: &FilePath) -> Checked<()> {
         let told = run.entry.ok_or("there was no entry")?;
-        let meta = self.hosts[SERVER_HOST].disk.meta(root_of(user), remote);
-        let meta = meta.ok_or("there is nothing of that name")?;
+        let place = (SERVER, root_of(user), remote.clone());
+        let Some(planted) = self.files.before(&place) else {
+            return if self.files.is_target(&place) {
+                Ok(())
+            } else {
+                Err("there is nothing of that name".into())
+            };
+        };
+        let steady = planted.kind != Kind::File || self.files.is_constant(&place);
+        let meta = self.lab.host(SERVER).disk().meta(place.1, remote);
+        let meta = meta.ok_or("there is nothing of that name any more")?;
         let same = (told.kind, told.size, told.mtime, told.mode)
             == (meta.kind, meta.size, meta.mtime, meta.mode);
-        if same {
+        if same || !steady {
             Ok(())
         } else {
             Err(format!("it is told as {told:?}, and is {meta:?}"))
@@ -197,8 +248,10 @@ impl World {
     /// Both ends must agree: what the user was told matches what the server noted (invariant 30).
     pub(super) fn judge_agreement(&self) -> Checked<()> {
         for (user, of) in self.users.iter().enumerate() {
-            let made = self.server.served().iter().filter(|s| s.user == user);
-            if made.count() > of.started as usize {
+            if of.standing != Standing::Honest {
+                continue;
+            }
+            if self.server.served(user).len() > of.started as usize {
                 return Err(format!(
                     "user{}: more requests arrived than were made",
                     user + 1
@@ -212,73 +265,97 @@ impl World {
     }
 
     fn judge_agreement_of(&self, user: usize, run: &GoalRun) -> Checked<()> {
+        let Some(Ok(ours)) = run.result else {
+            return Ok(());
+        };
         let (kind, path) = match &run.plan.goal {
-            Goal::Put { remote, .. } => (RequestKind::Put, remote),
-            Goal::Get { remote, .. } => (RequestKind::Get, remote),
-            Goal::List { remote } => (RequestKind::List, remote),
-            Goal::Stat { remote } => (RequestKind::Stat, remote),
+            Goal::Put(copy) => (RequestKind::Put, &copy.remote),
+            Goal::Get(copy) => (RequestKind::Get, &copy.remote),
+            Goal::List(remote) => (RequestKind::List, remote),
+            Goal::Stat(remote) => (RequestKind::Stat, remote),
         };
-        let ours = |served: &&super::server::Served| {
-            served.user == user && served.kind == kind && served.path == *path
-        };
-        let mut seen = self.server.served().iter().filter(ours);
         let root_of = |finished: &Finished| match finished {
             Finished::Stored { root, .. } => *root,
             Finished::Answered => None,
         };
-        let agrees = |theirs: &Option<Result<Finished, Failure>>| match (run.result, theirs) {
-            (Some(Ok(ours)), Some(Ok(theirs))) => root_of(&ours) == root_of(theirs),
-            // The last word to the server was lost with the session.
-            (Some(Ok(_)), Some(Err(Failure::SessionLost))) => true,
-            (Some(Ok(_)), _) => false,
-            _ => true,
+        let served = self.server.served(user).iter();
+        let mut seen = served.filter(|served| served.kind == kind && served.path == *path);
+        let agrees = |end: End| match end {
+            End::Told(Ok(theirs)) => root_of(&ours) == root_of(&theirs),
+            // The last word to the server was lost with the session, or its own memory with the process.
+            End::Told(Err(Failure::SessionLost)) | End::Forgotten => true,
+            End::Told(Err(_)) | End::Open => false,
         };
-        if matches!(run.result, Some(Ok(_))) && !seen.any(|served| agrees(&served.result)) {
-            return Err(format!(
-                "user{}: {:?} ended with {:?}, and the server saw no such end: {:?}",
-                user + CLIENT_HOST,
+        if seen.any(|served| agrees(served.end)) {
+            Ok(())
+        } else {
+            Err(format!(
+                "user{}: {:?} ended with {ours:?}, and the server saw no such end: {:?}",
+                user + 1,
                 run.plan.goal,
-                run.result,
-                self.server.served().iter().filter(ours).collect::<Vec<_>>()
-            ));
+                self.server.served(user)
+            ))
+        }
+    }
+
+    /// After the power of `host` went: what was promised is still there (invariant 4).
+    pub(super) fn judge_power_loss(&self, host: HostId) -> Checked<()> {
+        let disk = self.lab.host(host).disk();
+        for place in self.files.promised().filter(|place| place.0 == host) {
+            let content = disk.content(place.1, &place.2);
+            let kept = content.is_some_and(|content| self.files.may_hold(place, content));
+            if !kept && !self.files.is_fragile(place) {
+                let name = self.lab.host(host).name();
+                return Err(format!(
+                    "{name}: the power went, and with it {:?}, which was stored for good",
+                    place.2
+                ));
+            }
         }
         Ok(())
     }
 
     /// After all has ended: no temporary file, no file that nobody brought, every old file as it was.
     pub(super) fn judge_disks(&self) -> Checked<()> {
-        for (index, host) in self.hosts.iter().enumerate() {
-            let disk = &host.disk;
+        for (index, host) in self.lab.hosts().iter().enumerate() {
+            let id = HostId(index);
+            let disk = host.disk();
             if disk.open_files() > 0 {
                 return Err(format!(
                     "{}: {} files are still open",
-                    host.name,
+                    host.name(),
                     disk.open_files()
                 ));
             }
-            let roots: Vec<_> = match index {
-                SERVER_HOST => (0..self.users.len()).map(root_of).collect(),
-                _ => vec![LOCAL_ROOT],
+            let roots: Vec<_> = if id == SERVER {
+                (0..self.users.len()).map(root_of).collect()
+            } else {
+                vec![LOCAL_ROOT]
             };
+            // A removal may have failed, and who dies leaves things behind.
+            let tidy = disk.stats().injected == 0 && !self.crashed.contains(&id);
             for root in roots {
                 for path in disk.walk(root) {
-                    // A removal may have failed.
-                    if path.is_reserved() && disk.stats().injected == 0 {
-                        return Err(format!("{}: {path:?} was left behind", host.name));
+                    if path.is_reserved() && tidy {
+                        return Err(format!("{}: {path:?} was left behind", host.name()));
                     }
-                    let place = (index, root, path);
+                    let place = (id, root, path);
+                    let remnant = self.powerless.contains(&id) && self.files.is_fragile(&place);
                     if let Some(content) = disk.content(root, &place.2)
                         && !place.2.is_reserved()
+                        && !remnant
+                        && self.trust_in(&place) == Trust::Full
                         && !self.files.may_hold(&place, content)
                     {
-                        return Err(format!("{}: {:?} holds other bytes", host.name, place.2));
+                        return Err(format!("{}: {:?} holds other bytes", host.name(), place.2));
                     }
                 }
             }
         }
         for ((host, root, path), _) in self.files.planted() {
-            if self.hosts[*host].disk.meta(*root, path).is_none() {
-                return Err(format!("{}: {path:?} is gone", self.hosts[*host].name));
+            let host = self.lab.host(*host);
+            if host.disk().meta(*root, path).is_none() {
+                return Err(format!("{}: {path:?} is gone", host.name()));
             }
         }
         Ok(())

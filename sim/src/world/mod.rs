@@ -1,38 +1,33 @@
-//! A world: clients with their users, a server, the network between them, and a clock. It runs from event to event, and
+//! A world: clients with their users, a server, the network between them, and what befalls them. It runs from event to event, and
 //! after every step looks for what must not happen.
 
+mod agenda;
 mod build;
 mod files;
-mod host;
+mod incidents;
 mod judge;
 mod request;
 mod server;
 #[cfg(test)]
 mod tests;
-mod trace;
 mod user;
-mod violation;
 
 use std::fmt::Write as _;
 
-use proto_core::wire::{PacketKind, PartialHeader};
-use proto_core::{Duration, Event, Instant};
+use proto_core::wire::FilePath;
+use proto_core::{Duration, Event, Instant, RootId};
 
-use build::{address, host_at};
+use agenda::Agenda;
 use files::Files;
-use host::{Host, Record, Round};
+use judge::Trust;
 use server::Server;
-pub use trace::Trace;
-use user::{Ended, User};
-pub use violation::Violation;
+use user::{Desk, Ended, Standing, User};
 
-use crate::net::{Datagram, Network};
-use crate::scenario::Scenario;
+use crate::lab::{Checked, Happening, HostId, Lab, Trace, Violation};
+use crate::scenario::{Incident, Scenario};
 
 /// The server's place among the hosts.
-const SERVER_HOST: usize = 0;
-/// The first client's.
-const CLIENT_HOST: usize = 1;
+const SERVER: HostId = HostId(0);
 
 /// From the last user's leaving to the last trace of a session: an idle time-out and what flushing takes.
 const REST_MAX: Duration = Duration::from_secs(120);
@@ -40,17 +35,28 @@ const REST_MAX: Duration = Duration::from_secs(120);
 /// Silence of all applications after which a run is stuck.
 const SILENCE_MAX: Duration = Duration::from_secs(600);
 
+/// The host of a user.
+fn host_of(user: usize) -> HostId {
+    HostId(user + 1)
+}
+
 /// What a run was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Report {
-    /// Checksum over every datagram sent with its time, every event, and the files at the end.
+    /// Checksum over every datagram sent with its time, and every event.
     pub digest: u64,
     /// Goals that were met.
     pub met: u64,
     /// Goals that ended in an error, as they had to.
     pub failed: u64,
-    /// Transfers and sessions that were tried again after a session was lost.
+    /// Uploads and downloads among all goals.
+    pub transfers: u64,
+    /// Sessions that clients opened.
+    pub connections: u64,
+    /// Sessions that ended before their time, after which the user tried again.
     pub sessions_lost: u64,
+    /// Machines that crashed.
+    pub crashes: u64,
     /// File bytes that travelled, at the clients' count.
     pub bytes: u64,
     /// File bytes that the clients sent again.
@@ -65,30 +71,53 @@ pub struct Report {
     pub steps: u64,
 }
 
+impl Report {
+    /// Adds the figures of another run; the digests are mixed whatever the order.
+    pub fn add(&mut self, other: &Self) {
+        self.digest ^= other.digest;
+        self.met += other.met;
+        self.failed += other.failed;
+        self.transfers += other.transfers;
+        self.connections += other.connections;
+        self.sessions_lost += other.sessions_lost;
+        self.crashes += other.crashes;
+        self.bytes += other.bytes;
+        self.resent += other.resent;
+        self.datagrams += other.datagrams;
+        self.wire_bytes += other.wire_bytes;
+        self.elapsed += other.elapsed;
+        self.steps += other.steps;
+    }
+}
+
 /// A world that runs.
 #[derive(Debug)]
 pub struct World {
-    now: Instant,
-    steps: u64,
-    time_max: Instant,
-    steps_max: u64,
-    network: Network,
-    hosts: Vec<Host>,
+    lab: Lab,
     users: Vec<User>,
     server: Server,
     files: Files,
-    /// Whose address the server may take for proven.
-    validated: Vec<bool>,
+    agenda: Agenda,
+    /// What is still to come, the next one last.
+    incidents: Vec<Incident>,
+    /// Hosts that are down, and when they come up.
+    down: Vec<(Instant, HostId)>,
+    /// When the run must have ended.
+    time_max: Instant,
+    steps_max: u64,
+    /// Users who have not left.
+    present: usize,
     /// When the last user had left.
     gone_at: Option<Instant>,
     /// The time of the last event.
     heard_at: Instant,
+    crashed: Vec<HostId>,
+    /// Those whose power went.
+    powerless: Vec<HostId>,
     unruly_server: bool,
     unruly_clients: Vec<bool>,
-    record: Record,
+    moves: u8,
 }
-
-type Checked<T> = Result<T, String>;
 
 impl World {
     /// The world of `scenario`, before its first step.
@@ -105,7 +134,7 @@ impl World {
 
     /// Lets lines about the run go to `trace`.
     pub fn set_trace(&mut self, trace: Trace) {
-        self.record.trace = trace;
+        self.lab.set_trace(trace);
     }
 
     /// Runs to the end.
@@ -113,177 +142,152 @@ impl World {
     /// # Errors
     /// The first thing that must not happen.
     pub fn run(mut self) -> Result<Report, Violation> {
-        let ran = self.run_to_rest().and_then(|()| self.judge_end());
-        ran.map_err(|what| Violation {
-            at: self.now,
-            step: self.steps,
-            what,
-        })?;
+        self.run_to_rest()?;
+        self.judge_end().map_err(|what| self.lab.violation(what))?;
         Ok(self.report())
     }
 
-    fn run_to_rest(&mut self) -> Checked<()> {
+    fn run_to_rest(&mut self) -> Result<(), Violation> {
         while !self.is_at_rest() {
-            let next = self.next_time();
-            let next =
-                next.ok_or_else(|| format!("nothing will ever happen; {}", self.describe()))?;
-            self.now = self.now.max(next);
-            if self.now > self.time_max || self.steps >= self.steps_max {
-                return Err(format!("the run does not end; {}", self.describe()));
-            }
-            self.step()?;
+            let until = self.next_time();
+            let happening = self.lab.next(until)?;
+            let checked = match happening {
+                Happening::Event(host, event) => self.event(host, event),
+                Happening::Appeared(host, root, path) => self.check_appeared(host, root, path),
+                Happening::Until => self.due(),
+            };
+            checked
+                .and_then(|()| self.check_time())
+                .map_err(|what| self.lab.violation(what))?;
         }
         Ok(())
-    }
-
-    fn next_time(&self) -> Option<Instant> {
-        let hosts = self.hosts.iter().filter_map(Host::next_time);
-        let users = self.users.iter().filter_map(User::next_time);
-        hosts.chain(users).chain(self.network.next_time()).min()
     }
 
     fn is_at_rest(&self) -> bool {
-        self.gone_at.is_some() && self.hosts.iter().all(Host::is_at_rest) && self.network.is_idle()
+        self.present == 0 && self.down.is_empty() && self.lab.is_at_rest()
     }
 
-    /// Delivers what is due, then lets everyone who got something act.
-    fn step(&mut self) -> Checked<()> {
-        self.steps += 1;
-        self.record.trace.set_time(self.now);
-        let mut touched = 0_u64;
-        while let Some(datagram) = self.network.deliver(self.now) {
-            if let Some(index) = self.datagram(datagram) {
-                touched |= 1 << index;
-            }
-        }
-        for index in 0..self.hosts.len() {
-            let mut any = self.hosts[index].work(self.now, &mut self.record)?;
-            self.check_appeared(index)?;
-            if let Some(user) = index.checked_sub(CLIENT_HOST) {
-                let host = &mut self.hosts[index];
-                if self.users[user].act(self.now, &mut host.endpoint)? {
-                    host.input();
-                    any = true;
-                }
-            }
-            if any {
-                touched |= 1 << index;
-            }
-        }
-        for index in 0..self.hosts.len() {
-            if touched & (1 << index) != 0 {
-                self.drive(index)?;
-            }
-        }
-        self.check_amplification()?;
-        if self.gone_at.is_none() && self.users.iter().all(User::is_gone) {
-            self.gone_at = Some(self.now);
-        }
-        if self.now.since(self.heard_at) > SILENCE_MAX {
-            return Err(format!("no event for {SILENCE_MAX:?}; {}", self.describe()));
-        }
-        if self.gone_at.is_some_and(|at| self.now.since(at) > REST_MAX) {
-            return Err(format!(
-                "sessions stay when all users are gone; {}",
-                self.describe()
-            ));
-        }
-        Ok(())
+    /// When somebody outside the laboratory does something next, or the run must have ended.
+    fn next_time(&self) -> Instant {
+        let incident = self.incidents.last().map(|next| Instant::ZERO + next.at);
+        let up = self.down.iter().map(|(at, _)| *at).min();
+        // The last thing to happen on the way to rest has no event.
+        let step = self.gone_at.and(self.lab.next_time());
+        let acts = [incident, up, self.agenda.next_time(), step];
+        // A nanosecond later it is too late.
+        let rest = self.gone_at.map(|at| at + REST_MAX);
+        let silence = Some(self.heard_at + SILENCE_MAX);
+        let limits = [rest, silence, Some(self.time_max)].into_iter().flatten();
+        let limits = limits.map(|at| at + Duration::from_nanos(1));
+        acts.into_iter()
+            .flatten()
+            .chain(limits)
+            .min()
+            .unwrap_or(self.time_max)
     }
 
-    fn datagram(&mut self, mut datagram: Datagram) -> Option<usize> {
-        let index = host_at(datagram.destination)?;
-        if index == SERVER_HOST
-            && let Some(user) = host_at(datagram.source)?.checked_sub(CLIENT_HOST)
-            && !self.validated[user]
-        {
-            self.validated[user] = has_handshake_packet(&datagram.payload);
-        }
-        let host = self.hosts.get_mut(index)?;
-        self.record.trace.line(|| {
-            let (len, from) = (datagram.payload.len(), datagram.source);
-            format!("{}: receives {len} bytes from {from}", host.name)
-        });
-        host.datagram(self.now, &mut datagram);
-        Some(index)
-    }
-
-    /// Polls a host until it is quiet, answering its events.
-    fn drive(&mut self, index: usize) -> Checked<()> {
-        loop {
-            let host = &mut self.hosts[index];
-            match host.round(self.now, &mut self.network, &mut self.record)? {
-                Round::Event(event) => self.event(index, event)?,
-                Round::More => {}
-                Round::Quiet => return Ok(()),
-            }
-        }
-    }
-
-    fn event(&mut self, index: usize, event: Event) -> Checked<()> {
-        self.heard_at = self.now;
-        // Writing to a digest cannot fail.
-        let _ = write!(self.record.digest, "{index} {event:?}");
-        let endpoint = &mut self.hosts[index].endpoint;
-        let Some(user) = index.checked_sub(CLIENT_HOST) else {
-            let ready = self.server.on_event(self.now, endpoint, event)?;
-            if let Some(user) = ready {
-                self.validated[user] = true;
-            }
+    fn check_time(&self) -> Checked<()> {
+        let now = self.lab.now();
+        let late = if now > self.time_max || self.lab.steps() >= self.steps_max {
+            "the run does not end although nothing has hindered it for long"
+        } else if now.since(self.heard_at) > SILENCE_MAX {
+            "nothing was heard of for long"
+        } else if self.gone_at.is_some_and(|at| now.since(at) > REST_MAX) {
+            "sessions stay when all users are gone"
+        } else {
             return Ok(());
         };
-        let ended = self.users[user].on_event(self.now, endpoint, event)?;
-        if let Some(Ended(goal)) = ended {
+        Err(format!("{late}; {}", self.describe()))
+    }
+
+    /// Lets everyone outside the laboratory do what is due.
+    fn due(&mut self) -> Checked<()> {
+        let now = self.lab.now();
+        self.incidents_due()?;
+        while let Some(user) = self.agenda.pop_due(now) {
+            self.act(user)?;
+        }
+        Ok(())
+    }
+
+    /// Lets a user do what is due.
+    fn act(&mut self, user: usize) -> Checked<()> {
+        let now = self.lab.now();
+        if let Some((shown, endpoint)) = self.lab.endpoint(host_of(user)) {
+            let of = &mut self.users[user];
+            let desk = &mut Desk {
+                now,
+                shown,
+                endpoint,
+            };
+            of.act(desk)?;
+            of.leave(desk);
+            self.plan(user);
+        }
+        Ok(())
+    }
+
+    /// Notes when a user does something next, and whether they have left.
+    fn plan(&mut self, user: usize) {
+        let of = &self.users[user];
+        self.agenda.set(user, of.next_time());
+        if of.is_gone() && self.agenda.leave(user) {
+            self.present -= 1;
+            if self.present == 0 {
+                self.gone_at = Some(self.lab.now());
+            }
+        }
+    }
+
+    fn event(&mut self, host: HostId, event: Event) -> Checked<()> {
+        let now = self.lab.now();
+        self.heard_at = now;
+        // Writing to a digest cannot fail.
+        let _ = write!(self.lab.record.digest, "{} {event:?}", host.0);
+        let Some((shown, endpoint)) = self.lab.endpoint(host) else {
+            return Err(format!("{host:?}: is down and has {event:?}"));
+        };
+        let Some(user) = host.0.checked_sub(1) else {
+            return self.server.on_event(shown, endpoint, event);
+        };
+        let of = &mut self.users[user];
+        let desk = &mut Desk {
+            now,
+            shown,
+            endpoint,
+        };
+        let ended = of.on_event(desk, event)?;
+        if let Some(Ended(goal)) = ended
+            && self.users[user].standing == Standing::Honest
+        {
             self.judge(user, goal)?;
         }
-        let host = &mut self.hosts[index];
-        let user = &mut self.users[user];
-        user.act(self.now, &mut host.endpoint)?;
-        user.leave(self.now, &mut host.endpoint)?;
-        Ok(())
+        self.act(user)
     }
 
     /// What a rename has brought must be what a transfer may have brought there, whole.
-    fn check_appeared(&mut self, index: usize) -> Checked<()> {
-        let host = &mut self.hosts[index];
-        for (root, path) in host.disk.take_appeared() {
-            if path.is_reserved() {
-                continue;
-            }
-            let place = (index, root, path);
-            let content = host.disk.content(root, &place.2);
-            // It may have been replaced within the same instant.
-            if content.is_some_and(|content| !self.files.may_appear(&place, content)) {
-                return Err(format!(
-                    "{}: {:?} appeared with other bytes",
-                    host.name, place.2
-                ));
-            }
+    fn check_appeared(&mut self, host: HostId, root: RootId, path: FilePath) -> Checked<()> {
+        if path.is_reserved() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// H1: at most 3 × the bytes received go to an address that is not proven.
-    fn check_amplification(&self) -> Checked<()> {
-        for (user, validated) in self.validated.iter().enumerate() {
-            if *validated {
-                continue;
-            }
-            let (there, here) = (address(SERVER_HOST), address(user + CLIENT_HOST));
-            let sent = self
-                .network
-                .stats(there, here)
-                .unwrap_or_default()
-                .sent_bytes;
-            let got = self.network.stats(here, there).unwrap_or_default();
-            if sent > 3 * got.delivered_bytes {
-                let got = got.delivered_bytes;
-                return Err(format!(
-                    "server: {sent} bytes sent to an unproven address for {got}"
-                ));
-            }
+        let place = (host, root, path);
+        // It may have been replaced within the same instant.
+        let Some(content) = self.lab.host(host).disk().content(root, &place.2) else {
+            return Ok(());
+        };
+        let good = match self.trust_in(&place) {
+            Trust::Full => self.files.may_appear(&place, content),
+            // A liar may send what it likes, but only where it was asked to.
+            Trust::Names => self.files.is_target(&place),
+            // Its own directory is the liar's to fill.
+            Trust::Nothing => true,
+        };
+        if good {
+            Ok(())
+        } else {
+            let name = self.lab.host(host).name();
+            Err(format!("{name}: {:?} appeared with other bytes", place.2))
         }
-        Ok(())
     }
 
     fn judge_end(&mut self) -> Checked<()> {
@@ -296,66 +300,54 @@ impl World {
 
     /// Where everyone is, for a message about a run that does not end.
     fn describe(&self) -> String {
-        let hosts: Vec<String> = (self.hosts.iter())
-            .map(|host| {
-                format!(
-                    "{}: {} sessions, {} operations on loan, {} files open, deadline {:?}, {} bytes received",
-                    host.name,
-                    host.endpoint.sessions(),
-                    host.disk.on_loan(),
-                    host.disk.open_files(),
+        let mut text = String::new();
+        for (host, user) in self
+            .lab
+            .hosts()
+            .iter()
+            .zip(std::iter::once(None).chain(self.users.iter().map(Some)))
+        {
+            let busy = user.is_none_or(|user| !user.is_gone()) || !host.is_at_rest();
+            if busy {
+                // Writing to a string cannot fail.
+                let _ = write!(
+                    text,
+                    "{}: {} operations on loan, {} files open, deadline {:?}, {} bytes received; ",
+                    host.name(),
+                    host.disk().on_loan(),
+                    host.disk().open_files(),
                     host.deadline(),
-                    host.received(),
-                )
-            })
-            .collect();
-        let users: Vec<String> = self.users.iter().map(User::describe).collect();
-        format!("{hosts:?} {users:?}")
-    }
-
-    fn report(&mut self) -> Report {
-        let mut report = Report {
-            elapsed: self.now.since(Instant::ZERO),
-            steps: self.steps,
-            ..Report::default()
-        };
-        for (user, of) in self.users.iter().enumerate() {
-            let (there, here) = (address(SERVER_HOST), address(user + CLIENT_HOST));
-            for (from, to) in [(here, there), (there, here)] {
-                let stats = self.network.stats(from, to).unwrap_or_default();
-                report.datagrams += stats.sent;
-                report.wire_bytes += stats.sent_bytes;
-            }
-            report.sessions_lost += u64::from(of.sessions_lost);
-            report.bytes += of.bytes;
-            report.resent += of.resent;
-            for run in &of.goals {
-                match run.result {
-                    Some(Ok(_)) => report.met += 1,
-                    _ => report.failed += 1,
+                    host.received_bytes(),
+                );
+                if let Some(user) = user {
+                    text.push_str(&user.describe());
                 }
             }
         }
-        self.record.digest.number(self.now.as_nanos());
-        self.record.digest.number(self.steps);
-        report.digest = self.record.digest.value();
+        text
+    }
+
+    fn report(&mut self) -> Report {
+        let (now, steps) = (self.lab.now().as_nanos(), self.lab.steps());
+        let digest = &mut self.lab.record.digest;
+        digest.number(now);
+        digest.number(steps);
+        let mut report = Report {
+            digest: self.lab.digest(),
+            elapsed: self.lab.now().since(Instant::ZERO),
+            steps: self.lab.steps(),
+            crashes: self.crashed.len() as u64,
+            ..Report::default()
+        };
+        for host in self.lab.hosts() {
+            report.datagrams += host.sent_datagrams();
+            report.wire_bytes += host.sent_bytes();
+        }
+        for user in &self.users {
+            user.add_to(&mut report);
+        }
         report
     }
-}
-
-/// Whether a datagram has a packet under handshake keys: only who got the server's first answer can have made it.
-fn has_handshake_packet(datagram: &[u8]) -> bool {
-    let mut rest = datagram;
-    while let Ok(header) = PartialHeader::decode(rest) {
-        if header.kind == PacketKind::Handshake {
-            return true;
-        }
-        match rest.get(header.end..) {
-            Some(after) if !after.is_empty() && header.end > 0 => rest = after,
-            _ => return false,
-        }
-    }
-    false
 }
 
 /// Draws the scenario of `seed` and runs it.
@@ -363,7 +355,15 @@ fn has_handshake_packet(datagram: &[u8]) -> bool {
 /// # Errors
 /// The first thing that must not happen.
 pub fn run_seed(seed: u64, tls: bool, trace: Trace) -> Result<Report, Violation> {
-    let mut world = World::new(&Scenario::draw(seed, tls))?;
+    run_scenario(&Scenario::draw(seed, tls), trace)
+}
+
+/// Runs a scenario.
+///
+/// # Errors
+/// The first thing that must not happen.
+pub fn run_scenario(scenario: &Scenario, trace: Trace) -> Result<Report, Violation> {
+    let mut world = World::new(scenario)?;
     world.set_trace(trace);
     world.run()
 }

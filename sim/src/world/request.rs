@@ -12,35 +12,20 @@ pub(super) fn request(goal: &Goal) -> Request {
         path: path.clone(),
     };
     match goal {
-        Goal::Put {
-            local,
-            remote,
-            overwrite,
-            durability,
-        } => Request::Put {
-            from: place(local),
-            to: remote.clone(),
-            overwrite: *overwrite,
-            durability: *durability,
+        Goal::Put(copy) => Request::Put {
+            from: place(&copy.local),
+            to: copy.remote.clone(),
+            overwrite: copy.overwrite,
+            durability: copy.durability,
         },
-        Goal::Get {
-            remote,
-            local,
-            overwrite,
-            durability,
-            preserve,
-        } => Request::Get {
-            from: remote.clone(),
-            to: place(local),
-            overwrite: *overwrite,
-            durability: *durability,
-            preserve: *preserve,
+        Goal::Get(copy) => Request::Get {
+            from: copy.remote.clone(),
+            to: place(&copy.local),
+            overwrite: copy.overwrite,
+            durability: copy.durability,
+            preserve: copy.preserve,
         },
-        Goal::List { remote } => Request::List {
-            path: remote.clone(),
-        },
-        Goal::Stat { remote } => Request::Stat {
-            path: remote.clone(),
-        },
+        Goal::List(path) => Request::List { path: path.clone() },
+        Goal::Stat(path) => Request::Stat { path: path.clone() },
     }
 }

@@ -1,25 +1,34 @@
 //! The application at the server: admits the users that it knows, gives each a directory, remembers what was served.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto_core::crypto::{Direction, PublicKey};
-use proto_core::wire::{CloseCode, FilePath, RequestKind};
+use proto_core::wire::{CloseCode, ErrorCode, FilePath, RequestKind};
 use proto_core::{
     Admission, CloseCause, Decision, Endpoint, Event, Failure, Finished, Instant, PeerId, Place,
     Requested, RootId, TransferId,
 };
 
-use crate::scenario::{LOCKED, LOCKED_CODE};
-
-type Checked<T> = Result<T, String>;
+use crate::lab::Checked;
+use crate::scenario::LOCKED;
 
 /// A request that was made, and its end.
 #[derive(Debug)]
 pub(super) struct Served {
-    pub(super) user: usize,
     pub(super) kind: RequestKind,
     pub(super) path: FilePath,
-    pub(super) result: Option<Result<Finished, Failure>>,
+    pub(super) end: End,
+}
+
+/// How a request ended, as the server knows.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum End {
+    /// It has not.
+    Open,
+    /// The server crashed first.
+    Forgotten,
+    /// It was told.
+    Told(Result<Finished, Failure>),
 }
 
 /// The server's application.
@@ -27,8 +36,15 @@ pub(super) struct Served {
 pub(super) struct Server {
     users: BTreeMap<PublicKey, usize>,
     sessions: BTreeMap<PeerId, usize>,
-    open: BTreeMap<TransferId, usize>,
-    served: Vec<Served>,
+    open: BTreeMap<TransferId, (usize, usize)>,
+    /// Requests by user, in order.
+    served: Vec<Vec<Served>>,
+    /// Users who are no longer welcome.
+    revoked: BTreeSet<usize>,
+    /// Users who lie.
+    hostile: BTreeSet<usize>,
+    /// Whether the server itself lies.
+    lies: bool,
 }
 
 /// The directory of a user.
@@ -37,60 +53,106 @@ pub(super) fn root_of(user: usize) -> RootId {
 }
 
 impl Server {
-    pub(super) fn add_user(&mut self, key: PublicKey) {
-        self.users.insert(key, self.users.len());
+    pub(super) fn new(lies: bool) -> Self {
+        Self {
+            lies,
+            ..Self::default()
+        }
     }
 
-    /// Every request that was made, in order.
-    pub(super) fn served(&self) -> &[Served] {
-        &self.served
+    pub(super) fn add_user(&mut self, key: PublicKey, hostile: bool) {
+        let user = self.served.len();
+        self.users.insert(key, user);
+        self.served.push(Vec::new());
+        if hostile {
+            self.hostile.insert(user);
+        }
     }
 
-    /// Takes an event and answers it. For `PeerReady`, the user is returned.
+    /// Every request that `user` made, in order.
+    pub(super) fn served(&self, user: usize) -> &[Served] {
+        &self.served[user]
+    }
+
+    /// The process dies, with all that it knew.
+    pub(super) fn crash(&mut self) {
+        self.sessions.clear();
+        for (_, (user, place)) in std::mem::take(&mut self.open) {
+            self.served[user][place].end = End::Forgotten;
+        }
+    }
+
+    /// `user` is no longer welcome.
+    pub(super) fn revoke(&mut self, now: Instant, endpoint: Option<&mut Endpoint>, user: usize) {
+        self.revoked.insert(user);
+        let Some(endpoint) = endpoint else { return };
+        for (peer, of) in &self.sessions {
+            if *of == user {
+                // A session that has ended already has its last event under way.
+                let _ = endpoint.close(now, *peer, CloseCode::Refused);
+            }
+        }
+    }
+
+    /// Takes an event and answers it.
     pub(super) fn on_event(
         &mut self,
         now: Instant,
         endpoint: &mut Endpoint,
         event: Event,
-    ) -> Checked<Option<usize>> {
+    ) -> Checked<()> {
         match event {
             Event::PeerReady {
                 peer,
                 direction,
                 key,
                 ..
-            } => {
-                let user = self.users.get(&key).copied();
-                let user = user.ok_or_else(|| format!("server: nobody has the key {key:?}"))?;
-                if direction != Direction::Server || self.sessions.insert(peer, user).is_some() {
-                    return Err(format!("server: {peer:?} is no new session"));
-                }
-                endpoint
-                    .admit(now, peer, Admission::Admit)
-                    .map_err(|error| format!("server: a new {peer:?}: {error}"))?;
-                return Ok(Some(user));
-            }
+            } => self.ready(now, endpoint, (peer, direction, key)),
             Event::Requested { transfer, request } => {
-                self.requested(now, endpoint, transfer, request)?;
+                self.requested(now, endpoint, transfer, request)
             }
             Event::Accepted { transfer }
             | Event::Entry { transfer, .. }
             | Event::Listing { transfer, .. }
             | Event::Progress { transfer, .. } => {
-                if !self.open.contains_key(&transfer) {
-                    return Err(format!("server: {transfer:?} is unknown or over"));
+                if self.open.contains_key(&transfer) {
+                    Ok(())
+                } else {
+                    Err(format!("server: {transfer:?} is unknown or over"))
                 }
             }
             Event::Finished {
                 transfer, result, ..
             } => {
                 let open = self.open.remove(&transfer);
-                let open = open.ok_or_else(|| format!("server: {transfer:?} ended twice"))?;
-                self.served[open].result = Some(result);
+                let (user, place) =
+                    open.ok_or_else(|| format!("server: {transfer:?} ended twice"))?;
+                self.served[user][place].end = End::Told(result);
+                Ok(())
             }
-            Event::PeerClosed { peer, cause } => self.closed(peer, cause)?,
+            Event::PeerClosed { peer, cause } => self.closed(peer, cause),
         }
-        Ok(None)
+    }
+
+    fn ready(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        (peer, direction, key): (PeerId, Direction, PublicKey),
+    ) -> Checked<()> {
+        let user = self.users.get(&key).copied();
+        let user = user.ok_or_else(|| format!("server: nobody has the key {key:?}"))?;
+        if direction != Direction::Server || self.sessions.insert(peer, user).is_some() {
+            return Err(format!("server: {peer:?} is no new session"));
+        }
+        let admission = if self.revoked.contains(&user) {
+            Admission::Refuse
+        } else {
+            Admission::Admit
+        };
+        endpoint
+            .admit(now, peer, admission)
+            .map_err(|error| format!("server: a new {peer:?}: {error}"))
     }
 
     fn requested(
@@ -102,11 +164,13 @@ impl Server {
     ) -> Checked<()> {
         let user = self.sessions.get(&transfer.peer()).copied();
         let user = user.ok_or_else(|| format!("server: {transfer:?} before its session"))?;
-        if self.open.insert(transfer, self.served.len()).is_some() {
+        let served = &mut self.served[user];
+        let place = (user, served.len());
+        if self.open.insert(transfer, place).is_some() {
             return Err(format!("server: {transfer:?} is asked twice"));
         }
         let decision = if request.path.components().next() == Some(LOCKED) {
-            Decision::Refuse(LOCKED_CODE)
+            Decision::Refuse(ErrorCode::Denied)
         } else {
             let place = Place {
                 root: root_of(user),
@@ -117,11 +181,10 @@ impl Server {
                 may_replace: true,
             }
         };
-        self.served.push(Served {
-            user,
+        served.push(Served {
             kind: request.kind,
             path: request.path,
-            result: None,
+            end: End::Open,
         });
         endpoint
             .decide(now, transfer, decision)
@@ -133,12 +196,22 @@ impl Server {
             return Err(format!("server: {peer:?} ended before its {transfer:?}"));
         }
         // A handshake that is not finished was not told of, so that its end need not be either.
-        self.sessions.remove(&peer);
+        let user = self.sessions.remove(&peer);
+        let is = |users: &BTreeSet<usize>| user.is_some_and(|user| users.contains(&user));
         match cause {
             CloseCause::Peer(CloseCode::NoError)
             | CloseCause::TimedOut
             | CloseCause::Reset
             | CloseCause::HandshakeTimedOut => Ok(()),
+            CloseCause::Here(CloseCode::Refused) if is(&self.revoked) => Ok(()),
+            // A liar is thrown out, or its handshake fails before it has a name; and who is lied to leaves.
+            CloseCause::Here(_) | CloseCause::Peer(_)
+                if self.lies
+                    || is(&self.hostile)
+                    || (user.is_none() && !self.hostile.is_empty()) =>
+            {
+                Ok(())
+            }
             CloseCause::Here(_) | CloseCause::Peer(_) => {
                 Err(format!("server: the session ended with {cause:?}"))
             }

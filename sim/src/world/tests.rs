@@ -3,11 +3,25 @@ use std::sync::{Arc, Mutex};
 use quickcheck::{QuickCheck, TestResult};
 
 use super::*;
-use crate::explore::explore;
-use crate::scenario::{LinkPlan, PlantedKind};
+use crate::explore::{Plan, explore};
+use crate::lab::Crash;
+use crate::link::{Link, LinkPlan};
+use crate::scenario::{ClientPlan, Copy, Goal, Incident, Misfortune, Planted, Who};
+use proto_core::Overwrite;
+use proto_core::wire::Durability;
 
 fn run(scenario: &Scenario) -> Result<Report, Violation> {
-    World::new(scenario)?.run()
+    run_scenario(scenario, Trace::default())
+}
+
+fn few(start: u64, count: u64, tls: bool) -> crate::explore::Summary {
+    let plan = Plan {
+        start,
+        count,
+        tls,
+        failures_max: 1,
+    };
+    explore(plan, |_| {}, |_| {})
 }
 
 /// The seeds of `seeds.txt`.
@@ -33,17 +47,17 @@ fn kept_seeds_stay_good() {
 
 #[test]
 fn a_few_hundred_seeds() {
-    let summary = explore(10_000_000, 400, false, 1, |_| {});
+    let summary = few(10_000_000, 400, false);
     assert_eq!(summary.failed, []);
     assert_eq!(summary.seeds, 400);
-    assert!(summary.total.met > 1_000, "{:?}", summary.total);
-    assert!(summary.total.bytes > 50 << 20, "{:?}", summary.total);
+    let total = summary.total;
+    assert!(total.met > 1_000 && total.crashes > 10, "{total:?}");
+    assert!(total.bytes > 50 << 20, "{total:?}");
 }
 
 #[test]
 fn a_few_seeds_with_real_cryptography() {
-    let summary = explore(20_000_000, 20, true, 1, |_| {});
-    assert_eq!(summary.failed, []);
+    assert_eq!(few(20_000_000, 20, true).failed, []);
 }
 
 #[test]
@@ -70,14 +84,14 @@ fn any_link_is_survived() {
         let mut scenario = Scenario::draw(seed % 1_000_000, false);
         let [loss, reorder, duplicate, corrupt, truncate] = faults.map(u32::from);
         for client in &mut scenario.clients {
-            for link in [&mut client.up, &mut client.down] {
+            for link in [&mut client.link.up, &mut client.link.down] {
                 *link = LinkPlan {
                     loss: loss * 1_000,
                     reorder: reorder * 3_000,
                     duplicate: duplicate * 3_000,
                     corrupt: corrupt * 300,
                     truncate: truncate * 100,
-                    ..*link
+                    ..link.clone()
                 };
             }
         }
@@ -90,70 +104,112 @@ fn any_link_is_survived() {
     QuickCheck::new().tests(60).quickcheck(check);
 }
 
-/// A scenario with one download of a generated file.
-fn download() -> Scenario {
-    (0..)
-        .map(|seed| Scenario::draw(seed, false))
-        .find(|scenario| {
-            let [client] = &scenario.clients[..] else {
-                return false;
-            };
-            let [plan] = &client.goals[..] else {
-                return false;
-            };
-            let get = matches!(plan.goal, crate::scenario::Goal::Get { .. });
-            let faults = scenario.server.disk.has_faults() || client.host.disk.has_faults();
-            let wanted = plan.expect == crate::scenario::Expect::Success;
-            get && wanted && plan.cancel_after.is_none() && !faults
-        })
-        .expect("there are endless seeds")
+fn path(text: &str) -> FilePath {
+    FilePath::parse(text.as_bytes()).expect("a path")
+}
+
+/// A scenario with one download of `size` bytes over 10 ms.
+fn download(size: u64) -> Scenario {
+    let copy = Copy {
+        local: path("here"),
+        remote: path("there"),
+        overwrite: Overwrite::Replace,
+        durability: Durability::Full,
+        preserve: false,
+    };
+    let client = ClientPlan {
+        link: Link::symmetric(LinkPlan::with_delay(Duration::from_millis(5))),
+        remote: vec![Planted::file(path("there"), 7, size, 0)],
+        goals: vec![Goal::Get(copy).into()],
+        ..ClientPlan::default()
+    };
+    Scenario {
+        clients: vec![client],
+        ..Scenario::default()
+    }
 }
 
 #[test]
 fn a_network_that_loses_everything_is_a_violation() {
-    let mut scenario = download();
-    scenario.clients[0].up.loss = 1_000_000;
+    let mut scenario = download(1_000);
+    scenario.clients[0].link.up.loss = 1_000_000;
     let violation = run(&scenario).expect_err("nobody can connect");
-    assert!(violation.what.contains("sessions were lost"), "{violation}");
+    assert!(violation.what.contains("does not end"), "{violation}");
 }
 
 #[test]
-fn a_wrong_expectation_is_a_violation() {
-    let mut scenario = download();
-    scenario.clients[0].goals[0].expect = crate::scenario::Expect::Failure(&[]);
-    let violation = run(&scenario).expect_err("it succeeds");
+fn a_wrong_end_is_a_violation() {
+    let mut scenario = download(1_000);
+    // The world is told that the file is not there.
+    let mut world = World::new(&scenario).expect("a world");
+    scenario.clients[0].remote.clear();
+    world.users[0].goals[0].expect = scenario.clients[0].expect(0, |_, _| false);
+    let violation = world.run().expect_err("it succeeds");
     assert!(violation.what.contains("must not succeed"), "{violation}");
 }
 
 #[test]
 fn wrong_bytes_are_a_violation() {
-    let scenario = download();
-    let mut world = World::new(&scenario).expect("a world");
+    let mut world = World::new(&download(1_000)).expect("a world");
     // The server's file is another than the scenario says.
-    for planted in &scenario.clients[0].remote {
-        if let PlantedKind::File(content, mtime) = &planted.what {
-            let other = crate::disk::Content::generated(77, content.len() + 1);
-            let disk = &mut world.hosts[SERVER_HOST].disk;
-            assert!(disk.plant(server::root_of(0), &planted.path, other, *mtime));
-        }
-    }
+    let other = crate::disk::Content::generated(77, 1_001);
+    let disk = world.lab.disk(SERVER);
+    assert!(disk.plant(server::root_of(0), &path("there"), other, 0));
     let violation = world.run().expect_err("other bytes");
     assert!(violation.what.contains("other bytes"), "{violation}");
 }
 
 #[test]
+fn what_is_lost_after_it_was_stored_for_good_is_a_violation() {
+    let mut scenario = download(1_000);
+    // A second goal, later, keeps the user there.
+    let mut later = scenario.clients[0].goals[0].clone();
+    later.starts = Duration::from_secs(20);
+    scenario.clients[0].goals.push(later);
+    scenario.incidents.push(Incident {
+        at: Duration::from_secs(10),
+        who: Who(1),
+        what: Misfortune::Crash {
+            how: Crash::Power,
+            down: Duration::from_secs(1),
+        },
+    });
+    run(&scenario).expect("a disk that keeps what it was told to");
+    scenario.clients[0].host.disk.ignore_sync = true;
+    scenario.clients[0].host.disk.ignore_sync_dir = true;
+    let violation = run(&scenario).expect_err("a disk that lies");
+    assert!(violation.what.contains("stored for good"), "{violation}");
+}
+
+#[test]
 fn a_large_file_costs_no_memory() {
-    let mut scenario = download();
     let size = 40 << 20;
-    let client = &mut scenario.clients[0];
-    for planted in &mut client.remote {
-        if let PlantedKind::File(content, _) = &mut planted.what {
-            *content = crate::disk::Content::generated(5, size);
-        }
-    }
-    (client.up, client.down) = (LinkPlan::default(), LinkPlan::default());
-    client.up.delay = proto_core::Duration::from_millis(5);
-    client.down.delay = proto_core::Duration::from_millis(5);
-    let report = run(&scenario).expect("a good run");
+    let report = run(&download(size)).expect("a good run");
     assert_eq!(report.bytes, size);
+}
+
+#[test]
+fn a_thousand_users_at_once() {
+    let mut scenario = download(1_000);
+    scenario.clients[0].count = 1_000;
+    let report = run(&scenario).expect("a good run");
+    assert_eq!((report.met, report.connections), (1_000, 1_000));
+}
+
+#[test]
+fn a_server_that_crashes_is_found_again() {
+    let mut scenario = download(3 << 20);
+    scenario.incidents.push(Incident {
+        at: Duration::from_millis(60),
+        who: Who::SERVER,
+        what: Misfortune::Crash {
+            how: Crash::Process,
+            down: Duration::from_secs(2),
+        },
+    });
+    let report = run(&scenario).expect("a good run");
+    assert_eq!(
+        (report.met, report.crashes, report.sessions_lost),
+        (1, 1, 1)
+    );
 }

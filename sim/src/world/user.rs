@@ -10,18 +10,37 @@ use proto_core::{
     RootId, StartError, TransferId,
 };
 
+use super::Report;
 use super::request::request;
-use crate::scenario::GoalPlan;
+use crate::lab::Checked;
+use crate::scenario::{Expect, Goal, GoalPlan};
 
 /// The one directory of a client.
 pub(super) const LOCAL_ROOT: RootId = RootId(0);
 
-/// Sessions that may be lost before the user calls the path unusable.
-const SESSIONS_MAX: u32 = 40;
+/// Sessions that a user of a lying host loses before giving up.
+const PATIENCE: u32 = 4;
 /// From a lost session to the next try.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-type Checked<T> = Result<T, String>;
+/// What a user's word is worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Standing {
+    /// Both ends are honest: everything must come out right.
+    Honest,
+    /// The user's own host lies: nothing that it tells counts.
+    Liar,
+    /// The server lies: goals may fail in any way.
+    LiedTo,
+}
+
+/// A user at their machine: its endpoint, the true time, and the time that the machine's clock shows.
+#[derive(Debug)]
+pub(super) struct Desk<'a> {
+    pub(super) now: Instant,
+    pub(super) shown: Instant,
+    pub(super) endpoint: &'a mut Endpoint,
+}
 
 /// Where a user is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +67,8 @@ enum State {
 #[derive(Debug)]
 pub(super) struct GoalRun {
     pub(super) plan: GoalPlan,
+    /// What must come of it.
+    pub(super) expect: Expect,
     state: State,
     /// Transfers that ended with their session.
     pub(super) lost: u32,
@@ -66,6 +87,20 @@ pub(super) struct GoalRun {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ended(pub(super) usize);
 
+/// What a user is made of.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub(super) name: String,
+    pub(super) server: SocketAddr,
+    pub(super) server_key: PublicKey,
+    pub(super) joins: Instant,
+    pub(super) standing: Standing,
+    /// When the user gives up, if lies keep the goals from being met.
+    pub(super) gives_up: Option<Instant>,
+    /// Transfers of a session that the server takes.
+    pub(super) server_transfers: u32,
+}
+
 /// One user.
 #[derive(Debug)]
 pub(super) struct User {
@@ -73,6 +108,12 @@ pub(super) struct User {
     server: SocketAddr,
     server_key: PublicKey,
     stage: Stage,
+    pub(super) standing: Standing,
+    gives_up: Option<Instant>,
+    /// The server no longer welcomes this user.
+    pub(super) revoked: bool,
+    /// How often the host crashed.
+    pub(super) crashes: u32,
     pub(super) goals: Vec<GoalRun>,
     transfers: BTreeMap<TransferId, usize>,
     /// There was no room for one more transfer.
@@ -80,26 +121,22 @@ pub(super) struct User {
     /// The server has room for fewer transfers than this user has goals: `Busy` means to try later.
     server_may_be_busy: bool,
     /// Sessions that ended before their time.
-    pub(super) sessions_lost: u32,
+    sessions_lost: u32,
     /// Transfers that were begun.
     pub(super) started: u32,
-    pub(super) bytes: u64,
-    pub(super) resent: u64,
+    /// Sessions that were begun.
+    connections: u32,
+    bytes: u64,
+    resent: u64,
 }
 
 impl User {
-    pub(super) fn new(
-        name: String,
-        server: SocketAddr,
-        server_key: PublicKey,
-        joins: Instant,
-        goals: &[GoalPlan],
-        server_transfers: u32,
-    ) -> Self {
-        let server_may_be_busy = goals.len() > server_transfers as usize;
-        let goal = |plan: &GoalPlan| GoalRun {
-            state: State::Waiting(joins + plan.starts),
-            plan: plan.clone(),
+    pub(super) fn new(setup: Setup, goals: Vec<(GoalPlan, Expect)>) -> Self {
+        let server_may_be_busy = goals.len() > setup.server_transfers as usize;
+        let goal = |(plan, expect): (GoalPlan, Expect)| GoalRun {
+            state: State::Waiting(setup.joins + plan.starts),
+            plan,
+            expect,
             lost: 0,
             cancelled: false,
             accepted: false,
@@ -109,16 +146,21 @@ impl User {
             result: None,
         };
         Self {
-            name,
-            server,
-            server_key,
-            stage: Stage::Absent(joins),
-            goals: goals.iter().map(goal).collect(),
+            name: setup.name,
+            server: setup.server,
+            server_key: setup.server_key,
+            stage: Stage::Absent(setup.joins),
+            standing: setup.standing,
+            gives_up: setup.gives_up,
+            revoked: false,
+            crashes: 0,
+            goals: goals.into_iter().map(goal).collect(),
             transfers: BTreeMap::new(),
             full: false,
             server_may_be_busy,
             sessions_lost: 0,
             started: 0,
+            connections: 0,
             bytes: 0,
             resent: 0,
         }
@@ -126,6 +168,22 @@ impl User {
 
     pub(super) fn is_gone(&self) -> bool {
         self.stage == Stage::Gone
+    }
+
+    /// Adds what this user did to a report.
+    pub(super) fn add_to(&self, report: &mut Report) {
+        report.connections += u64::from(self.connections);
+        report.sessions_lost += u64::from(self.sessions_lost);
+        report.bytes += self.bytes;
+        report.resent += self.resent;
+        for run in &self.goals {
+            let copy = matches!(run.plan.goal, Goal::Put(_) | Goal::Get(_));
+            report.transfers += u64::from(copy);
+            match run.result {
+                Some(Ok(_)) => report.met += 1,
+                _ => report.failed += 1,
+            }
+        }
     }
 
     /// For a message about a run that does not end.
@@ -141,32 +199,48 @@ impl User {
         match self.stage {
             Stage::Absent(until) => Some(until),
             Stage::Ready(_) => {
-                let times = self.goals.iter().filter_map(|run| match run.state {
-                    State::Waiting(at) => (!self.full).then_some(at),
-                    State::Running { cancel_at, .. } => cancel_at,
-                    State::Done => None,
-                });
-                times.min()
+                let mut earlier_done = true;
+                let mut next = None;
+                for run in &self.goals {
+                    let at = match run.state {
+                        State::Waiting(at) => {
+                            let held = self.full || (run.plan.in_turn && !earlier_done);
+                            (!held).then_some(at)
+                        }
+                        State::Running { cancel_at, .. } => cancel_at,
+                        State::Done => None,
+                    };
+                    earlier_done &= run.state == State::Done;
+                    next = next.into_iter().chain(at).min();
+                }
+                next.into_iter().chain(self.gives_up).min()
             }
-            Stage::Connecting(_) | Stage::Leaving(_) | Stage::Gone => None,
+            Stage::Connecting(_) => self.gives_up,
+            Stage::Leaving(_) | Stage::Gone => None,
         }
     }
 
     /// Does what is due; says whether anything was.
-    pub(super) fn act(&mut self, now: Instant, endpoint: &mut Endpoint) -> Checked<bool> {
-        if self.next_time().is_none_or(|at| at > now) {
+    pub(super) fn act(&mut self, desk: &mut Desk<'_>) -> Checked<bool> {
+        if self.next_time().is_none_or(|at| at > desk.now) {
             return Ok(false);
+        }
+        if self.gives_up.is_some_and(|at| at <= desk.now) {
+            self.give_up(desk);
+            return Ok(true);
         }
         match self.stage {
             Stage::Absent(_) => {
-                let peer = endpoint
-                    .connect(now, self.server)
+                let peer = desk
+                    .endpoint
+                    .connect(desk.shown, self.server)
                     .map_err(|error| format!("{}: cannot connect: {error}", self.name))?;
+                self.connections += 1;
                 self.stage = Stage::Connecting(peer);
             }
             Stage::Ready(peer) => {
                 for goal in 0..self.goals.len() {
-                    self.pursue(now, endpoint, peer, goal)?;
+                    self.pursue(desk, peer, goal)?;
                 }
             }
             Stage::Connecting(_) | Stage::Leaving(_) | Stage::Gone => {}
@@ -174,17 +248,35 @@ impl User {
         Ok(true)
     }
 
-    fn pursue(
-        &mut self,
-        now: Instant,
-        endpoint: &mut Endpoint,
-        peer: PeerId,
-        goal: usize,
-    ) -> Checked<()> {
-        let run = &mut self.goals[goal];
+    fn give_up(&mut self, desk: &mut Desk<'_>) {
+        for run in &mut self.goals {
+            run.state = State::Done;
+        }
+        self.stage = match self.stage {
+            Stage::Connecting(peer) | Stage::Ready(peer) => {
+                // A session that is closing already has its last event under way.
+                let _ = desk.endpoint.close(desk.shown, peer, CloseCode::NoError);
+                Stage::Leaving(peer)
+            }
+            other => other,
+        };
+        if matches!(self.stage, Stage::Absent(_)) {
+            self.stage = Stage::Gone;
+        }
+        self.gives_up = None;
+    }
+
+    fn pursue(&mut self, desk: &mut Desk<'_>, peer: PeerId, goal: usize) -> Checked<()> {
+        let now = desk.now;
+        let (earlier, rest) = self.goals.split_at_mut(goal);
+        let run = &mut rest[0];
+        let held = run.plan.in_turn && earlier.iter().any(|run| run.state != State::Done);
         match &mut run.state {
-            State::Waiting(at) if *at <= now && !self.full => {
-                match endpoint.start(now, peer, request(&run.plan.goal)) {
+            State::Waiting(at) if *at <= now && !self.full && !held => {
+                match desk
+                    .endpoint
+                    .start(desk.shown, peer, request(&run.plan.goal))
+                {
                     Ok(transfer) => {
                         let cancel_at = run.plan.cancel_after.map(|after| now + after);
                         run.state = State::Running {
@@ -210,8 +302,8 @@ impl User {
             } if cancel_at.is_some_and(|at| at <= now) => {
                 *cancel_at = None;
                 run.cancelled = true;
-                endpoint
-                    .cancel(now, *transfer)
+                desk.endpoint
+                    .cancel(desk.shown, *transfer)
                     .map_err(|error| format!("{}: {transfer:?} of a goal: {error}", self.name))?;
             }
             _ => {}
@@ -220,12 +312,7 @@ impl User {
     }
 
     /// Takes an event; the transfer that it ended is to be judged.
-    pub(super) fn on_event(
-        &mut self,
-        now: Instant,
-        endpoint: &mut Endpoint,
-        event: Event,
-    ) -> Checked<Option<Ended>> {
+    pub(super) fn on_event(&mut self, desk: &mut Desk<'_>, event: Event) -> Checked<Option<Ended>> {
         match event {
             Event::PeerReady {
                 peer,
@@ -237,8 +324,8 @@ impl User {
                 if self.stage != Stage::Connecting(peer) || (direction, address, key) != known {
                     return Err(format!("{}: {peer:?} is not the server", self.name));
                 }
-                endpoint
-                    .admit(now, peer, Admission::Admit)
+                desk.endpoint
+                    .admit(desk.shown, peer, Admission::Admit)
                     .map_err(|error| format!("{}: a new {peer:?}: {error}", self.name))?;
                 self.stage = Stage::Ready(peer);
                 self.full = false;
@@ -248,7 +335,7 @@ impl User {
                 Err(format!("{}: a server asks for {transfer:?}", self.name))
             }
             Event::PeerClosed { peer, cause } => {
-                self.closed(now, peer, cause)?;
+                self.closed(desk.now, peer, cause)?;
                 Ok(None)
             }
             Event::Accepted { transfer } => {
@@ -290,7 +377,7 @@ impl User {
             } => {
                 self.bytes += stats.bytes;
                 self.resent += stats.resent;
-                Ok(self.finished(now, transfer, result)?)
+                Ok(self.finished(desk.now, transfer, result)?)
             }
         }
     }
@@ -314,12 +401,7 @@ impl User {
         self.full = false;
         let run = &mut self.goals[goal];
         if result == Err(Failure::SessionLost) && !run.cancelled {
-            run.lost += 1;
-            run.state = State::Waiting(now);
-            run.accepted = false;
-            run.progress = 0;
-            run.entry = None;
-            run.listing.clear();
+            run.interrupted(now);
             // The session's end follows; only a new one makes room.
             self.full = true;
             return Ok(None);
@@ -333,17 +415,16 @@ impl User {
         Ok(Some(Ended(goal)))
     }
 
-    /// Leaves when all goals are done. Says whether that was just decided.
-    pub(super) fn leave(&mut self, now: Instant, endpoint: &mut Endpoint) -> Checked<bool> {
+    /// Leaves when all goals are done.
+    pub(super) fn leave(&mut self, desk: &mut Desk<'_>) {
         let done = self.goals.iter().all(|run| run.state == State::Done);
         match self.stage {
             Stage::Ready(peer) if done => {
                 self.stage = Stage::Leaving(peer);
                 // A session that is closing already has its last event under way.
-                let _ = endpoint.close(now, peer, CloseCode::NoError);
-                Ok(true)
+                let _ = desk.endpoint.close(desk.shown, peer, CloseCode::NoError);
             }
-            _ => Ok(false),
+            _ => {}
         }
     }
 
@@ -358,23 +439,24 @@ impl User {
             cause,
             CloseCause::TimedOut | CloseCause::Reset | CloseCause::HandshakeTimedOut
         );
+        let refused = self.revoked && cause == CloseCause::Peer(CloseCode::Refused);
+        let honest = self.standing == Standing::Honest;
         match self.stage {
             Stage::Leaving(of) if of == peer => {
-                if !lost && cause != CloseCause::Here(CloseCode::NoError) {
+                let ours = cause == CloseCause::Here(CloseCode::NoError);
+                if honest && !(ours || lost || refused) {
                     return Err(format!("{}: the session ended with {cause:?}", self.name));
                 }
                 self.stage = Stage::Gone;
             }
             Stage::Connecting(of) | Stage::Ready(of) if of == peer => {
-                if !lost {
+                if honest && !(lost || refused) {
                     return Err(format!("{}: the session ended with {cause:?}", self.name));
                 }
                 self.sessions_lost += 1;
-                if self.sessions_lost > SESSIONS_MAX {
-                    return Err(format!("{}: {SESSIONS_MAX} sessions were lost", self.name));
-                }
                 let all_done = self.goals.iter().all(|run| run.state == State::Done);
-                self.stage = if all_done {
+                let tired = !honest && self.sessions_lost > PATIENCE;
+                self.stage = if all_done || refused || tired {
                     Stage::Gone
                 } else {
                     Stage::Absent(now + RETRY_AFTER)
@@ -383,5 +465,42 @@ impl User {
             _ => return Err(format!("{}: {peer:?} is no session of it", self.name)),
         }
         Ok(())
+    }
+
+    /// The user's machine goes down, and is up again at `up_at`. The user remembers what was done.
+    pub(super) fn crashed(&mut self, up_at: Instant) {
+        self.crashes += 1;
+        self.transfers.clear();
+        self.full = false;
+        for run in &mut self.goals {
+            if matches!(run.state, State::Running { .. }) {
+                run.interrupted(up_at);
+            }
+        }
+        let all_done = self.goals.iter().all(|run| run.state == State::Done);
+        if self.stage != Stage::Gone {
+            self.stage = if all_done {
+                Stage::Gone
+            } else {
+                Stage::Absent(up_at + RETRY_AFTER)
+            };
+        }
+    }
+}
+
+impl GoalRun {
+    /// The transfer ended with its session: it is tried again from `at` on.
+    fn interrupted(&mut self, at: Instant) {
+        if self.cancelled {
+            self.state = State::Done;
+            self.result = Some(Err(Failure::SessionLost));
+            return;
+        }
+        self.lost += 1;
+        self.state = State::Waiting(at);
+        self.accepted = false;
+        self.progress = 0;
+        self.entry = None;
+        self.listing.clear();
     }
 }

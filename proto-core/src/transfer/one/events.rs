@@ -3,6 +3,7 @@
 use super::Transfer;
 use super::job::Job;
 use crate::event::TransferStats;
+use crate::fault::Fault;
 use crate::transfer::event::TransferEvent;
 use crate::transfer::{Context, Overwrite, Requested};
 use crate::wire::RequestKind;
@@ -69,7 +70,10 @@ impl Transfer {
             });
         }
         let result = self.outcome?;
-        self.events.finished = true;
+        self.events.finished = !self.faults.strikes(Fault::EventTwice);
+        if self.faults.strikes(Fault::EventLost) {
+            return None;
+        }
         let (bytes, _, resent) = self.job.progress();
         let elapsed = self.ended.since(self.started);
         let stats = TransferStats {

@@ -2,6 +2,7 @@
 
 use super::job::Job;
 use super::{Farewell, Phase, Transfer};
+use crate::fault::Fault;
 use crate::peer::{PacketWriter, SentFrame};
 use crate::slab::Key;
 use crate::transfer::Item;
@@ -252,6 +253,7 @@ impl Transfer {
             (Item::Data { offset, len, .. }, Job::Source(source)) => source.data_lost(offset, len),
             (Item::Page { offset, len }, Job::Lister(lister)) => lister.page_lost(offset, len),
             (Item::Credit, Job::Sink(sink)) => sink.credit_lost(),
+            _ if self.faults.strikes(Fault::LostControlForgotten) => {}
             _ => {
                 if let Some(delivery) = self.delivery(item) {
                     delivery.lost();

@@ -1,9 +1,12 @@
 //! Received bytes on their way into whole blocks.
 
 use alloc::collections::VecDeque;
+use alloc::format;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use crate::audit::{Breach, check, rule};
+use crate::fault::{Fault as Planted, Faults};
 use crate::file::{BLOCK_SIZE, Block, Pool, Use, block_count, block_len};
 use crate::range_set::RangeSet;
 use crate::transfer::codes::Fault;
@@ -26,6 +29,7 @@ pub(super) struct Assembly {
     done: RangeSet,
     /// Memory of range sets that are not in use.
     spare: Vec<RangeSet>,
+    faults: Faults,
 }
 
 #[derive(Debug)]
@@ -38,9 +42,37 @@ struct Gather {
 }
 
 impl Assembly {
+    /// None yet.
+    pub(super) fn new(faults: Faults) -> Self {
+        Self {
+            faults,
+            ..Self::default()
+        }
+    }
+
     /// Blocks in memory, without those that are being written.
     pub(super) fn held(&self) -> u32 {
         (self.gathering.len() + self.full.len()) as u32
+    }
+
+    /// Whether every gathering block has the bytes that it counts, in its turn, and is not complete.
+    pub(super) fn audit(&self) -> Result<(), Breach> {
+        let turns = self.gathering.iter().zip(self.gathering.iter().skip(1));
+        let rising = turns.clone().all(|(a, b)| a.index < b.index);
+        check(rising, rule::BLOCKS, || "blocks gather out of order".into())?;
+        for gather in &self.gathering {
+            let (index, have, count) = (gather.index, gather.have.sum(), gather.count);
+            check(have == u64::from(count), rule::BLOCKS, || {
+                format!("block {index} counts {count} bytes and has {have}")
+            })?;
+            check(gather.have.len() <= RANGES_MAX + 1, rule::QUEUES, || {
+                format!("block {index} has {} ranges", gather.have.len())
+            })?;
+            check(!self.done.contains(index), rule::BLOCKS, || {
+                format!("block {index} gathers and is complete")
+            })?;
+        }
+        Ok(())
     }
 
     /// Whether every block was complete at some time, and none has been reopened since.
@@ -101,6 +133,9 @@ impl Assembly {
         let touched = within.start.saturating_sub(1)..within.end + 1;
         if gather.have.len() >= RANGES_MAX && !gather.have.intersects(touched) {
             return Ok(false);
+        }
+        if self.faults.strikes(Planted::BytesCountedTwice) {
+            gather.have.remove(within.clone());
         }
         gather.fill(within, data);
         if self
@@ -183,6 +218,8 @@ impl Gather {
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,8 @@
 //! Blocks that a source may begin: promised out of the pool, counted back as writes complete.
 
+use alloc::format;
+
+use crate::audit::{Breach, check, rule};
 use crate::file::{Pool, Use};
 use crate::time::{Duration, Instant};
 
@@ -57,6 +60,28 @@ impl Credit {
     /// Blocks that may ever be begun.
     pub(super) fn limit(&self) -> u64 {
         self.limit
+    }
+
+    /// Blocks written for the first time.
+    pub(super) fn completed(&self) -> u64 {
+        self.completed
+    }
+
+    /// Whether what the source may send, of a file of `blocks` blocks, fits what the pool has promised.
+    pub(super) fn audit(&self, blocks: u64) -> Result<(), Breach> {
+        let open = self.limit.min(blocks).saturating_sub(self.completed) + self.debt;
+        check(open <= u64::from(self.reserved), rule::CREDIT, || {
+            format!(
+                "{open} blocks may be under way, {} are promised",
+                self.reserved
+            )
+        })?;
+        check(self.told <= self.limit, rule::CREDIT, || {
+            format!(
+                "the source was told {}, the limit is {}",
+                self.told, self.limit
+            )
+        })
     }
 
     /// Whether the limit has risen enough to tell the source, or the source runs short.
@@ -120,6 +145,8 @@ impl Credit {
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests {
     use super::*;

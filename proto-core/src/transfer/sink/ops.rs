@@ -2,6 +2,7 @@
 
 use super::Sink;
 use super::commit::{self, Step, TempFile};
+use crate::fault::Fault as Planted;
 use crate::file::{BLOCK_SIZE, Block, FileError, Operation, Outcome, Use, block_hash, block_len};
 use crate::transfer::codes::Fault;
 use crate::transfer::{Context, OpTag};
@@ -39,6 +40,9 @@ impl Sink {
         }
         let op = commit::operation(self.step, &self.plan, &self.temp, self.entry);
         self.step_out = op.is_some();
+        if self.step == Step::SyncDir && self.faults.strikes(Planted::StoredEarly) {
+            self.step = Step::Stored;
+        }
         Ok(op.map(|op| (OpTag::Step, op)))
     }
 
@@ -77,7 +81,7 @@ impl Sink {
         block: Option<Block>,
         result: Result<Outcome, FileError>,
     ) -> Result<(), Fault> {
-        if let Some(block) = block {
+        if let Some(block) = block.filter(|_| !self.faults.strikes(Planted::BlockLeaked)) {
             cx.pool.put(Use::Sink, block);
         }
         if let OpTag::Write { index } = tag {
@@ -122,6 +126,9 @@ impl Sink {
         } else {
             self.written += u64::from(expected);
             self.credit.complete(cx.pool, cx.now, cx.rtt, cap);
+            if self.faults.strikes(Planted::CreditCountedTwice) {
+                self.credit.complete(cx.pool, cx.now, cx.rtt, cap);
+            }
         }
         self.obey(verdict);
         self.finish_receiving()
@@ -141,6 +148,7 @@ impl Sink {
         match (self.step, result) {
             (Step::StatTarget, Err(FileError::NotFound)) => {}
             (Step::StatTarget, Ok(outcome)) => {
+                self.plan.may_replace |= self.faults.strikes(Planted::TargetReplaced);
                 if commit::judge_target(&self.plan, self.entry, &outcome)? {
                     self.unchanged = true;
                     self.step = Step::Stored;
@@ -154,6 +162,7 @@ impl Sink {
             (Step::Create, Err(FileError::Exists)) => return Err(Fault::Transfer(ErrorCode::Io)),
             // The file stands under its name and is whole: only the name may not survive a power loss.
             (Step::SyncDir, Err(_)) => self.durability = Durability::File,
+            (Step::Sync, Err(_)) if self.faults.strikes(Planted::SyncFailureIgnored) => {}
             (_, result) => {
                 result?;
             }
@@ -162,7 +171,7 @@ impl Sink {
     }
 
     fn advance(&mut self) -> Result<(), Fault> {
-        self.step = self.step.next(self.durability);
+        self.step = self.astray(self.step.next(self.durability));
         if self.step != Step::Receive {
             return Ok(());
         }
@@ -172,9 +181,20 @@ impl Sink {
         self.finish_receiving()
     }
 
+    /// Where planted bugs go instead of `step`.
+    fn astray(&self, step: Step) -> Step {
+        match step {
+            Step::Sync if self.faults.strikes(Planted::SyncSkipped) => Step::Close,
+            Step::Close if self.faults.strikes(Planted::SinkFileLeftOpen) => Step::Rename,
+            Step::SyncDir if self.faults.strikes(Planted::DirectorySyncSkipped) => Step::Stored,
+            step => step,
+        }
+    }
+
     /// Frees what the last step has no use for.
     fn settle(&mut self, cx: &mut Context<'_>) {
-        let clean = self.temp.file.is_none() && self.temp.path.is_none();
+        let removed = self.temp.path.is_none() || self.faults.strikes(Planted::TempFileLeft);
+        let clean = self.temp.file.is_none() && removed;
         if self.aborted && clean && !self.step_out && self.writes_out == 0 {
             self.step = Step::Gone;
         }

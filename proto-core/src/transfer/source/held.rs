@@ -42,6 +42,12 @@ impl Held {
         })
     }
 
+    /// Blocks that are here, and those promised.
+    pub(super) fn counts(&self) -> (u32, u32) {
+        let here = self.blocks.iter().filter(|slot| slot.block.is_some());
+        (here.count() as u32, self.reserved)
+    }
+
     /// The bytes of a block, when they are here.
     pub(super) fn get(&self, index: u64) -> Option<&[u8]> {
         let slot = self.blocks.iter().find(|slot| slot.index == index)?;

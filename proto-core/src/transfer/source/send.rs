@@ -3,6 +3,7 @@
 use core::ops::Range;
 
 use super::{LOST_BLOCKS_SEEN, Source};
+use crate::fault::Fault;
 use crate::file::BLOCK_SIZE;
 use crate::peer::{PacketWriter, SentFrame};
 use crate::slab::Key;
@@ -22,7 +23,8 @@ impl Source {
         let mut ready = lost.filter_map(|part| Some((part.clone(), self.bytes(part)?)));
         ready.next().or_else(|| {
             let block = self.first_unsent();
-            if self.next_send >= self.size() || block >= self.credit {
+            let credit = block < self.credit || self.faults.strikes(Fault::CreditUnheeded);
+            if self.next_send >= self.size() || !credit {
                 return None;
             }
             let end = ((block + 1) * u64::from(BLOCK_SIZE)).min(self.size());
@@ -63,10 +65,12 @@ impl Source {
         let Some(data) = bytes.get(..len as usize) else {
             return false;
         };
+        let again = offset < self.next_send;
+        let wrong = again && self.faults.strikes(Fault::ResentOffsetWrong);
         let frame = Frame::Data {
             transfer,
             file: 0,
-            offset,
+            offset: offset + u64::from(wrong),
             data,
         };
         let item = Item::Data {
@@ -77,7 +81,7 @@ impl Source {
         if !packet.put(&frame, SentFrame::Transfer { key, item }) {
             return false;
         }
-        if offset < self.next_send {
+        if again {
             self.lost.remove(offset..offset + len);
             self.resent += len;
         } else {
@@ -105,6 +109,9 @@ impl Source {
     pub(in crate::transfer) fn data_lost(&mut self, offset: u64, len: u32) {
         let range = offset..offset.saturating_add(u64::from(len));
         if self.closing || range.end > self.next_send {
+            return;
+        }
+        if self.faults.strikes(Fault::LostRangeForgotten) {
             return;
         }
         for gap in self.acked.missing(range) {

@@ -1,50 +1,63 @@
+//! What crashes do to all inodes at once.
+
 use std::collections::BTreeSet;
 
-use super::{Body, Directory, Tree};
-use crate::rng::Rng;
+use super::super::survival::Survival;
+use super::{Body, Ino, Tree};
 
 impl Tree {
-    /// The power goes and comes back: of what was not synced, each change survives or not.
-    pub(in crate::disk) fn power_loss(&mut self, rng: &mut Rng) {
-        let mut used = 0;
-        let mut linked = BTreeSet::new();
+    /// The power goes and comes back: of what was not synced, each change survives or not. `roots` stay.
+    pub(in crate::disk) fn power_loss(&mut self, roots: &[Ino], survival: &mut Survival<'_>) {
         for inode in self.inodes.values_mut() {
             inode.handles = 0;
+            if inode.attributes != inode.durable {
+                // Whatever is left of it is another version of the file.
+                inode.changes += 1;
+                if survival.metadata() {
+                    inode.durable = inode.attributes;
+                }
+                inode.attributes = inode.durable;
+            }
             match &mut inode.body {
-                Body::File(file) => {
-                    for change in file.pending.drain(..) {
-                        if rng.one_in(2) {
-                            file.synced.apply(&change);
-                        }
-                    }
-                    file.content = file.synced.clone();
-                }
-                Body::Directory(directory) => {
-                    for change in std::mem::take(&mut directory.pending) {
-                        if rng.one_in(2) {
-                            Directory::apply(&mut directory.synced, &change);
-                        }
-                    }
-                    directory.entries.clear();
-                    directory.order.clear();
-                    for (name, ino) in directory.synced.clone() {
-                        directory.link(&name, ino);
-                        linked.insert(ino);
-                    }
-                }
+                Body::File(file) => inode.changes += u64::from(file.power_loss(survival)),
+                Body::Directory(directory) => directory.power_loss(survival),
                 Body::Other => {}
             }
         }
-        for (ino, inode) in &mut self.inodes {
-            let directory = matches!(inode.body, Body::Directory(_));
-            inode.linked = directory || linked.contains(ino);
-            if let Body::File(file) = &inode.body
-                && inode.linked
-            {
-                used += file.content.allocated();
+        self.keep_linked(roots);
+    }
+
+    /// All processes die: nothing is open, and what has no name is gone.
+    pub(in crate::disk) fn process_crash(&mut self) {
+        for inode in self.inodes.values_mut() {
+            inode.handles = 0;
+        }
+        self.used = self.linked_bytes();
+    }
+
+    fn keep_linked(&mut self, roots: &[Ino]) {
+        let mut linked: BTreeSet<Ino> = roots.iter().copied().collect();
+        let mut todo = roots.to_vec();
+        while let Some(ino) = todo.pop() {
+            if let Some(Body::Directory(directory)) = self.inodes.get(&ino).map(|i| &i.body) {
+                let found = directory.names().map(|(_, ino)| ino);
+                todo.extend(found.filter(|ino| linked.insert(*ino)));
             }
         }
-        self.inodes.retain(|_, inode| inode.linked);
-        self.used = used;
+        self.inodes.retain(|ino, _| linked.contains(ino));
+        for inode in self.inodes.values_mut() {
+            inode.linked = true;
+        }
+        self.used = self.linked_bytes();
+    }
+
+    fn linked_bytes(&self) -> u64 {
+        let linked = self.inodes.values().filter(|inode| inode.linked);
+        linked
+            .map(|inode| match &inode.body {
+                Body::File(file) => file.content().allocated(),
+                Body::Directory(_) | Body::Other => 0,
+            })
+            .sum()
     }
 }

@@ -1,5 +1,9 @@
 use std::fmt;
 
+use proto_core::Instant;
+
+use crate::digest::Digest;
+
 /// Takes one line.
 type Sink = Box<dyn FnMut(&str) + Send>;
 
@@ -7,7 +11,7 @@ type Sink = Box<dyn FnMut(&str) + Send>;
 #[derive(Default)]
 pub struct Trace {
     sink: Option<Sink>,
-    now: proto_core::Instant,
+    now: Instant,
 }
 
 impl Trace {
@@ -16,16 +20,17 @@ impl Trace {
     pub fn new(sink: impl FnMut(&str) + Send + 'static) -> Self {
         Self {
             sink: Some(Box::new(sink)),
-            now: proto_core::Instant::ZERO,
+            now: Instant::ZERO,
         }
     }
 
     /// The time that lines carry from now on.
-    pub(super) fn set_time(&mut self, now: proto_core::Instant) {
+    pub(super) fn set_time(&mut self, now: Instant) {
         self.now = now;
     }
 
-    pub(super) fn line(&mut self, text: impl FnOnce() -> String) {
+    /// Adds a line; `text` is only made when somebody reads it.
+    pub(crate) fn line(&mut self, text: impl FnOnce() -> String) {
         if let Some(sink) = &mut self.sink {
             sink(&format!("{:?} {}", self.now, text()));
         }
@@ -38,4 +43,11 @@ impl fmt::Debug for Trace {
             .field("on", &self.sink.is_some())
             .finish()
     }
+}
+
+/// What is kept of a run: a checksum over all that happened, and lines for who wants to read them.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) digest: Digest,
+    pub(crate) trace: Trace,
 }

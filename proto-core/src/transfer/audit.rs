@@ -1,0 +1,147 @@
+//! Whether transfers agree with what is in flight for them, with their numbers and with the pool.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use core::ops::Range;
+
+use super::one::Transfer;
+use super::{Item, Transfers};
+use crate::audit::{Breach, check, rule};
+use crate::file::Use;
+use crate::range_set::RangeSet;
+use crate::slab::Key;
+use crate::time::Instant;
+
+/// What is in packets of which nothing was heard, of one transfer.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight {
+    /// Bytes of DATA or PAGE.
+    pub(super) bytes: RangeSet,
+    /// Other frames. What a WANT or PIECE is about counts, a CREDIT does not.
+    controls: BTreeSet<(u8, u64)>,
+}
+
+impl InFlight {
+    pub(crate) fn add(&mut self, item: Item) {
+        match item {
+            Item::Data { offset, len, .. } | Item::Page { offset, len } if len > 0 => {
+                self.bytes
+                    .insert(offset..offset.saturating_add(u64::from(len)));
+            }
+            item => {
+                self.controls.insert(label(item));
+            }
+        }
+    }
+
+    pub(super) fn holds(&self, item: Item) -> bool {
+        self.controls.contains(&label(item))
+    }
+
+    /// The first byte of `within` that is in none of the sets and not in flight.
+    pub(super) fn missing(&self, within: Range<u64>, known: &[&RangeSet]) -> Option<u64> {
+        let mut open = RangeSet::new();
+        open.insert(within);
+        for set in known {
+            set.iter().for_each(|range| {
+                open.remove(range);
+            });
+        }
+        self.bytes.iter().for_each(|range| {
+            open.remove(range);
+        });
+        open.first().map(|range| range.start)
+    }
+}
+
+/// Tells apart the frames that a transfer waits for.
+fn label(item: Item) -> (u8, u64) {
+    match item {
+        Item::Request => (0, 0),
+        Item::Accept => (1, 0),
+        Item::Refuse | Item::Cancel | Item::Failed { .. } => (2, 0),
+        Item::Entry { .. } => (3, 0),
+        Item::Want { start, .. } => (4, start),
+        Item::Credit => (5, 0),
+        Item::Data { offset, .. } => (6, offset),
+        Item::Piece { index, .. } => (7, u64::from(index)),
+        Item::Seal { .. } => (8, 0),
+        Item::Stored { .. } => (9, 0),
+        Item::Page { .. } => (10, 0),
+    }
+}
+
+impl Transfers {
+    /// Checks numbers, routes and every transfer by itself.
+    pub(crate) fn audit(&self) -> Result<(), Breach> {
+        let count = self.all.len();
+        check(count <= 2 * self.open_max as usize, rule::QUEUES, || {
+            format!("{count} transfers in a session")
+        })?;
+        let rising = self.routes.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        check(rising, rule::IDS, || {
+            format!("routes are out of order: {:?}", self.routes)
+        })?;
+        for (number, key) in &self.routes {
+            let known = self
+                .all
+                .get(*key)
+                .is_some_and(|of| of.number == Some(*number));
+            check(known, rule::IDS, || {
+                format!("number {number} leads to nothing")
+            })?;
+        }
+        let numbered = self
+            .all
+            .iter()
+            .filter(|(_, of)| of.number.is_some())
+            .count();
+        check(numbered == self.routes.len(), rule::IDS, || {
+            format!(
+                "{numbered} transfers have numbers, {} have routes",
+                self.routes.len()
+            )
+        })?;
+        let (armed, decisions) = (self.deadline(), self.decisions().min());
+        let late = decisions.is_some_and(|at| armed.is_none_or(|armed| armed > at));
+        check(!late, rule::TIMERS, || {
+            format!("a request is to be decided by {decisions:?}, the timer is {armed:?}")
+        })?;
+        self.all
+            .iter()
+            .try_for_each(|(_, transfer)| transfer.audit())
+    }
+
+    /// Checks that whatever waits for an answer is in flight.
+    pub(crate) fn audit_in_flight(&self, flying: &BTreeMap<Key, InFlight>) -> Result<(), Breach> {
+        let nothing = InFlight::default();
+        self.all.iter().try_for_each(|(key, transfer)| {
+            transfer.audit_in_flight(flying.get(&key).unwrap_or(&nothing))
+        })
+    }
+
+    /// When requests must be decided.
+    pub(crate) fn decisions(&self) -> impl Iterator<Item = Instant> + '_ {
+        self.all
+            .iter()
+            .filter_map(|(_, transfer)| transfer.decide_by())
+    }
+
+    /// Blocks that are not on loan, and those promised.
+    pub(crate) fn blocks(&self, what: Use) -> (u32, u32) {
+        let blocks = self.all.iter().map(|(_, transfer)| transfer.blocks(what));
+        blocks.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
+    }
+
+    /// How many operations a transfer waits for; `None` when it is gone.
+    pub(crate) fn ops_out(&self, key: Key) -> Option<u32> {
+        self.all.get(key).map(Transfer::ops_out)
+    }
+
+    /// The same for every transfer.
+    pub(crate) fn all_ops_out(&self) -> impl Iterator<Item = (Key, u32)> + '_ {
+        self.all
+            .iter()
+            .map(|(key, transfer)| (key, transfer.ops_out()))
+    }
+}

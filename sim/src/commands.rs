@@ -1,0 +1,8 @@
+//! The subcommands of the binary.
+
+pub(crate) mod crash;
+pub(crate) mod explore;
+pub(crate) mod links;
+pub(crate) mod proxy;
+pub(crate) mod replay;
+pub(crate) mod run;

@@ -1,0 +1,258 @@
+//! One run: transfers from start to end, with a look at the sink's disk before and after each of its operations.
+
+use proto_core::wire::FilePath;
+use proto_core::{Event, Place, Request, TransferId};
+
+use super::again::again;
+use super::case::{Case, Sent};
+use super::exchange::{CLIENT, Exchange, ROOT, SERVER, Setup, TIME_MAX};
+use super::judge::{After, Found, Told, judge};
+use super::{Lie, Report, SUBSETS};
+use crate::disk::{Disk, DiskPlan};
+use crate::rng::Rng;
+
+/// Deaths of the process at each moment.
+const PROCESS_CRASHES: u64 = 4;
+/// At one moment in so many, one of the crashed disks is used again.
+const RESTART_ONE_IN: u64 = 8;
+
+/// Where a run says what happens.
+type Trace<'a> = &'a mut dyn FnMut(&str);
+
+type Checked<T> = Result<T, String>;
+
+/// Runs what `seed` draws. `trace` is told of every moment.
+///
+/// # Errors
+/// The first broken promise: at which moment, after which crash, and what was found.
+pub fn run_seed(seed: u64, lie: Lie, trace: &mut dyn FnMut(&str)) -> Result<Report, String> {
+    let case = Case::draw(seed, lie);
+    trace(&format!("{case:#?}"));
+    let mut rng = Rng::new(seed, 0xc4a6);
+    let exchange = build(&case, &mut rng)?;
+    let run = Run {
+        sink: if case.download { CLIENT } else { SERVER },
+        told: vec![None; case.files.len()],
+        transfers: Vec::new(),
+        report: Report {
+            runs: 1,
+            files: case.files.len() as u64,
+            ..Report::default()
+        },
+        case: &case,
+        exchange,
+        rng,
+        trace,
+    };
+    run.run()
+}
+
+/// Both ends, with all files in place.
+fn build(case: &Case, rng: &mut Rng) -> Checked<Exchange> {
+    let mut source = Disk::new(DiskPlan::default(), rng.fork());
+    let mut sink = Disk::new(case.disk, rng.fork());
+    source.add_root(ROOT);
+    sink.add_root(ROOT);
+    for file in &case.files {
+        source.plant(ROOT, &file.source, file.content.clone(), file.mtime);
+    }
+    for target in &case.targets {
+        let directory = target.path.parent();
+        if !directory.is_root() && sink.meta(ROOT, &directory).is_none() {
+            sink.plant_directory(ROOT, &directory);
+        }
+        if let Some((content, mtime)) = &target.old {
+            sink.plant(ROOT, &target.path, content.clone(), *mtime);
+        }
+    }
+    let setup = Setup {
+        datagram_size: case.datagram_size,
+        sink_blocks: case.sink_blocks,
+    };
+    let disks = if case.download {
+        [sink, source]
+    } else {
+        [source, sink]
+    };
+    Exchange::new(setup, rng, disks)
+}
+
+fn request(case: &Case, sent: &Sent) -> Request {
+    let target = case.targets[sent.target].path.clone();
+    let here = |path: &FilePath| Place {
+        root: ROOT,
+        path: path.clone(),
+    };
+    if case.download {
+        Request::Get {
+            from: sent.source.clone(),
+            to: here(&target),
+            overwrite: sent.overwrite,
+            durability: sent.durability,
+            preserve: true,
+        }
+    } else {
+        Request::Put {
+            from: here(&sent.source),
+            to: target,
+            overwrite: sent.overwrite,
+            durability: sent.durability,
+        }
+    }
+}
+
+struct Run<'a> {
+    case: &'a Case,
+    exchange: Exchange,
+    /// The side of the sink.
+    sink: usize,
+    told: Told,
+    transfers: Vec<TransferId>,
+    report: Report,
+    rng: Rng,
+    trace: Trace<'a>,
+}
+
+impl Run<'_> {
+    fn run(mut self) -> Checked<Report> {
+        let end = self.exchange.now + TIME_MAX;
+        self.moment("before all")?;
+        loop {
+            self.react()?;
+            let over = self.told.iter().all(Option::is_some);
+            let at_rest = self
+                .exchange
+                .sides
+                .iter()
+                .all(|side| side.disk.on_loan() == 0);
+            if over && at_rest {
+                break;
+            }
+            let next = self.exchange.next_time().filter(|at| *at <= end);
+            let next = next.ok_or_else(|| format!("the transfers do not end: {:?}", self.told))?;
+            self.exchange.now = self.exchange.now.max(next);
+            self.exchange.deliver();
+            self.react()?;
+            self.work()?;
+            self.exchange.tick();
+        }
+        self.moment("after all")?;
+        self.report.operations = self.exchange.sides[self.sink].disk.stats().operations;
+        Ok(self.report)
+    }
+
+    /// Answers events until there are none.
+    fn react(&mut self) -> Checked<()> {
+        loop {
+            let events = self.exchange.flush();
+            if events.is_empty() {
+                return Ok(());
+            }
+            for (side, event) in events {
+                self.on_event(side, event)?;
+            }
+        }
+    }
+
+    fn on_event(&mut self, side: usize, event: Event) -> Checked<()> {
+        self.exchange.answer(side, &event)?;
+        match event {
+            Event::PeerReady { .. } if side == CLIENT => {
+                for sent in &self.case.files {
+                    let request = request(self.case, sent);
+                    self.transfers.push(self.exchange.start(request)?);
+                }
+            }
+            Event::Finished {
+                transfer, result, ..
+            } if side == CLIENT => {
+                let file = self.transfers.iter().position(|id| *id == transfer);
+                let file = file.ok_or_else(|| format!("{transfer:?} was never started"))?;
+                (self.trace)(&format!("the client is told of file {file}: {result:?}"));
+                self.told[file] = Some(result);
+                self.moment("after the client was told")?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Carries out what the disks have to do by now.
+    fn work(&mut self) -> Checked<()> {
+        for number in [CLIENT, SERVER] {
+            loop {
+                let now = self.exchange.now;
+                let disk = &self.exchange.sides[number].disk;
+                if disk.next_time().is_none_or(|at| at > now) {
+                    break;
+                }
+                let watched = number == self.sink;
+                if watched {
+                    self.moment("before an operation")?;
+                }
+                let side = &mut self.exchange.sides[number];
+                let Some(done) = side.disk.complete(now) else {
+                    break;
+                };
+                if let Some(breach) = side.disk.take_breaches().pop() {
+                    return Err(format!("file operations: {breach}"));
+                }
+                if watched {
+                    (self.trace)(&format!("{now:?}: {:?} brought {:?}", done.id, done.result));
+                    self.moment("after an operation")?;
+                }
+                let side = &mut self.exchange.sides[number];
+                side.endpoint.handle_file_done(now, done);
+                self.react()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the sink's disk as it is and as crashes may leave it.
+    fn moment(&mut self, when: &str) -> Checked<()> {
+        let moment = self.report.moments;
+        self.report.moments += 1;
+        let disk = &self.exchange.sides[self.sink].disk;
+        let at = |what: String| format!("moment {moment} ({when}): {what}");
+        judge(self.case, &self.told, disk, After::Nothing).map_err(at)?;
+        for number in 0..PROCESS_CRASHES {
+            let mut disk = disk.clone();
+            disk.set_rng(self.rng.fork());
+            disk.process_crash();
+            self.report.process_crashes += 1;
+            judge(self.case, &self.told, &disk, After::Nothing)
+                .map_err(|what| at(format!("end {number} of the process: {what}")))?;
+        }
+        let restart = self
+            .rng
+            .one_in(RESTART_ONE_IN)
+            .then(|| self.rng.below(SUBSETS));
+        for subset in 0..SUBSETS {
+            let mut disk = disk.clone();
+            disk.set_rng(self.rng.fork());
+            disk.power_loss();
+            self.report.points += 1;
+            let at = |what: String| at(format!("power loss {subset}: {what}"));
+            let found = judge(self.case, &self.told, &disk, After::PowerLoss).map_err(at)?;
+            self.report.count(&found);
+            if restart == Some(subset) {
+                self.report.restarts += 1;
+                again(&self.case.targets[0].path, disk, self.rng.fork()).map_err(at)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn count(&mut self, found: &[Found]) {
+        for found in found {
+            match found {
+                Found::Old => self.found_old += 1,
+                Found::New => self.found_new += 1,
+                Found::Remnant => self.found_remnant += 1,
+            }
+        }
+    }
+}

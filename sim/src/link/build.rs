@@ -1,0 +1,133 @@
+use std::net::SocketAddr;
+
+use proto_core::{Duration, Instant};
+
+use super::{Link, LinkPlan, MtuPlan, RatePlan};
+use crate::net::{
+    Corrupt, Delay, DropList, Duplicate, GilbertElliott, Jitter, Loss, Mtu, Network, Node, NodeId,
+    Outage, Rate, Reorder, Schedule, Truncate, Until,
+};
+use crate::rng::Rng;
+
+impl LinkPlan {
+    /// Adds the link's nodes to the network, without those that would do nothing. The result is a path, and may be part
+    /// of several.
+    pub fn build(&self, network: &mut Network, rng: &mut Rng) -> Vec<NodeId> {
+        let mut builder = Builder {
+            network,
+            nodes: Vec::new(),
+            healed: self.faults_until.map(|after| Instant::ZERO + after),
+        };
+        self.build_faults(&mut builder, rng);
+        if let Some(plan) = &self.rate {
+            builder.add(plan.node());
+        }
+        if !self.delay.is_zero() {
+            builder.add(Delay::new(self.delay));
+        }
+        if !self.jitter.is_zero() {
+            let rng = rng.fork();
+            builder.add(if self.jitter_reorders {
+                Jitter::reordering(self.jitter, rng)
+            } else {
+                Jitter::in_order(self.jitter, rng)
+            });
+        }
+        builder.nodes
+    }
+
+    fn build_faults(&self, to: &mut Builder<'_>, rng: &mut Rng) {
+        if !self.drop.is_empty() {
+            to.fault(DropList::new(self.drop.clone()));
+        }
+        if !self.outages.is_empty() {
+            to.fault(Outage::new(self.outages.clone(), self.outage_period));
+        }
+        if let Some(plan) = &self.mtu {
+            to.add(plan.node());
+        }
+        if self.loss > 0 {
+            to.fault(Loss::new(self.loss, rng.fork()));
+        }
+        if let Some(bursts) = self.bursts {
+            to.fault(GilbertElliott::new(bursts, rng.fork()));
+        }
+        if self.duplicate > 0 {
+            to.fault(Duplicate::new(self.duplicate, rng.fork()));
+        }
+        if self.corrupt > 0 {
+            to.fault(Corrupt::new(self.corrupt, rng.fork()));
+        }
+        if self.truncate > 0 {
+            to.fault(Truncate::new(self.truncate, rng.fork()));
+        }
+        if self.reorder > 0 {
+            to.fault(Reorder::new(self.reorder, self.reorder_extra, rng.fork()));
+        }
+    }
+}
+
+impl RatePlan {
+    fn node(&self) -> Rate {
+        let changes = self
+            .changes
+            .iter()
+            .map(|change| (change.at, change.bandwidth));
+        let rates = schedule(self.bandwidth, changes, self.period);
+        Rate::varying(rates, self.queue).with_overhead(self.overhead)
+    }
+}
+
+impl MtuPlan {
+    fn node(&self) -> Mtu {
+        let changes = self
+            .changes
+            .iter()
+            .map(|change| (change.at, change.payload));
+        Mtu::new(schedule(self.payload, changes, self.period))
+    }
+}
+
+fn schedule<T: Copy>(
+    first: T,
+    changes: impl Iterator<Item = (Duration, T)>,
+    period: Option<Duration>,
+) -> Schedule<T> {
+    Schedule::new(first, changes.collect(), period)
+}
+
+impl Link {
+    /// Builds both directions and connects `client` and `server` by them. Returns the nodes up and down.
+    pub fn connect(
+        &self,
+        network: &mut Network,
+        client: SocketAddr,
+        server: SocketAddr,
+        rng: &mut Rng,
+    ) -> (Vec<NodeId>, Vec<NodeId>) {
+        let up = self.up.build(network, &mut rng.fork());
+        let down = self.down.build(network, &mut rng.fork());
+        network.connect(client, server, up.clone());
+        network.connect(server, client, down.clone());
+        (up, down)
+    }
+}
+
+struct Builder<'a> {
+    network: &'a mut Network,
+    nodes: Vec<NodeId>,
+    healed: Option<Instant>,
+}
+
+impl Builder<'_> {
+    fn add(&mut self, node: impl Node + 'static) {
+        self.nodes.push(self.network.add(Box::new(node)));
+    }
+
+    fn fault(&mut self, node: impl Node + 'static) {
+        match self.healed {
+            None => self.add(node),
+            Some(healed) => self.add(Until::new(node, healed)),
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! What a seed draws. Each kind of fault is switched on or off first (swarm testing), so that every combination of few
+//! faults comes up; all faults end at a drawn time, after which everything must come to its end.
+
+use proto_core::Duration;
+
+use super::{
+    ClientPlan, Edit, Goal, HostPlan, Incident, Kind, LimitsPlan, Misfortune, Scenario, Who, goals,
+};
+use crate::disk::{DiskPlan, Latency, SlowPhase};
+use crate::hostile::HostilePlan;
+use crate::lab::Crash;
+use crate::link::{Link, LinkPlan, QueueLimit, RatePlan};
+use crate::rng::Rng;
+
+/// Which kinds of faults a run has, and when they end.
+#[derive(Clone, Copy, Debug)]
+struct Swarm {
+    healed_at: Duration,
+    disks: bool,
+    crashes: bool,
+    moves: bool,
+    clocks: bool,
+    changes: bool,
+    revokes: bool,
+    hostile: Hostility,
+}
+
+/// Who lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Hostility {
+    Nobody,
+    OneClient,
+    Server,
+}
+
+impl Swarm {
+    /// Faults that keep a goal from being met are rare, so that most runs must succeed.
+    fn draw(rng: &mut Rng) -> Self {
+        // From 100 ms to two minutes, each order of magnitude as likely as any.
+        let healed_at = Duration::from_millis(100 + rng.log_uniform(120_000));
+        Self {
+            healed_at,
+            disks: rng.one_in(12),
+            crashes: rng.one_in(8),
+            moves: rng.one_in(8),
+            clocks: rng.one_in(8),
+            changes: rng.one_in(16),
+            revokes: rng.one_in(50),
+            hostile: match rng.below(64) {
+                0..3 => Hostility::OneClient,
+                3 => Hostility::Server,
+                _ => Hostility::Nobody,
+            },
+        }
+    }
+
+    fn time(&self, rng: &mut Rng) -> Duration {
+        Duration::from_nanos(rng.log_uniform(self.healed_at.as_nanos() as u64))
+    }
+}
+
+impl Scenario {
+    /// What `seed` says. One run in 100 has real cryptography, or all have with `tls`.
+    #[must_use]
+    pub fn draw(seed: u64, tls: bool) -> Self {
+        let mut rng = Rng::new(seed, 0x5ce0);
+        let tls = rng.one_in(100) || tls;
+        let swarm = Swarm::draw(&mut rng);
+        let clients = match rng.below(2_000) {
+            0 => rng.between(60, 250),
+            1..20 => rng.between(4, 20),
+            _ => rng.between(1, 3),
+        };
+        let mut scenario = Self {
+            seed,
+            tls,
+            server: HostPlan::draw(&mut rng.fork(), &swarm),
+            shared: rng.one_in(10).then(|| draw_bottleneck(&mut rng.fork())),
+            incidents: Vec::new(),
+            clients: (0..clients)
+                .map(|_| ClientPlan::draw(&mut rng.fork(), &swarm))
+                .collect(),
+        };
+        scenario.draw_links(&mut rng.fork(), &swarm);
+        match swarm.hostile {
+            Hostility::Nobody => {}
+            Hostility::Server => scenario.server.hostile = Some(HostilePlan::draw(&mut rng)),
+            Hostility::OneClient => {
+                let liar = rng.below(clients) as usize;
+                scenario.clients[liar].host.hostile = Some(HostilePlan::draw(&mut rng));
+            }
+        }
+        scenario.draw_incidents(&mut rng, &swarm);
+        scenario
+    }
+
+    fn draw_links(&mut self, rng: &mut Rng, swarm: &Swarm) {
+        for client in &mut self.clients {
+            // Nothing makes full datagrams smaller again yet, so that the path must carry them.
+            let payload = self.server.datagram_size.max(client.host.datagram_size);
+            client.link = Link::draw(&mut rng.fork(), payload.into());
+            for plan in [&mut client.link.up, &mut client.link.down] {
+                plan.faults_until = Some(swarm.healed_at);
+            }
+        }
+    }
+
+    fn draw_incidents(&mut self, rng: &mut Rng, swarm: &Swarm) {
+        let hosts = 1 + self.clients.len() as u64;
+        let mut befalls = |on: bool, draw: &mut dyn FnMut(&mut Rng, u64) -> Option<Misfortune>| {
+            let count = if on { rng.between(1, 3) } else { 0 };
+            for _ in 0..count {
+                let at = swarm.time(rng);
+                let who = if rng.one_in(2) { 0 } else { rng.below(hosts) };
+                if let Some(what) = draw(rng, who) {
+                    let who = Who(who as u32);
+                    self.incidents.push(Incident { at, who, what });
+                }
+            }
+        };
+        befalls(swarm.crashes, &mut |rng, _| {
+            Some(Misfortune::Crash {
+                how: *rng.pick(&[Crash::Process, Crash::Power]),
+                down: Duration::from_nanos(rng.log_uniform(5_000_000_000)),
+            })
+        });
+        befalls(swarm.moves, &mut |rng, who| {
+            // The server's address is what the clients know it by.
+            (who > 0).then(|| match rng.below(2) {
+                0 => Misfortune::NewPort,
+                _ => Misfortune::NewAddress,
+            })
+        });
+        befalls(swarm.clocks, &mut |rng, _| {
+            let by = Duration::from_nanos(rng.log_uniform(3_600_000_000_000));
+            Some(Misfortune::Sleep { by })
+        });
+        befalls(swarm.revokes, &mut |_, who| {
+            (who > 0).then_some(Misfortune::Revoke)
+        });
+        let clients = &self.clients;
+        befalls(swarm.changes, &mut |rng, who| {
+            draw_change(rng, who, clients)
+        });
+    }
+}
+
+/// One of the files that a client's user wants to send or to get changes.
+fn draw_change(rng: &mut Rng, who: u64, clients: &[ClientPlan]) -> Option<Misfortune> {
+    let client = &clients[who.checked_sub(1)? as usize];
+    let goal = &rng.pick(&client.goals).goal;
+    let (remote, path, planted) = match goal {
+        Goal::Put(copy) => (false, &copy.local, &client.local),
+        Goal::Get(copy) => (true, &copy.remote, &client.remote),
+        Goal::List(_) | Goal::Stat(_) => return None,
+    };
+    let file = planted
+        .iter()
+        .find(|of| of.path == *path && of.kind == Kind::File)?;
+    let (size, content) = (super::draw_size(rng), rng.next_u64() >> 1);
+    let edit = match rng.below(3) {
+        0 => Edit::Replace { size, content },
+        1 => Edit::Resize { size },
+        _ => Edit::Write {
+            offset: rng.below(file.size + 1),
+            size: size.min(10_000),
+            content,
+        },
+    };
+    Some(Misfortune::Change {
+        remote,
+        path: path.clone(),
+        edit,
+    })
+}
+
+impl HostPlan {
+    fn draw(rng: &mut Rng, swarm: &Swarm) -> Self {
+        let mut disk = draw_disk(&mut rng.fork(), swarm.disks, swarm.healed_at);
+        disk.faults_until = swarm.healed_at;
+        Self {
+            datagram_size: *rng.pick(&[1_200, 1_200, 1_200, 1_452, 8_952]),
+            segments_max: *rng.pick(&[1, 10, 40, 64]),
+            clock_drift: if swarm.clocks {
+                rng.between(0, 20_000) as i32 - 10_000
+            } else {
+                0
+            },
+            limits: LimitsPlan::draw(&mut rng.fork()),
+            disk,
+            hostile: None,
+        }
+    }
+}
+
+impl ClientPlan {
+    fn draw(rng: &mut Rng, swarm: &Swarm) -> Self {
+        let mut plan = Self {
+            host: HostPlan::draw(rng, swarm),
+            joins: Duration::from_nanos(rng.log_uniform(2_000_000_000)),
+            ..Self::default()
+        };
+        for number in 0..rng.between(1, 4) {
+            goals::draw(&mut rng.fork(), number, &mut plan);
+        }
+        plan
+    }
+}
+
+/// A wire that all share, 2 to 512 Mbit/s.
+fn draw_bottleneck(rng: &mut Rng) -> Link {
+    let mut plan = || LinkPlan {
+        rate: Some(RatePlan::new(
+            2_000_000 << rng.between(0, 8),
+            QueueLimit::Bytes(rng.between(20_000, 1_000_000)),
+        )),
+        ..LinkPlan::default()
+    };
+    Link {
+        up: plan(),
+        down: plan(),
+    }
+}
+
+fn draw_disk(rng: &mut Rng, faults: bool, healed_at: Duration) -> DiskPlan {
+    let latency_max = *rng.pick(&[0, 100_000, 1_000_000, 20_000_000, 300_000_000]);
+    let latency_min = rng.below(latency_max + 1) / 4;
+    let mut plan = DiskPlan {
+        latency_min: Duration::from_nanos(latency_min),
+        latency_max: Duration::from_nanos(latency_max),
+        latency: *rng.pick(&[Latency::Uniform, Latency::LogUniform]),
+        ..DiskPlan::default()
+    };
+    if rng.one_in(8) {
+        plan.sync_latency = Duration::from_nanos(rng.log_uniform(500_000_000));
+    }
+    if rng.one_in(8) {
+        plan.read_rate = 100_000 << rng.between(0, 12);
+        plan.write_rate = 100_000 << rng.between(0, 12);
+    }
+    if rng.one_in(16) {
+        let start = Duration::from_nanos(rng.log_uniform(healed_at.as_nanos() as u64));
+        plan.slow = SlowPhase {
+            start,
+            end: healed_at,
+            factor: rng.between(2, 100) as u32,
+        };
+    }
+    if faults && rng.one_in(2) {
+        draw_disk_faults(rng, &mut plan);
+    }
+    plan
+}
+
+fn draw_disk_faults(rng: &mut Rng, plan: &mut DiskPlan) {
+    let mut rate = |share| if rng.one_in(3) { share } else { 0 };
+    plan.io_errors = rate(30_000);
+    plan.space_errors = rate(30_000);
+    plan.sync_errors = rate(120_000);
+    plan.open_errors = rate(120_000);
+    plan.close_errors = rate(60_000);
+    plan.rename_errors = rate(120_000);
+    plan.short_reads = rate(20_000);
+    plan.short_writes = rate(20_000);
+    if rng.one_in(3) {
+        plan.capacity = rng.log_uniform(1 << 20);
+    }
+    if rng.one_in(6) {
+        plan.open_files_max = rng.between(1, 4) as u32;
+    }
+}
