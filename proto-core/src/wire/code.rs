@@ -13,6 +13,8 @@ pub enum CloseCode {
     FrameEncoding,
     /// 0x08: transport parameters that cannot be taken.
     TransportParameter,
+    /// 0x09: more connection ids than an end may give.
+    ConnectionIdLimit,
     /// 0x0a: any other breach of the protocol.
     ProtocolViolation,
     /// 0x0d: handshake data beyond what is buffered.
@@ -45,6 +47,7 @@ impl CloseCode {
             Self::FlowControl => 0x03,
             Self::FrameEncoding => 0x07,
             Self::TransportParameter => 0x08,
+            Self::ConnectionIdLimit => 0x09,
             Self::ProtocolViolation => 0x0a,
             Self::CryptoBufferExceeded => 0x0d,
             Self::KeyUpdate => 0x0e,
@@ -67,6 +70,7 @@ impl CloseCode {
             0x03 => Self::FlowControl,
             0x07 => Self::FrameEncoding,
             0x08 => Self::TransportParameter,
+            0x09 => Self::ConnectionIdLimit,
             0x0a => Self::ProtocolViolation,
             0x0d => Self::CryptoBufferExceeded,
             0x0e => Self::KeyUpdate,

@@ -201,6 +201,7 @@ impl Server {
         match cause {
             CloseCause::Peer(CloseCode::NoError)
             | CloseCause::TimedOut
+            | CloseCause::Reset
             | CloseCause::HandshakeTimedOut => Ok(()),
             CloseCause::Here(CloseCode::Refused) if is(&self.revoked) => Ok(()),
             // A liar is thrown out, or its handshake fails before it has a name; and who is lied to leaves.

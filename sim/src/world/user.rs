@@ -429,7 +429,10 @@ impl User {
                 self.name
             ));
         }
-        let lost = matches!(cause, CloseCause::TimedOut | CloseCause::HandshakeTimedOut);
+        let lost = matches!(
+            cause,
+            CloseCause::TimedOut | CloseCause::Reset | CloseCause::HandshakeTimedOut
+        );
         let refused = self.revoked && cause == CloseCause::Peer(CloseCode::Refused);
         let honest = self.standing == Standing::Honest;
         match self.stage {

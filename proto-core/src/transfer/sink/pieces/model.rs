@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::fault::Faults;
 use crate::file::{BLOCK_SIZE, PIECE_BLOCKS, PIECE_SIZE, block_count};
 
 #[derive(Clone, Debug)]
@@ -200,7 +201,7 @@ proptest! {
         ],
         ops in prop::collection::vec(op(), 0..60),
     ) {
-        let (mut sink, mut model) = (Pieces::new(size), Model::new(size));
+        let (mut sink, mut model) = (Pieces::new(size, Faults::default()), Model::new(size));
         for op in &ops {
             if model.apply(&mut sink, op).is_err() {
                 return Ok(());
