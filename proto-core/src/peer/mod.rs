@@ -152,7 +152,8 @@ impl Space {
         }
     }
 
-    /// Says what arrived, when that is owed.
+    /// Says what arrived, when that is owed; and again with each probe and keep-alive: where ACKs are lost, the peer
+    /// would otherwise hear only that this end is alive, and wait for its own ever longer probe time-out.
     fn write_ack(
         &mut self,
         now: Instant,
@@ -160,7 +161,7 @@ impl Space {
         faults: &Faults,
         writer: &mut PacketWriter<'_>,
     ) {
-        let due = self.ack_now || self.received.ack_due(now);
+        let due = self.ack_now || self.probes > 0 || self.received.ack_due(now);
         if (due || (self.received.ack_owed() && !faults.strikes(Fault::AckLate)))
             && let Some(largest) = self.received.largest()
         {

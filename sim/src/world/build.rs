@@ -250,7 +250,6 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
         steps_max: STEPS_MAX,
         heard_at: Instant::ZERO,
         crashed: Vec::new(),
-        powerless: Vec::new(),
         unruly_server: scenario.server.disk.has_faults(),
         moves: 0,
     })

@@ -53,6 +53,11 @@ impl Files {
         self.sources.entry(to).or_default().push(from);
     }
 
+    /// Targets on `host` at which a power loss may leave a remnant.
+    pub(super) fn fragile_on(&self, host: HostId) -> impl Iterator<Item = &Where> {
+        self.fragile.iter().filter(move |place| place.0 == host)
+    }
+
     /// Whether a power loss may leave a remnant at `place`.
     pub(super) fn is_fragile(&self, place: &Where) -> bool {
         self.fragile.contains(place)

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::fault::Faults;
 use crate::file::{BLOCK_SIZE, PIECE_BLOCKS, PIECE_SIZE, block_count};
 
 #[derive(Clone, Debug)]
