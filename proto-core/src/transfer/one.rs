@@ -221,13 +221,20 @@ impl Transfer {
 
     /// Whether memory is held that is of no use now.
     pub(super) fn is_idle(&self) -> bool {
-        self.phase == Phase::Running && self.job.is_idle()
+        matches!(self.phase, Phase::Requesting | Phase::Running) && self.job.is_idle()
     }
 
     /// Gives memory that is of no use now to those that wait for some.
     pub(super) fn yield_memory(&mut self, cx: &mut Context<'_>) {
         if self.is_idle() {
             self.job.yield_memory(cx);
+        }
+    }
+
+    /// Leaves memory that it can do without to those that have none, and takes it back when nobody wants it.
+    pub(super) fn share_memory(&mut self, cx: &mut Context<'_>) {
+        if self.phase == Phase::Running {
+            self.job.share_memory(cx);
         }
     }
 

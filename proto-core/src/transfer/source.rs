@@ -240,6 +240,17 @@ impl Source {
         }
     }
 
+    /// Leaves all but the least to those that have no memory, and takes it back when nobody wants it: a long file must
+    /// not keep others waiting until it is sent.
+    pub(super) fn share_memory(&mut self, cx: &mut Context<'_>) {
+        if cx.pool.is_source_wanted() {
+            let first_unsent = self.first_unsent();
+            self.held.shrink(cx.pool, first_unsent, &self.lost);
+        } else if !self.closing {
+            self.held.grow(cx.pool, cx.config.limits.read_ahead_blocks);
+        }
+    }
+
     /// Whether memory was given away and is needed again.
     pub(super) fn needs_memory(&self) -> bool {
         let wanted = self.may_go_on() || !self.lost.is_empty();

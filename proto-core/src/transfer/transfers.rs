@@ -208,6 +208,7 @@ impl Transfers {
             return;
         };
         transfer.advance(cx);
+        transfer.share_memory(cx);
         let (before, after) = transfer.note_owed();
         self.progress.note(cx.now, before, after);
         let retry = match (transfer.is_waiting(), transfer.is_idle()) {

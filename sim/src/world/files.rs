@@ -41,6 +41,8 @@ impl Files {
 
     /// The file at `place` changes to `content` by itself.
     pub(super) fn change(&mut self, place: Where, content: Content) {
+        // Nobody made the change durable.
+        self.fragile.insert(place.clone());
         self.own.entry(place).or_default().push(content);
     }
 

@@ -95,6 +95,8 @@ pub(super) struct Setup {
     pub(super) server_key: PublicKey,
     pub(super) joins: Instant,
     pub(super) standing: Standing,
+    /// Some disk is so slow that its host looks as if it held everyone up (T8).
+    pub(super) slow_disks: bool,
     /// When the user gives up, if lies keep the goals from being met.
     pub(super) gives_up: Option<Instant>,
 }
@@ -107,6 +109,7 @@ pub(super) struct User {
     server_key: PublicKey,
     stage: Stage,
     pub(super) standing: Standing,
+    slow_disks: bool,
     gives_up: Option<Instant>,
     /// The server no longer welcomes this user.
     pub(super) revoked: bool,
@@ -146,6 +149,7 @@ impl User {
             server_key: setup.server_key,
             stage: Stage::Absent(setup.joins),
             standing: setup.standing,
+            slow_disks: setup.slow_disks,
             gives_up: setup.gives_up,
             revoked: false,
             crashes: 0,
@@ -429,7 +433,10 @@ impl User {
                 self.name
             ));
         }
-        let lost = matches!(
+        let stalled = self.slow_disks
+            && (cause == CloseCause::Here(CloseCode::Stalled)
+                || cause == CloseCause::Peer(CloseCode::Stalled));
+        let lost = stalled || matches!(
             cause,
             CloseCause::TimedOut | CloseCause::Reset | CloseCause::HandshakeTimedOut
         );

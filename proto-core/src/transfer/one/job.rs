@@ -181,6 +181,13 @@ impl Job {
         }
     }
 
+    /// Leaves memory to those that have none, and takes it back when nobody wants it.
+    pub(super) fn share_memory(&mut self, cx: &mut Context<'_>) {
+        if let Self::Source(source) = self {
+            source.share_memory(cx);
+        }
+    }
+
     /// Looks for memory that was given away and is needed again.
     pub(super) fn regain_memory(&mut self, cx: &mut Context<'_>) {
         if let Self::Source(source) = self {
