@@ -5,7 +5,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{crash, explore, links, proxy, replay, run};
+use commands::{crash, explore, links, plot, proxy, replay, run, table};
 
 /// Run dhow's protocol core in a simulated world: network, disks, users and clock from one seed.
 #[derive(Parser, Debug)]
@@ -22,6 +22,8 @@ enum Command {
     Run(run::Run),
     Crash(crash::Crash),
     Links(links::Links),
+    Plot(plot::Plot),
+    Table(table::Table),
     Proxy(Box<proxy::ProxyArguments>),
 }
 
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args),
         Command::Run(args) => run::run(args),
         Command::Crash(args) => crash::run(args),
+        Command::Plot(args) => plot::run(args),
+        Command::Table(args) => table::run(args),
         Command::Links(args) => links::run(args),
         Command::Proxy(args) => proxy::run(args),
     };
