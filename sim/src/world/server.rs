@@ -202,6 +202,8 @@ impl Server {
             CloseCause::Peer(CloseCode::NoError)
             | CloseCause::TimedOut
             | CloseCause::HandshakeTimedOut => Ok(()),
+            // On a path that is cut one way, the other end is heard and hears nothing.
+            CloseCause::Here(CloseCode::Stalled) | CloseCause::Peer(CloseCode::Stalled) => Ok(()),
             CloseCause::Here(CloseCode::Refused) if is(&self.revoked) => Ok(()),
             // A liar is thrown out, or its handshake fails before it has a name; and who is lied to leaves.
             CloseCause::Here(_) | CloseCause::Peer(_)

@@ -429,7 +429,14 @@ impl User {
                 self.name
             ));
         }
-        let lost = matches!(cause, CloseCause::TimedOut | CloseCause::HandshakeTimedOut);
+        // On a path that is cut one way, the other end is heard and hears nothing.
+        let lost = matches!(
+            cause,
+            CloseCause::TimedOut
+                | CloseCause::HandshakeTimedOut
+                | CloseCause::Here(CloseCode::Stalled)
+                | CloseCause::Peer(CloseCode::Stalled)
+        );
         let refused = self.revoked && cause == CloseCause::Peer(CloseCode::Refused);
         let honest = self.standing == Standing::Honest;
         match self.stage {
