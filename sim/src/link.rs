@@ -5,9 +5,9 @@ mod build;
 mod draw;
 mod named;
 mod queue_text;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use proto_core::Duration;
 use serde::{Deserialize, Serialize};

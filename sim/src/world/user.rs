@@ -450,10 +450,11 @@ impl User {
         let stalled = self.slow_disks
             && (cause == CloseCause::Here(CloseCode::Stalled)
                 || cause == CloseCause::Peer(CloseCode::Stalled));
-        let lost = stalled || matches!(
-            cause,
-            CloseCause::TimedOut | CloseCause::Reset | CloseCause::HandshakeTimedOut
-        );
+        let lost = stalled
+            || matches!(
+                cause,
+                CloseCause::TimedOut | CloseCause::Reset | CloseCause::HandshakeTimedOut
+            );
         let refused = self.revoked && cause == CloseCause::Peer(CloseCode::Refused);
         let honest = self.standing == Standing::Honest;
         match self.stage {
