@@ -31,7 +31,7 @@ use crate::link::{Link, LinkPlan};
 use crate::units;
 
 /// One run. The same scenario always gives the same run.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scenario {
     /// The seed of all randomness in the run.
@@ -299,20 +299,6 @@ enum DurabilityText {
 
 /// The directory at the server about which every request is refused.
 pub const LOCKED: &[u8] = b"locked";
-
-impl Default for Scenario {
-    fn default() -> Self {
-        Self {
-            seed: 0,
-            tls: false,
-            server: HostPlan::default(),
-            shared: None,
-            demands: Demands::default(),
-            incidents: Vec::new(),
-            clients: Vec::new(),
-        }
-    }
-}
 
 /// Why a text is no scenario.
 #[derive(Debug, thiserror::Error)]

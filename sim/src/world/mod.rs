@@ -143,7 +143,15 @@ impl World {
     ///
     /// # Errors
     /// The first thing that must not happen.
-    pub fn run(mut self) -> Result<Outcome, Violation> {
+    pub fn run(self) -> Result<Report, Violation> {
+        self.observe().map(|outcome| outcome.report)
+    }
+
+    /// Runs to the end, and says of each goal what came of it.
+    ///
+    /// # Errors
+    /// The first thing that must not happen.
+    pub fn observe(mut self) -> Result<Outcome, Violation> {
         self.run_to_rest()?;
         self.judge_end().map_err(|what| self.lab.violation(what))?;
         let outcome = Outcome {
@@ -381,5 +389,5 @@ pub fn run_scenario(scenario: &Scenario, trace: Trace) -> Result<Report, Violati
 pub fn observe(scenario: &Scenario, trace: Trace) -> Result<Outcome, Violation> {
     let mut world = World::new(scenario)?;
     world.set_trace(trace);
-    world.run()
+    world.observe()
 }
