@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::lab::Trace;
 use crate::scenario::Scenario;
-use crate::world::{Report, run_scenario};
+use crate::world::{Outcome, Report, observe};
 
 /// A seed whose run broke an invariant.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,9 +49,17 @@ impl Summary {
 /// # Errors
 /// What was broken.
 pub fn run_guarded(scenario: &Scenario, trace: Trace) -> Result<Report, String> {
-    let run = catch_unwind(AssertUnwindSafe(|| run_scenario(scenario, trace)));
+    observe_guarded(scenario, trace).map(|outcome| outcome.report)
+}
+
+/// The same, goal by goal.
+///
+/// # Errors
+/// What was broken.
+pub fn observe_guarded(scenario: &Scenario, trace: Trace) -> Result<Outcome, String> {
+    let run = catch_unwind(AssertUnwindSafe(|| observe(scenario, trace)));
     match run {
-        Ok(Ok(report)) => Ok(report),
+        Ok(Ok(outcome)) => Ok(outcome),
         Ok(Err(violation)) => Err(violation.to_string()),
         Err(panic) => Err(format!("panic: {}", message(&*panic))),
     }

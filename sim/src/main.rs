@@ -5,7 +5,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{crash, explore, links, plot, proxy, replay, run, table};
+use commands::{crash, explore, links, plot, predict, proxy, replay, run, table};
 
 /// Run dhow's protocol core in a simulated world: network, disks, users and clock from one seed.
 #[derive(Parser, Debug)]
@@ -23,6 +23,7 @@ enum Command {
     Crash(crash::Crash),
     Links(links::Links),
     Plot(plot::Plot),
+    Predict(predict::Predict),
     Table(table::Table),
     Proxy(Box<proxy::ProxyArguments>),
 }
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Crash(args) => crash::run(args),
         Command::Plot(args) => plot::run(args),
+        Command::Predict(args) => predict::run(args),
         Command::Table(args) => table::run(args),
         Command::Links(args) => links::run(args),
         Command::Proxy(args) => proxy::run(args),

@@ -73,6 +73,7 @@ impl Builder {
         let mut config = Config::new(provider);
         config.accept = accept;
         config.datagram_size = plan.datagram_size;
+        config.congestion = plan.congestion;
         config.limits = plan.limits.limits();
         let host = crate::lab::HostId(self.lab.hosts().len());
         let mut disk = Disk::new(plan.disk, self.rng.fork());
@@ -255,6 +256,7 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
         crashed: Vec::new(),
         unruly_server: scenario.server.disk.has_faults(),
         moves: 0,
+        demands: scenario.demands.clone(),
     })
 }
 
