@@ -112,7 +112,6 @@ impl World {
             }
         }
         if how == Crash::Power {
-            self.powerless.push(host);
             self.judge_power_loss(host)?;
         }
         Ok(())

@@ -45,6 +45,8 @@ pub(super) struct Server {
     hostile: BTreeSet<usize>,
     /// Whether the server itself lies.
     lies: bool,
+    /// Whether some disk is so slow that its host looks as if it held everyone up (T8).
+    slow_disks: bool,
 }
 
 /// The directory of a user.
@@ -53,9 +55,10 @@ pub(super) fn root_of(user: usize) -> RootId {
 }
 
 impl Server {
-    pub(super) fn new(lies: bool) -> Self {
+    pub(super) fn new(lies: bool, slow_disks: bool) -> Self {
         Self {
             lies,
+            slow_disks,
             ..Self::default()
         }
     }
@@ -201,8 +204,14 @@ impl Server {
         match cause {
             CloseCause::Peer(CloseCode::NoError)
             | CloseCause::TimedOut
+            | CloseCause::Reset
             | CloseCause::HandshakeTimedOut => Ok(()),
             CloseCause::Here(CloseCode::Refused) if is(&self.revoked) => Ok(()),
+            CloseCause::Here(CloseCode::Stalled) | CloseCause::Peer(CloseCode::Stalled)
+                if self.slow_disks =>
+            {
+                Ok(())
+            }
             // A liar is thrown out, or its handshake fails before it has a name; and who is lied to leaves.
             CloseCause::Here(_) | CloseCause::Peer(_)
                 if self.lies
