@@ -3,6 +3,7 @@
 pub(crate) mod crash;
 pub(crate) mod explore;
 pub(crate) mod links;
+pub(crate) mod mutants;
 pub(crate) mod proxy;
 pub(crate) mod replay;
 pub(crate) mod run;

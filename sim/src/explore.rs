@@ -50,12 +50,16 @@ impl Summary {
 /// # Errors
 /// What was broken.
 pub fn run_guarded(scenario: &Scenario, trace: Trace) -> Result<Report, String> {
-    let run = catch_unwind(AssertUnwindSafe(|| run_scenario(scenario, trace)));
-    match run {
-        Ok(Ok(report)) => Ok(report),
-        Ok(Err(violation)) => Err(violation.to_string()),
-        Err(panic) => Err(format!("panic: {}", message(&*panic))),
-    }
+    guarded(|| run_scenario(scenario, trace).map_err(|violation| violation.to_string()))
+}
+
+/// Runs something; a panic is a failure like any other.
+///
+/// # Errors
+/// Those of `run`.
+pub fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|panic| Err(format!("panic: {}", message(&*panic))))
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

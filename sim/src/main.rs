@@ -5,7 +5,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{crash, explore, links, proxy, replay, run};
+use commands::{crash, explore, links, mutants, proxy, replay, run};
 
 /// Run dhow's protocol core in a simulated world: network, disks, users and clock from one seed.
 #[derive(Parser, Debug)]
@@ -21,6 +21,7 @@ enum Command {
     Replay(replay::Replay),
     Run(run::Run),
     Crash(crash::Crash),
+    Mutants(mutants::Mutants),
     Links(links::Links),
     Proxy(Box<proxy::ProxyArguments>),
 }
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args),
         Command::Run(args) => run::run(args),
         Command::Crash(args) => crash::run(args),
+        Command::Mutants(args) => mutants::run(args),
         Command::Links(args) => links::run(args),
         Command::Proxy(args) => proxy::run(args),
     };

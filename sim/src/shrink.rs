@@ -3,6 +3,7 @@
 use proto_core::Duration;
 
 use crate::disk::DiskPlan;
+use crate::fault::FaultPlan;
 use crate::hostile::HostilePlan;
 use crate::link::{Link, LinkPlan};
 use crate::scenario::{ClientPlan, HostPlan, LimitsPlan, Scenario};
@@ -104,6 +105,8 @@ fn remove_clients(scenario: &mut Scenario, start: usize, count: usize) {
 
 const HOST: &[fn(&mut HostPlan)] = &[
     |host| host.hostile = None,
+    |host| (host.faults, host.faults_until) = (FaultPlan::default(), None),
+    |host| host.faults.pop_first(),
     |host| host.disk = DiskPlan::default(),
     |host| host.limits = LimitsPlan::default(),
     |host| host.clock_drift = 0,

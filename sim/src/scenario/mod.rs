@@ -23,6 +23,7 @@ pub use limits::LimitsPlan;
 pub use size::draw_size;
 
 use crate::disk::{Content, DiskPlan, SlowPhase};
+use crate::fault::FaultPlan;
 use crate::hostile::HostilePlan;
 use crate::link::{Link, LinkPlan};
 use crate::units;
@@ -64,6 +65,15 @@ pub struct HostPlan {
     /// It lies, with valid keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostile: Option<HostilePlan>,
+    /// Faults inside its core.
+    #[serde(skip_serializing_if = "FaultPlan::is_empty")]
+    pub faults: FaultPlan,
+    /// When the legal ones of these faults end; planted bugs stay.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        with = "units::duration::option"
+    )]
+    pub faults_until: Option<Duration>,
 }
 
 impl Default for HostPlan {
@@ -75,6 +85,8 @@ impl Default for HostPlan {
             limits: LimitsPlan::default(),
             disk: DiskPlan::default(),
             hostile: None,
+            faults: FaultPlan::default(),
+            faults_until: None,
         }
     }
 }
@@ -378,6 +390,9 @@ impl Scenario {
             } else {
                 Some(Duration::ZERO)
             })?;
+            if host.faults.has_legal() {
+                until(host.faults_until)?;
+            }
         }
         for incident in &self.incidents {
             until(Some(incident.over_at()))?;

@@ -12,6 +12,7 @@ use super::server::{Server, root_of};
 use super::user::{LOCAL_ROOT, Setup, Standing, User};
 use super::{SERVER, World, host_of};
 use crate::disk::Disk;
+use crate::fault::PlannedFaults;
 use crate::hostile::Hostile;
 use crate::lab::{HostSetup, Lab};
 use crate::link::{Link, LinkPlan};
@@ -52,9 +53,12 @@ fn provider(rng: &mut Rng, tls: bool) -> Result<(Arc<dyn Provider>, PublicKey), 
 
 struct Builder {
     rng: Rng,
+    fault_rng: Rng,
     tls: bool,
     lab: Lab,
     files: Files,
+    /// When which faults end.
+    heals: Vec<(Instant, Arc<PlannedFaults>)>,
 }
 
 impl Builder {
@@ -74,6 +78,7 @@ impl Builder {
         config.accept = accept;
         config.datagram_size = plan.datagram_size;
         config.limits = plan.limits.limits();
+        self.plant_faults(plan, &mut config);
         let host = crate::lab::HostId(self.lab.hosts().len());
         let mut disk = Disk::new(plan.disk, self.rng.fork());
         for (root, planted) in roots {
@@ -92,6 +97,18 @@ impl Builder {
         });
         self.lab.drift_clock(id, plan.clock_drift);
         Ok(key)
+    }
+
+    /// Gives a core the faults that are planned for it.
+    fn plant_faults(&mut self, plan: &HostPlan, config: &mut Config) {
+        if plan.faults.is_empty() {
+            return;
+        }
+        let hook = Arc::new(PlannedFaults::new(&plan.faults, self.fault_rng.fork()));
+        if let Some(until) = plan.faults_until {
+            self.heals.push((Instant::ZERO + until, Arc::clone(&hook)));
+        }
+        config.faults = Some(hook);
     }
 
     /// Lays the paths between a client and the server; all pass the nodes of the shared bottleneck.
@@ -183,9 +200,12 @@ fn slowest_rate(plan: &LinkPlan) -> u64 {
 pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
     let mut builder = Builder {
         rng: Rng::new(scenario.seed, 0xb01d),
+        // Of its own, so that a fault changes nothing else in a run.
+        fault_rng: Rng::new(scenario.seed, 0xfa17_0001),
         tls: scenario.tls,
         lab: Lab::new(scenario.seed),
         files: Files::default(),
+        heals: Vec::new(),
     };
     let roots: Vec<(RootId, &[Planted])> = (scenario.users().enumerate())
         .map(|(user, client)| (root_of(user), client.remote.as_slice()))
@@ -233,6 +253,8 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
     }
     let mut incidents = scenario.incidents.clone();
     incidents.sort_by_key(|incident| std::cmp::Reverse(incident.at));
+    let mut heals = builder.heals;
+    heals.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     Ok(World {
         present: users.len(),
         gone_at: users.is_empty().then_some(Instant::ZERO),
@@ -246,6 +268,7 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
         files: builder.files,
         agenda,
         incidents,
+        heals,
         down: Vec::new(),
         time_max: Instant::ZERO + time_max(scenario),
         steps_max: STEPS_MAX,

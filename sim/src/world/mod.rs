@@ -13,6 +13,7 @@ mod tests;
 mod user;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use proto_core::wire::FilePath;
 use proto_core::{Duration, Event, Instant, RootId};
@@ -23,6 +24,7 @@ use judge::Trust;
 use server::Server;
 use user::{Desk, Ended, Standing, User};
 
+use crate::fault::PlannedFaults;
 use crate::lab::{Checked, Happening, HostId, Lab, Trace, Violation};
 use crate::scenario::{Incident, Scenario};
 
@@ -100,6 +102,8 @@ pub struct World {
     agenda: Agenda,
     /// What is still to come, the next one last.
     incidents: Vec<Incident>,
+    /// Faults inside of cores that end, the next one last.
+    heals: Vec<(Instant, Arc<PlannedFaults>)>,
     /// Hosts that are down, and when they come up.
     down: Vec<(Instant, HostId)>,
     /// When the run must have ended.
@@ -137,6 +141,12 @@ impl World {
         self.lab.set_trace(trace);
     }
 
+    /// Whether the state of every endpoint is audited after each step; on from the beginning. Without, only what can be
+    /// seen from outside of the cores is judged.
+    pub fn set_audits(&mut self, on: bool) {
+        self.lab.set_audits(on);
+    }
+
     /// Runs to the end.
     ///
     /// # Errors
@@ -170,10 +180,11 @@ impl World {
     /// When somebody outside the laboratory does something next, or the run must have ended.
     fn next_time(&self) -> Instant {
         let incident = self.incidents.last().map(|next| Instant::ZERO + next.at);
+        let heal = self.heals.last().map(|(at, _)| *at);
         let up = self.down.iter().map(|(at, _)| *at).min();
         // The last thing to happen on the way to rest has no event.
         let step = self.gone_at.and(self.lab.next_time());
-        let acts = [incident, up, self.agenda.next_time(), step];
+        let acts = [incident, heal, up, self.agenda.next_time(), step];
         // A nanosecond later it is too late.
         let rest = self.gone_at.map(|at| at + REST_MAX);
         let silence = Some(self.heard_at + SILENCE_MAX);
@@ -203,6 +214,9 @@ impl World {
     /// Lets everyone outside the laboratory do what is due.
     fn due(&mut self) -> Checked<()> {
         let now = self.lab.now();
+        while let Some((_, faults)) = self.heals.pop_if(|(at, _)| *at <= now) {
+            faults.heal();
+        }
         self.incidents_due()?;
         while let Some(user) = self.agenda.pop_due(now) {
             self.act(user)?;
