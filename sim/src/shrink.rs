@@ -62,6 +62,8 @@ fn variants(scenario: &Scenario) -> Vec<Scenario> {
     }
     with(&|of| of.shared = None);
     with(&|of| of.tls = false);
+    with(&|of| of.admits_after = Duration::ZERO);
+    with(&|of| of.decides_after = Duration::ZERO);
     for change in HOST {
         with(&|of| change(&mut of.server));
         for client in 0..clients {
@@ -120,6 +122,7 @@ const HOST: &[fn(&mut HostPlan)] = &[
     |host| host.disk.close_errors = 0,
     |host| host.disk.rename_errors = 0,
     |host| host.disk.short_reads = 0,
+    |host| host.disk.flipped_bits = 0,
     |host| host.disk.short_writes = 0,
     |host| host.disk.capacity = u64::MAX,
     |host| host.disk.open_files_max = u32::MAX,

@@ -2,8 +2,9 @@
 
 use proto_core::fault::Fault;
 
-use super::Finder::{Crash, Drawn};
+use super::Finder::{Crash, Drawn, Harder};
 use super::Mutant;
+use super::Profile::{ChangingSources, DeafServer, FlippedBits, Hesitation, NarrowSinks};
 
 /// Every planted bug, with what finds it.
 pub const MUTANTS: &[Mutant] = &[
@@ -52,21 +53,21 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         bug: Fault::PieceUnchecked,
         one_in: 1,
-        finder: Drawn,
+        finder: Harder(FlippedBits),
         seeds: 100,
         black_box: true,
     },
     Mutant {
         bug: Fault::RootUnchecked,
         one_in: 1,
-        finder: Drawn,
+        finder: Harder(FlippedBits),
         seeds: 100,
         black_box: true,
     },
     Mutant {
         bug: Fault::VersionUnchecked,
         one_in: 1,
-        finder: Drawn,
+        finder: Harder(ChangingSources),
         seeds: 100,
         black_box: true,
     },
@@ -115,7 +116,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         bug: Fault::LostCreditForgotten,
         one_in: 1,
-        finder: Drawn,
+        finder: Harder(NarrowSinks),
         seeds: 100,
         black_box: true,
     },
@@ -213,14 +214,14 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         bug: Fault::AmplificationUnheeded,
         one_in: 1,
-        finder: Drawn,
+        finder: Harder(DeafServer),
         seeds: 100,
         black_box: true,
     },
     Mutant {
         bug: Fault::AdmissionUnheeded,
         one_in: 1,
-        finder: Drawn,
+        finder: Harder(Hesitation),
         seeds: 100,
         black_box: true,
     },
@@ -262,7 +263,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         bug: Fault::DecisionTimerForgotten,
         one_in: 1,
-        finder: Drawn,
+        finder: Harder(Hesitation),
         seeds: 100,
         black_box: true,
     },

@@ -5,7 +5,8 @@ use proto_core::Duration;
 use proto_core::fault::Fault;
 
 use super::{
-    ClientPlan, Edit, Goal, HostPlan, Incident, Kind, LimitsPlan, Misfortune, Scenario, Who, goals,
+    ClientPlan, Edit, Goal, HostPlan, Incident, Kind, LimitsPlan, Misfortune, NEVER, Scenario, Who,
+    goals,
 };
 use crate::disk::{DiskPlan, Latency, SlowPhase};
 use crate::fault::FaultPlan;
@@ -86,6 +87,8 @@ impl Scenario {
         let mut scenario = Self {
             seed,
             tls,
+            admits_after: Duration::ZERO,
+            decides_after: Duration::ZERO,
             server: HostPlan::draw(&mut rng.fork(), &swarm),
             shared: rng.one_in(10).then(|| draw_bottleneck(&mut rng.fork())),
             incidents: Vec::new(),
@@ -104,6 +107,7 @@ impl Scenario {
         }
         scenario.draw_incidents(&mut rng, &swarm);
         scenario.draw_faults(&mut Rng::new(seed, 0xfa17), &swarm);
+        scenario.draw_hesitation(&mut Rng::new(seed, 0x4e51));
         scenario
     }
 
@@ -136,6 +140,17 @@ impl Scenario {
             };
             host.faults.set(fault, one_in as u32);
             host.faults_until = Some(swarm.healed_at);
+        }
+    }
+
+    /// One server in 16 takes its time, and one in 128 never decides.
+    fn draw_hesitation(&mut self, rng: &mut Rng) {
+        if rng.one_in(16) {
+            self.admits_after = Duration::from_nanos(rng.log_uniform(2_000_000_000));
+            self.decides_after = match rng.below(8) {
+                0 => NEVER,
+                _ => Duration::from_nanos(rng.log_uniform(2_000_000_000)),
+            };
         }
     }
 
@@ -284,6 +299,9 @@ fn draw_disk(rng: &mut Rng, faults: bool, healed_at: Duration) -> DiskPlan {
     }
     if faults && rng.one_in(2) {
         draw_disk_faults(rng, &mut plan);
+    }
+    if rng.one_in(16) {
+        plan.flipped_bits = 100_000;
     }
     plan
 }

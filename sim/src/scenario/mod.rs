@@ -36,6 +36,13 @@ pub struct Scenario {
     pub seed: u64,
     /// Real cryptography instead of the null session.
     pub tls: bool,
+    /// From a new session to the server application's word whether it may stay.
+    #[serde(with = "units::duration")]
+    pub admits_after: Duration,
+    /// From a request to the server application's decision. Beyond the core's own patience, all requests must end in
+    /// `TimedOut`.
+    #[serde(with = "units::duration")]
+    pub decides_after: Duration,
     /// The server.
     pub server: HostPlan,
     /// What all clients' datagrams pass besides their own links: a shared bottleneck.
@@ -299,6 +306,9 @@ enum DurabilityText {
     Full,
 }
 
+/// Longer than any core waits for its application.
+pub const NEVER: Duration = Duration::from_secs(3_600);
+
 /// The directory at the server about which every request is refused.
 pub const LOCKED: &[u8] = b"locked";
 
@@ -307,6 +317,8 @@ impl Default for Scenario {
         Self {
             seed: 0,
             tls: false,
+            admits_after: Duration::ZERO,
+            decides_after: Duration::ZERO,
             server: HostPlan::default(),
             shared: None,
             incidents: Vec::new(),

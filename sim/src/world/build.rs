@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proto_core::crypto::{Provider, PublicKey};
-use proto_core::wire::{Durability, FilePath};
+use proto_core::wire::{Durability, ErrorCode, FilePath};
 use proto_core::{Config, Duration, Instant, RootId};
 
 use super::agenda::Agenda;
@@ -19,7 +19,9 @@ use crate::link::{Link, LinkPlan};
 use crate::net::NodeId;
 use crate::null_crypto::NullProvider;
 use crate::rng::Rng;
-use crate::scenario::{ClientPlan, Goal, HostPlan, Kind, Misfortune, Planted, Scenario, address};
+use crate::scenario::{
+    ClientPlan, Expect, Goal, HostPlan, Kind, Misfortune, Planted, Scenario, address,
+};
 use crate::seeded_crypto::SeededTls;
 
 /// The port of everyone.
@@ -220,7 +222,7 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
     };
     let lies = scenario.server.hostile.is_some();
     let healed = scenario.healed_at().unwrap_or(ENDLESS);
-    let mut server = Server::new(lies);
+    let mut server = Server::new(lies, scenario.admits_after, scenario.decides_after);
     let mut users = Vec::new();
     let mut agenda = Agenda::default();
     for (user, client) in scenario.users().enumerate() {
@@ -285,7 +287,7 @@ fn expected_goals(
     scenario: &Scenario,
     user: usize,
     client: &ClientPlan,
-) -> Vec<(crate::scenario::GoalPlan, crate::scenario::Expect)> {
+) -> Vec<(crate::scenario::GoalPlan, Expect)> {
     let changes = |here: bool, path: &FilePath| {
         scenario.incidents.iter().any(|incident| {
             let ours = incident.who.0 as usize == user + 1;
@@ -297,7 +299,15 @@ fn expected_goals(
         })
     };
     let goals = client.goals.iter().enumerate();
+    let undecided = scenario.decides_after >= scenario.server.limits.limits().decision_timeout;
+    let expect = |index| match client.expect(index, changes) {
+        expect if !undecided => expect,
+        Expect::Success => Expect::Failure(vec![ErrorCode::TimedOut]),
+        Expect::Failure(codes) | Expect::Either(codes) => {
+            Expect::Failure([&codes[..], &[ErrorCode::TimedOut]].concat())
+        }
+    };
     goals
-        .map(|(index, plan)| (plan.clone(), client.expect(index, changes)))
+        .map(|(index, plan)| (plan.clone(), expect(index)))
         .collect()
 }

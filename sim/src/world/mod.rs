@@ -184,7 +184,8 @@ impl World {
         let up = self.down.iter().map(|(at, _)| *at).min();
         // The last thing to happen on the way to rest has no event.
         let step = self.gone_at.and(self.lab.next_time());
-        let acts = [incident, heal, up, self.agenda.next_time(), step];
+        let server = self.server.next_time();
+        let acts = [incident, heal, up, server, self.agenda.next_time(), step];
         // A nanosecond later it is too late.
         let rest = self.gone_at.map(|at| at + REST_MAX);
         let silence = Some(self.heard_at + SILENCE_MAX);
@@ -218,8 +219,19 @@ impl World {
             faults.heal();
         }
         self.incidents_due()?;
+        self.answers_due()?;
         while let Some(user) = self.agenda.pop_due(now) {
             self.act(user)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the server's application say what it had to think about.
+    fn answers_due(&mut self) -> Checked<()> {
+        let now = self.lab.now();
+        while self.server.next_time().is_some_and(|at| at <= now) {
+            let endpoint = self.lab.endpoint(SERVER);
+            self.server.answer_next(endpoint)?;
         }
         Ok(())
     }
@@ -262,7 +274,7 @@ impl World {
             return Err(format!("{host:?}: is down and has {event:?}"));
         };
         let Some(user) = host.0.checked_sub(1) else {
-            return self.server.on_event(shown, endpoint, event);
+            return self.server.on_event((now, shown), endpoint, event);
         };
         let of = &mut self.users[user];
         let desk = &mut Desk {
