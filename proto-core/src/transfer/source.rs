@@ -13,7 +13,7 @@ use super::codes::Fault;
 use super::delivery::Delivery;
 use super::{Context, Place};
 use crate::fault::{Fault as Planted, Faults};
-use crate::file::{BLOCK_SIZE, HashTree, Meta, PIECE_BLOCKS, Value};
+use crate::file::{BLOCK_SIZE, HashTree, Meta, PIECE_BLOCKS, Pool, Value};
 use crate::id::FileId;
 use crate::range_set::RangeSet;
 
@@ -166,7 +166,12 @@ impl Source {
 
     /// The sink wants bytes: to begin with, or once more. Whole blocks: what it makes the source remember is no more than
     /// a range for every second block that was sent.
-    pub(super) fn handle_want(&mut self, start: u64, end: u64) -> Result<(), Fault> {
+    pub(super) fn handle_want(
+        &mut self,
+        pool: &mut Pool,
+        start: u64,
+        end: u64,
+    ) -> Result<(), Fault> {
         let is_border = |at: u64| at.is_multiple_of(u64::from(BLOCK_SIZE)) || at == self.size();
         let whole = is_border(start) && is_border(end);
         if start > end || end > self.size() || !whole || self.meta.is_none() {
@@ -177,6 +182,8 @@ impl Source {
         if start < end {
             self.acked_bytes -= self.acked.remove(start..end);
             self.lost.insert(start..end);
+            // What came may be wrong because it is wrong in memory here.
+            self.held.forget(pool, start, end);
             self.needs_check();
         }
         Ok(())
