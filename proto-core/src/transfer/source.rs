@@ -6,6 +6,7 @@ mod ops;
 mod send;
 
 use alloc::collections::VecDeque;
+use core::ops::Range;
 
 use held::Held;
 
@@ -57,6 +58,8 @@ pub(super) struct Source {
     /// Bytes to send again.
     lost: RangeSet,
     acked: RangeSet,
+    /// What the sink wanted once more: what becomes of packets from before says nothing of it.
+    wanted_again: RangeSet,
     acked_bytes: u64,
     /// The most that `acked_bytes` ever was: progress does not go backwards.
     acked_most: u64,
@@ -104,6 +107,7 @@ impl Source {
             next_send: 0,
             lost: RangeSet::new(),
             acked: RangeSet::new(),
+            wanted_again: RangeSet::new(),
             acked_bytes: 0,
             acked_most: 0,
             resent: 0,
@@ -182,6 +186,7 @@ impl Source {
         if start < end {
             self.acked_bytes -= self.acked.remove(start..end);
             self.lost.insert(start..end);
+            self.wanted_again.insert(start..end);
             // What came may be wrong because it is wrong in memory here.
             self.held.forget(pool, start, end);
             self.needs_check();
@@ -189,11 +194,17 @@ impl Source {
         Ok(())
     }
 
+    /// Whether these bytes were sent before the sink wanted them `again`.
+    fn is_stale(&self, again: bool, range: &Range<u64>) -> bool {
+        !again && self.wanted_again.intersects(range.clone())
+    }
+
     /// Nothing more is read or sent; the file is closed.
     pub(super) fn close(&mut self, cx: &mut Context<'_>) {
         self.closing = true;
         self.held.clear(cx.pool);
         self.lost.clear();
+        self.wanted_again.clear();
         self.pieces.clear();
         if self.faults.strikes(Planted::SourceFileLeftOpen) {
             self.file = None;

@@ -44,6 +44,13 @@ impl Files {
         self.own.entry(place).or_default().push(content);
     }
 
+    /// Files of `host` that changed by themselves. Nobody synced that, so that a power loss may leave any part of it.
+    pub(super) fn changed(&self, host: HostId) -> Vec<Where> {
+        let changed = self.own.iter().filter(|(_, own)| own.len() > 1);
+        let places = changed.map(|(place, _)| place);
+        places.filter(|place| place.0 == host).cloned().collect()
+    }
+
     /// A transfer may bring what is at `from` to the place `to`; `durable` says whether it does so that a power loss
     /// finds it whole.
     pub(super) fn expect_copy(&mut self, from: Where, to: Where, durable: bool) {

@@ -200,7 +200,7 @@ proptest! {
         ],
         ops in prop::collection::vec(op(), 0..60),
     ) {
-        let (mut sink, mut model) = (Pieces::new(size), Model::new(size));
+        let (mut sink, mut model) = (Pieces::new(size, Faults::default()), Model::new(size));
         for op in &ops {
             if model.apply(&mut sink, op).is_err() {
                 return Ok(());
