@@ -19,7 +19,7 @@ pub const ROOT: RootId = RootId(0);
 pub struct Side {
     /// The endpoint itself.
     pub endpoint: Endpoint,
-    /// Where the other end sees it.
+    /// Where the other end sees it. What goes to another address is lost; see [`Pair::readdress`].
     pub address: SocketAddr,
     /// Events that it told, in order.
     pub events: VecDeque<Event>,
@@ -27,6 +27,8 @@ pub struct Side {
     pub disk: Disk,
     /// Every datagram that it sent, with its time.
     pub sent: Vec<(Instant, Vec<u8>)>,
+    /// Where each of them went.
+    pub destinations: Vec<SocketAddr>,
     /// Every file operation that it asked for, in order.
     pub ops: Vec<Asked>,
 }
@@ -83,8 +85,17 @@ pub struct Pair {
     pub tamper: Tamper,
     /// Whether both endpoints' state is checked after each step.
     pub audits: bool,
-    wire: BTreeMap<(Instant, u64), (bool, Vec<u8>)>,
+    wire: BTreeMap<(Instant, u64), OnTheWay>,
     count: u64,
+}
+
+/// A datagram between the two.
+#[derive(Debug)]
+struct OnTheWay {
+    from_client: bool,
+    source: SocketAddr,
+    destination: SocketAddr,
+    bytes: Vec<u8>,
 }
 
 impl Side {
@@ -97,11 +108,12 @@ impl Side {
             events: VecDeque::new(),
             disk,
             sent: Vec::new(),
+            destinations: Vec::new(),
             ops: Vec::new(),
         }
     }
 
-    fn poll(&mut self, now: Instant) -> Vec<Vec<u8>> {
+    fn poll(&mut self, now: Instant) -> Vec<(SocketAddr, Vec<u8>)> {
         let mut out = vec![0; 1 << 16];
         let mut datagrams = Vec::new();
         while let Some(batch) =
@@ -110,7 +122,8 @@ impl Side {
         {
             for datagram in out[..batch.len].chunks(batch.segment_size) {
                 self.sent.push((now, datagram.to_vec()));
-                datagrams.push(datagram.to_vec());
+                self.destinations.push(batch.destination);
+                datagrams.push((batch.destination, datagram.to_vec()));
             }
         }
         while let Some(op) = self.endpoint.poll_file_op() {
@@ -161,11 +174,17 @@ impl Pair {
                 false => (&mut self.server, &mut self.from_server),
             };
             let sent = side.sent.len();
-            for (n, datagram) in (sent..).zip(side.poll(self.now)) {
-                if filter(n, &datagram) {
+            for (n, (destination, bytes)) in (sent..).zip(side.poll(self.now)) {
+                if filter(n, &bytes) {
                     self.count += 1;
+                    let datagram = OnTheWay {
+                        from_client: is_client,
+                        source: side.address,
+                        destination,
+                        bytes,
+                    };
                     self.wire
-                        .insert((self.now + self.delay, self.count), (is_client, datagram));
+                        .insert((self.now + self.delay, self.count), datagram);
                 }
             }
         }
@@ -198,18 +217,21 @@ impl Pair {
         );
         self.now = next;
         if self.wire.keys().next().is_some_and(|(at, _)| *at == next)
-            && let Some((_, (from_client, mut bytes))) = self.wire.pop_first()
+            && let Some((_, mut datagram)) = self.wire.pop_first()
         {
-            let (to, from) = match from_client {
-                true => (&mut self.server, self.client.address),
-                false => (&mut self.client, self.server.address),
+            let to = match datagram.from_client {
+                true => &mut self.server,
+                false => &mut self.client,
             };
             let meta = DatagramMeta {
-                source: from,
+                source: datagram.source,
                 local: None,
             };
-            (self.tamper)(&mut to.endpoint, self.now, meta, &bytes);
-            to.endpoint.handle_datagram(self.now, meta, &mut bytes);
+            if datagram.destination == to.address {
+                (self.tamper)(&mut to.endpoint, self.now, meta, &datagram.bytes);
+                to.endpoint
+                    .handle_datagram(self.now, meta, &mut datagram.bytes);
+            }
         } else {
             self.tick();
         }
@@ -238,6 +260,13 @@ impl Pair {
             }
             side.endpoint.handle_timeout(self.now);
         }
+    }
+
+    /// From now on the server sees the client at another address, and nothing reaches it at the old one: what a NAT does that
+    /// forgets, or a client that changes its network.
+    pub fn readdress(&mut self, address: SocketAddr) {
+        self.flush();
+        self.client.address = address;
     }
 
     /// Both clocks jump forward; what is on the way arrives as much later.

@@ -77,6 +77,7 @@ pub(crate) fn from_close(cause: CloseCause) -> Error {
     };
     match cause {
         CloseCause::TimedOut => interrupted("the other side went silent"),
+        CloseCause::Reset => interrupted("the server was restarted"),
         CloseCause::Peer(CloseCode::ShuttingDown) => interrupted("the server is shutting down"),
         CloseCause::Here(CloseCode::NoError) => interrupted("the session was closed here"),
         CloseCause::HandshakeTimedOut => Error::new(

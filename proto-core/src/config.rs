@@ -6,6 +6,7 @@ use crate::crypto::Provider;
 use crate::fault::{FaultHook, Faults};
 use crate::limits::Limits;
 use crate::time::Duration;
+use zeroize::Zeroize as _;
 
 /// Settings of an endpoint, the same for all of its sessions.
 #[derive(Clone, Debug)]
@@ -22,10 +23,42 @@ pub struct Config {
     pub receive_buffer: u64,
     /// Which congestion controller new sessions get.
     pub congestion: CongestionControl,
+    /// A server's secret that outlasts restarts. With it, a server that was restarted tells clients of sessions from before
+    /// that they are over (RFC 9000 §10.3); without, they find out by the idle time-out.
+    pub host_secret: Option<HostSecret>,
     /// Numbers that bound the endpoint.
     pub limits: Limits,
     /// Faults that strike inside the core, for tests; none by default.
     pub faults: Option<Arc<dyn FaultHook>>,
+}
+
+/// A secret of a host that stays the same when the server is restarted, and that nobody else knows.
+#[derive(Clone)]
+pub struct HostSecret([u8; 32]);
+
+impl HostSecret {
+    /// Follows from whatever the host keeps secret anyway, such as its private key; tells nothing of it.
+    #[must_use]
+    pub fn derive(from: &[u8]) -> Self {
+        Self(blake3::derive_key("dhow 2026 host secret", from))
+    }
+
+    /// A key of its own for each purpose.
+    pub(crate) fn key(&self, purpose: &str) -> [u8; 32] {
+        blake3::derive_key(purpose, &self.0)
+    }
+}
+
+impl Drop for HostSecret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl core::fmt::Debug for HostSecret {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("HostSecret")
+    }
 }
 
 /// The congestion controllers to choose from.
@@ -48,6 +81,7 @@ impl Config {
             datagram_size: 1_200,
             receive_buffer: 0,
             congestion: CongestionControl::default(),
+            host_secret: None,
             limits: Limits::default(),
             faults: None,
         }

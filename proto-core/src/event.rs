@@ -145,6 +145,8 @@ pub enum CloseCause {
     Peer(CloseCode),
     /// Nothing was heard for the idle time-out.
     TimedOut,
+    /// The server has forgotten the session: it was restarted (RFC 9000 §10.3).
+    Reset,
     /// The handshake was not finished in time: nobody answered, or not to the end.
     HandshakeTimedOut,
 }

@@ -27,7 +27,7 @@ mod transfer;
 pub mod wire;
 
 pub use audit::Breach;
-pub use config::{Config, CongestionControl};
+pub use config::{Config, CongestionControl, HostSecret};
 pub use endpoint::{
     Admission, ConnectError, DatagramMeta, DropReason, Endpoint, PeerStats, Reason, StaleId,
     StartError, Transmit,

@@ -62,8 +62,9 @@ impl Default for Limits {
 const SESSION: u64 = 16 << 10;
 /// Bytes that recovery remembers of a sent packet and its frames (M5).
 const PACKET: u64 = 64;
-/// Bytes of a transfer without its blocks and page.
-const TRANSFER: u64 = 4 << 10;
+/// Bytes of a transfer without its blocks and page: of its state, and of the ranges that the peer asked for again or
+/// keeps from being settled, beyond those of packets in flight.
+const TRANSFER: u64 = (4 << 10) + (32 << 10);
 
 impl Limits {
     /// The most bytes that an endpoint with these limits can hold, term by term. What is allocated follows use and is far

@@ -4,6 +4,8 @@ pub(crate) mod crash;
 pub(crate) mod explore;
 pub(crate) mod links;
 pub(crate) mod mutants;
+pub(crate) mod plot;
 pub(crate) mod proxy;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod table;

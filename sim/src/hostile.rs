@@ -14,6 +14,8 @@ mod memory;
 mod plan;
 mod requests;
 mod rewrite;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -5,7 +5,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{crash, explore, links, mutants, proxy, replay, run};
+use commands::{crash, explore, links, mutants, plot, proxy, replay, run, table};
 
 /// Run dhow's protocol core in a simulated world: network, disks, users and clock from one seed.
 #[derive(Parser, Debug)]
@@ -23,6 +23,8 @@ enum Command {
     Crash(crash::Crash),
     Mutants(mutants::Mutants),
     Links(links::Links),
+    Plot(plot::Plot),
+    Table(table::Table),
     Proxy(Box<proxy::ProxyArguments>),
 }
 
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Crash(args) => crash::run(args),
         Command::Mutants(args) => mutants::run(args),
+        Command::Plot(args) => plot::run(args),
+        Command::Table(args) => table::run(args),
         Command::Links(args) => links::run(args),
         Command::Proxy(args) => proxy::run(args),
     };

@@ -112,6 +112,7 @@ fn lost_text(cause: &CloseCause) -> String {
         CloseCause::TimedOut => {
             "the server went silent: run the same command again to go on".into()
         }
+        CloseCause::Reset => "the server was restarted: run the same command again to go on".into(),
         CloseCause::HandshakeTimedOut => "the server did not finish the handshake in time".into(),
         CloseCause::Here(_) => "the session was closed here".into(),
         CloseCause::Peer(CloseCode::ShuttingDown) => {

@@ -46,6 +46,8 @@ pub enum Reason {
     Handshake,
     /// The application has not admitted the peer, or not decided about a request.
     Decision,
+    /// A path is to be challenged again, or given up.
+    PathValidation,
     /// Old keys are to be forgotten, or new ones due.
     KeyUpdate,
     /// A closing session is done with.
@@ -192,9 +194,11 @@ pub enum DropReason {
     NoRoom,
     /// The session is closing.
     Closing,
+    /// From an address that is not the server's (RFC 9000 §9).
+    WrongAddress,
 }
 
 impl DropReason {
     /// How many reasons there are.
-    pub const COUNT: usize = 10;
+    pub const COUNT: usize = 11;
 }

@@ -1,4 +1,4 @@
-//! Connection ids that look random and say where their session is: the slot, encrypted.
+//! Connection ids that look random and say where their session is: the slot, encrypted, and which of the session's ids it is.
 //!
 //! A received id leads to its session in O(1), without a table and without hashing (T1). The cipher only hides the
 //! numbers from observers; nothing is authenticated by it.
@@ -7,8 +7,8 @@ use crate::rng::Rng;
 use crate::slab::Key;
 use crate::wire::ConnectionId;
 
-/// Bits of a slot's generation that an id carries.
-const GENERATION: u32 = 0x00ff_ffff;
+/// Slots that ids can tell apart.
+pub(crate) const SLOTS_MAX: u32 = 1 << 24;
 /// Rounds of Speck64/128 (Beaulieu et al., "The SIMON and SPECK families", 2013).
 const ROUNDS: usize = 27;
 
@@ -22,13 +22,16 @@ pub(crate) struct IdCipher {
 pub(crate) struct Place {
     /// Slot of the session.
     pub(crate) index: u32,
-    generation: u32,
+    /// Low bits of the slot's generation.
+    generation: u16,
+    /// Which of the session's ids.
+    pub(crate) sequence: u16,
 }
 
 impl Place {
     /// Whether this is where `key` is.
     pub(crate) fn is(self, key: Key) -> bool {
-        self.index == key.index && self.generation == key.generation & GENERATION
+        self.index == key.index && self.generation == key.generation as u16
     }
 }
 
@@ -51,9 +54,10 @@ impl IdCipher {
         Self { keys }
     }
 
-    /// The id of the session at `key`. Slots are below 2^32.
-    pub(crate) fn issue(&self, key: Key) -> ConnectionId {
-        let (mut x, mut y) = (key.generation & GENERATION, key.index);
+    /// An id of the session at `key`, whose slot is below [`SLOTS_MAX`].
+    pub(crate) fn issue(&self, key: Key, sequence: u16) -> ConnectionId {
+        let low = key.generation << 16 | u32::from(sequence);
+        let (mut x, mut y) = (key.index, low);
         for &k in &self.keys {
             (x, y) = mix(x, y, k);
         }
@@ -72,9 +76,10 @@ impl IdCipher {
             y = (y ^ x).rotate_right(3);
             x = (x ^ k).wrapping_sub(y).rotate_left(8);
         }
-        (x & !GENERATION == 0).then_some(Place {
-            index: y,
-            generation: x,
+        (x < SLOTS_MAX).then_some(Place {
+            index: x,
+            generation: (y >> 16) as u16,
+            sequence: y as u16,
         })
     }
 }
@@ -116,11 +121,12 @@ mod tests {
     #[test]
     fn ids_lead_back_to_their_slot_and_no_other() {
         let cipher = IdCipher::with_key(*b"0123456789abcdef");
-        for index in [0, 1, 2, 1000, u32::MAX] {
-            for generation in [0, 1, GENERATION, GENERATION + 5] {
+        for index in [0, 1, 2, 1000, SLOTS_MAX - 1] {
+            for (generation, sequence) in [(0, 0), (1, 3), (0xffff, 0xffff), (0x1_0005, 1)] {
                 let key = Key { index, generation };
-                let place = cipher.find(cipher.issue(key)).unwrap();
+                let place = cipher.find(cipher.issue(key, sequence)).unwrap();
                 assert!(place.is(key));
+                assert_eq!(place.sequence, sequence);
                 assert!(!place.is(Key {
                     index,
                     generation: generation + 1
@@ -141,23 +147,24 @@ mod tests {
         #[test]
         fn ids_and_slots_are_one_to_one(
             key: [u8; 16],
-            slots in prop::collection::btree_set((any::<u32>(), 0..=GENERATION), 2..20),
+            slots in prop::collection::btree_set((0..SLOTS_MAX, any::<u16>(), any::<u16>()), 2..20),
             strangers in prop::collection::vec(any::<[u8; 8]>(), 0..300),
         ) {
             let cipher = IdCipher::with_key(key);
             let mut issued = Vec::new();
-            for (index, generation) in slots {
-                let key = Key { index, generation };
-                let id = cipher.issue(key);
+            for (index, generation, sequence) in slots {
+                let key = Key { index, generation: generation.into() };
+                let id = cipher.issue(key, sequence);
                 let place = cipher.find(id);
-                prop_assert_eq!(place, Some(Place { index, generation }));
+                prop_assert_eq!(place, Some(Place { index, generation, sequence }));
                 prop_assert!(place.is_some_and(|place| place.is(key)));
                 prop_assert!(!issued.contains(&id), "two slots of one id");
                 issued.push(id);
             }
             for id in strangers.into_iter().map(ConnectionId) {
-                if let Some(Place { index, generation }) = cipher.find(id) {
-                    prop_assert_eq!(cipher.issue(Key { index, generation }), id);
+                if let Some(Place { index, generation, sequence }) = cipher.find(id) {
+                    let key = Key { index, generation: generation.into() };
+                    prop_assert_eq!(cipher.issue(key, sequence), id);
                 }
             }
         }

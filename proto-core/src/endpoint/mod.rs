@@ -4,7 +4,9 @@ mod api;
 mod audit;
 mod deadlines;
 mod id_cipher;
+mod leap;
 mod queue;
+mod reset;
 mod route;
 mod shared;
 mod stateless;
@@ -27,14 +29,14 @@ use crate::fault::Fault;
 use crate::file::{FileDone, FileOp};
 use crate::id::{OpId, PeerId, TransferId};
 use crate::peer::{Opening, Peer};
-use crate::rng::{Rng, Stream};
 use crate::slab::{Key, Slab};
 use crate::time::Instant;
 use crate::transfer::{Decision, OpTag, Request};
 use crate::wire::{CloseCode, ConnectionId};
 use deadlines::Deadlines;
-use id_cipher::IdCipher;
+use id_cipher::SLOTS_MAX;
 use queue::Queue;
+use reset::Resets;
 use stateless::Answers;
 
 /// One socket: client and server role, every peer, every transfer.
@@ -61,12 +63,14 @@ pub struct Endpoint {
     /// The latest time told.
     now: Instant,
     shared: Shared,
-    ids: IdCipher,
     peers: Slab<Peer>,
     /// Servers' sessions by the client's address and first destination id, until they are forgotten: a first packet
     /// that comes twice must not open a second session.
     originals: BTreeMap<(SocketAddr, ConnectionId), Key>,
     half_open: BTreeSet<Key>,
+    /// Sessions that this end opened, by the server's address.
+    servers: BTreeSet<(SocketAddr, Key)>,
+    resets: Resets,
     loans: Slab<Loan>,
     answers: Answers,
     deadlines: Deadlines,
@@ -96,14 +100,14 @@ impl Endpoint {
     /// others.
     #[must_use]
     pub fn new(config: Arc<Config>, seed: [u8; 32], now: Instant) -> Self {
-        let mut secrets = Rng::new(seed, Stream::Secret);
         Self {
             now,
-            ids: IdCipher::new(&mut secrets),
             shared: Shared::new(config, seed),
             peers: Slab::default(),
             originals: BTreeMap::new(),
             half_open: BTreeSet::new(),
+            servers: BTreeSet::new(),
+            resets: Resets::default(),
             loans: Slab::default(),
             answers: Answers::default(),
             deadlines: Deadlines::default(),
@@ -156,20 +160,22 @@ impl Endpoint {
     /// When there are as many sessions as there may be, or the provider cannot make one.
     pub fn connect(&mut self, now: Instant, address: SocketAddr) -> Result<PeerId, ConnectError> {
         let now = self.advance(now);
-        if self.peers.len() >= self.shared.config.limits.sessions as usize {
+        if self.is_full() {
             return Err(ConnectError::TooMany);
         }
+        let key = self.peers.next_key();
         let opening = Opening {
             direction: Direction::Client,
             remote: address,
             local: None,
             original: ConnectionId(self.shared.rng.next_u64().to_be_bytes()),
-            id: self.ids.issue(self.peers.next_key()),
+            key,
             remote_id: None,
         };
         let key = self
             .peers
             .insert(Peer::new(now, &mut self.shared, opening)?);
+        self.servers.insert((address, key));
         self.settle(key);
         Ok(PeerId(key))
     }
@@ -238,6 +244,17 @@ impl Endpoint {
     /// When the session is gone.
     pub fn close(&mut self, now: Instant, peer: PeerId, code: CloseCode) -> Result<(), StaleId> {
         self.with_peer(now, peer, |peer, now, shared| peer.close(now, shared, code))
+    }
+
+    /// This end's address has changed, or may have: the socket was bound anew, the network is another one. A client goes on
+    /// with an id that was not seen on the old path and with fresh estimates of the path, and lets the server know at once;
+    /// without this call, the server hears of a new address with the client's next packet. Nothing happens to sessions that
+    /// the other end opened: a server's address does not change.
+    ///
+    /// # Errors
+    /// When the session is gone.
+    pub fn rebind(&mut self, now: Instant, peer: PeerId) -> Result<(), StaleId> {
+        self.with_peer(now, peer, |peer, now, _| peer.rebind(now))
     }
 
     /// The next batch for the socket: at most `segments_max` datagrams for one address, written to the front of `out`, which
@@ -332,9 +349,9 @@ impl Endpoint {
         &self.shared.drops
     }
 
-    fn advance(&mut self, now: Instant) -> Instant {
-        self.now = self.now.max(now);
-        self.now
+    /// Whether there are as many sessions as there may be.
+    fn is_full(&self) -> bool {
+        self.peers.len() >= self.shared.config.limits.sessions.min(SLOTS_MAX) as usize
     }
 
     fn with_peer<T>(
@@ -374,9 +391,10 @@ impl Endpoint {
             self.half_open.remove(&key);
         }
         if peer.is_done() {
-            let original = (peer.address(), peer.original_id());
-            if peer.direction() == Direction::Server {
-                self.originals.remove(&original);
+            let original = (peer.first_address(), peer.original_id());
+            match peer.direction() {
+                Direction::Server => drop(self.originals.remove(&original)),
+                Direction::Client => drop(self.servers.remove(&(original.0, key))),
             }
             self.half_open.remove(&key);
             self.peers.remove(key);

@@ -4,7 +4,7 @@ use super::stateless::{ANSWER_MAX, Answer};
 use super::{DatagramMeta, DropReason, Endpoint};
 use crate::crypto::Direction;
 use crate::fault::Fault;
-use crate::peer::{Opening, Peer};
+use crate::peer::{Arrival, Opening, Peer};
 use crate::slab::Key;
 use crate::time::Instant;
 use crate::wire::{PacketKind, PartialHeader, write_version_answer};
@@ -28,7 +28,12 @@ impl Endpoint {
         while !rest.is_empty() {
             let header = match PartialHeader::decode(rest) {
                 Ok(header) => header,
-                Err(_) => return self.shared.drop_packet(DropReason::Malformed),
+                Err(_) => {
+                    if destination.is_none() {
+                        self.take_reset(now, meta.source, rest);
+                    }
+                    return self.shared.drop_packet(DropReason::Malformed);
+                }
             };
             match header.kind {
                 PacketKind::Initial | PacketKind::Handshake | PacketKind::Short => {}
@@ -42,12 +47,23 @@ impl Endpoint {
             if *destination.get_or_insert(header.destination) != header.destination {
                 return self.shared.drop_packet(DropReason::UnknownSession);
             }
+            if first && header.kind == PacketKind::Short && self.route(&meta, &header).is_none() {
+                if !self.take_reset(now, meta.source, rest) {
+                    self.answer_reset(now, &meta, header.destination, size);
+                }
+                return self.shared.drop_packet(DropReason::UnknownSession);
+            }
             let (packet, next) = rest.split_at_mut(header.end);
             let handled = match self.route(&meta, &header) {
                 Some(key) => {
-                    let bytes = if counted { 0 } else { size };
+                    let arrival = Arrival {
+                        source: meta.source,
+                        local: meta.local,
+                        size,
+                        counted,
+                    };
                     counted = true;
-                    self.deliver(now, key, &header, packet, (size, bytes))
+                    self.deliver(now, key, &header, packet, &arrival)
                 }
                 None if !first => Err(DropReason::UnknownSession),
                 None => self
@@ -85,8 +101,10 @@ impl Endpoint {
         {
             return Some(key);
         }
-        let place = self.ids.find(header.destination)?;
-        self.peers.key_at(place.index).filter(|key| place.is(*key))
+        let place = self.shared.ids.find(header.destination)?;
+        let key = self.peers.key_at(place.index)?;
+        let peer = self.peers.get(key)?;
+        (place.is(key) && peer.has_id(place.sequence)).then_some(key)
     }
 
     fn deliver(
@@ -95,20 +113,20 @@ impl Endpoint {
         key: Key,
         header: &PartialHeader,
         packet: &mut [u8],
-        (datagram, counted): (usize, usize),
+        arrival: &Arrival,
     ) -> Result<(), DropReason> {
         let Some(peer) = self.peers.get_mut(key) else {
             return Err(DropReason::UnknownSession);
         };
-        peer.on_datagram(counted);
+        peer.on_datagram(arrival);
         // RFC 9000 §14.1: of a client's, each datagram with an Initial packet is large.
         if header.kind == PacketKind::Initial
-            && datagram < INITIAL_MIN
+            && arrival.size < INITIAL_MIN
             && peer.direction() == Direction::Server
         {
             return Err(DropReason::SmallInitial);
         }
-        let result = peer.handle_packet(now, &mut self.shared, header, packet);
+        let result = peer.handle_packet(now, &mut self.shared, header, packet, arrival);
         self.settle(key);
         result
     }
@@ -129,7 +147,7 @@ impl Endpoint {
         };
         if !self.shared.config.accept
             || self.half_open.len() >= limits.half_open as usize
-            || self.peers.len() >= limits.sessions as usize
+            || self.is_full()
         {
             return Err(DropReason::NotAccepting);
         }
@@ -141,13 +159,19 @@ impl Endpoint {
             remote: meta.source,
             local: meta.local,
             original: header.destination,
-            id: self.ids.issue(self.peers.next_key()),
+            key: self.peers.next_key(),
             remote_id: Some(source_id),
         };
         let mut peer =
             Peer::new(now, &mut self.shared, opening).map_err(|_| DropReason::NotAccepting)?;
-        peer.on_datagram(size);
-        peer.handle_packet(now, &mut self.shared, header, packet)?;
+        let arrival = Arrival {
+            source: meta.source,
+            local: meta.local,
+            size,
+            counted: false,
+        };
+        peer.on_datagram(&arrival);
+        peer.handle_packet(now, &mut self.shared, header, packet, &arrival)?;
         let key = self.peers.insert(peer);
         self.originals
             .insert((meta.source, header.destination), key);

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 
 use crate::config::Config;
 use crate::endpoint::DropReason;
+use crate::endpoint::id_cipher::IdCipher;
+use crate::endpoint::reset::ResetKey;
 use crate::fault::Faults;
 use crate::file::Pool;
 use crate::peer::SentFrame;
@@ -18,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) pool: Pool,
     pub(crate) rng: Rng,
+    pub(crate) ids: IdCipher,
+    pub(crate) resets: ResetKey,
     pub(crate) drops: [u64; DropReason::COUNT],
     pub(crate) faults: Faults,
     next_file: u64,
@@ -30,9 +34,14 @@ impl Shared {
         let pool = Pool::new(config.limits.sink_blocks, config.limits.source_blocks)
             .with_faults(config.faults());
         let faults = config.faults();
+        let mut secrets = Rng::new(seed, Stream::Secret);
+        let ids = IdCipher::new(&mut secrets);
+        let resets = ResetKey::new(config.host_secret.as_ref(), &mut secrets);
         Self {
             config,
             pool,
+            ids,
+            resets,
             rng: Rng::new(seed, Stream::Wire),
             drops: [0; DropReason::COUNT],
             faults,

@@ -74,6 +74,8 @@ pub(crate) struct Pool {
     made: u32,
     sink: Share,
     source: Share,
+    /// The latest source that looked for memory found too little.
+    source_wanted: bool,
     faults: Faults,
 }
 
@@ -98,6 +100,7 @@ impl Pool {
             made: 0,
             sink: share(sink.max(SINK_MIN)),
             source: share(source.max(SOURCE_MIN)),
+            source_wanted: false,
             faults: Faults::default(),
         }
     }
@@ -129,6 +132,22 @@ impl Pool {
     pub(crate) fn release(&mut self, what: Use, blocks: u32) {
         let share = self.share(what);
         share.reserved = share.reserved.saturating_sub(blocks);
+    }
+
+    /// As [`reserve`](Self::reserve), for a source: nothing, unless it is `least` blocks or more.
+    pub(crate) fn reserve_source(&mut self, least: u32, wanted: u32) -> Option<u32> {
+        let reserved = self.reserve(Use::Source, wanted);
+        self.source_wanted = reserved < least;
+        if self.source_wanted {
+            self.release(Use::Source, reserved);
+        }
+        (!self.source_wanted).then_some(reserved)
+    }
+
+    /// Whether a source waits for memory: those that have no use for theirs should give it back.
+    #[must_use]
+    pub(crate) fn is_source_wanted(&self) -> bool {
+        self.source_wanted
     }
 
     /// Promises that are left.

@@ -4,6 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 
 use super::crypto_stream::MAX_GAPS;
+use super::frames::CHALLENGES_MAX;
+use super::ids::RETIRING_MAX;
 use super::key_phase::SEAL_LIMIT;
 use super::{Peer, SentFrame, State};
 use crate::audit::{Breach, check, rule};
@@ -35,6 +37,7 @@ impl Peer {
                 format!("{excess} bytes too many went to {}", self.path.remote)
             })?;
         }
+        self.audit_paths()?;
         check(self.keys.sealed() <= SEAL_LIMIT, rule::KEYS, || {
             format!("{} packets sealed", self.keys.sealed())
         })?;
@@ -46,6 +49,30 @@ impl Peer {
         } else {
             self.audit_ended()
         }
+    }
+
+    /// Unproven addresses get what they may (T2), answers are few (T7), and every path has an id that may be used (T1).
+    fn audit_paths(&self) -> Result<(), Breach> {
+        for path in [Some(&self.path), self.previous.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let excess = path.excess();
+            check(
+                path.is_validated() || excess == 0,
+                rule::AMPLIFICATION,
+                || format!("{excess} bytes too many went to {}", path.remote),
+            )?;
+        }
+        let proven = self.previous.is_none_or(|path| path.is_validated());
+        check(proven, rule::AMPLIFICATION, || {
+            "there is no way back to an address that was not proven".into()
+        })?;
+        let waiting = (self.challenges.len(), self.destinations.retiring());
+        let within = waiting.0 <= CHALLENGES_MAX && waiting.1 <= RETIRING_MAX;
+        check(within, rule::QUEUES, || {
+            format!("{waiting:?} answers and retirements wait")
+        })
     }
 
     fn audit_received(&self, limits: &Limits) -> Result<(), Breach> {
@@ -76,7 +103,12 @@ impl Peer {
                 crypto[level as usize].insert(start..start + u64::from(len));
             }
             SentFrame::Transfer { key, item } => transfers.entry(key).or_default().add(item),
-            SentFrame::Ack { .. } | SentFrame::Ping | SentFrame::HandshakeDone => {}
+            SentFrame::Ack { .. }
+            | SentFrame::Ping
+            | SentFrame::HandshakeDone
+            | SentFrame::Path
+            | SentFrame::NewId { .. }
+            | SentFrame::RetireId { .. } => {}
         });
         for (space, flying) in self.spaces.iter().zip(&crypto) {
             let missing = space
@@ -104,7 +136,8 @@ impl Peer {
             .filter(|space| !space.discarded && !space.ack_now);
         let acks = waiting.filter_map(|space| space.received.ack_deadline());
         let decisions = self.transfers.decisions();
-        let parts = [Some(idle), alive, recovery, self.keys.deadline()];
+        let path = self.path_deadline();
+        let parts = [Some(idle), alive, recovery, self.keys.deadline(), path];
         let first = parts
             .into_iter()
             .flatten()

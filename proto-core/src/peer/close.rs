@@ -79,6 +79,16 @@ impl Peer {
         }
     }
 
+    /// The token of the id that this client sends to.
+    pub(crate) fn reset_token(&self) -> Option<[u8; 16]> {
+        self.path.destination.token.filter(|_| self.state.is_live())
+    }
+
+    /// The server does not know the session any more.
+    pub(crate) fn reset(&mut self, now: Instant, shared: &mut Shared) {
+        self.end(now, shared, CloseCause::Reset);
+    }
+
     /// The peer has not heard CLOSE yet: it is said again, to the 1st, 2nd, 4th, 8th, … packet that arrives.
     pub(super) fn on_packet_while_closing(&mut self) {
         if let State::Closing {

@@ -1,19 +1,25 @@
 //! Acting on the frames of an opened packet.
 
+use super::ids::{Destination, Destinations, Issued};
 use super::packet_writer::{MAX_FRAMES, SentFrame};
-use super::{Peer, Space};
+use super::{Arrival, Peer, Space};
 use crate::crypto::{Direction, Level};
 use crate::endpoint::Shared;
 use crate::event::CloseCause;
-use crate::recovery::{Fate, OnTimeout};
+use crate::recovery::{Fate, OnTimeout, Recovery};
 use crate::time::Instant;
 use crate::transfer::{Context, Taken, Transfers};
 use crate::wire::{Ack, CloseCode, Frame};
+
+/// Challenges that wait for their answer at most; beyond, the oldest is dropped (T7, M6).
+pub(super) const CHALLENGES_MAX: usize = 64;
 
 /// What became of a packet's frames.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Handled {
     pub(super) ack_eliciting: bool,
+    /// There were probing frames only (RFC 9000 §9.1).
+    pub(super) is_probing: bool,
     /// All frames were taken. Otherwise the packet is not acknowledged, and what it held comes again.
     pub(super) all: bool,
 }
@@ -25,9 +31,11 @@ impl Peer {
         shared: &mut Shared,
         level: Level,
         mut payload: &[u8],
+        arrival: &Arrival,
     ) -> Result<Handled, CloseCode> {
         let mut handled = Handled {
             ack_eliciting: false,
+            is_probing: true,
             all: true,
         };
         let mut count = 0;
@@ -41,7 +49,11 @@ impl Peer {
                 return Err(CloseCode::ProtocolViolation);
             }
             handled.ack_eliciting |= frame.is_ack_eliciting();
-            handled.all &= self.handle_frame(now, shared, level, &frame)?;
+            handled.is_probing &= frame.is_probing();
+            handled.all &= match frame {
+                Frame::PathChallenge { data } => self.on_path_challenge(arrival, data),
+                frame => self.handle_frame(now, shared, level, &frame)?,
+            };
             if !self.state.is_live() {
                 break;
             }
@@ -71,6 +83,22 @@ impl Peer {
                 }
                 self.on_confirmed(now);
             }
+            Frame::NewConnectionId {
+                sequence,
+                retire_prior_to,
+                id,
+                token,
+            } => {
+                let new = Destination {
+                    sequence: *sequence,
+                    id: *id,
+                    token: Some(**token),
+                };
+                self.destinations.on_new(new, *retire_prior_to)?;
+                self.replace_retired_ids();
+            }
+            Frame::RetireConnectionId { sequence } => self.issued.on_retired(*sequence)?,
+            Frame::PathResponse { data } => self.on_path_response(now, shared, *data),
             Frame::Close { code, .. } => self.end(now, shared, CloseCause::Peer(*code)),
             transfer => {
                 let mut cx = shared.context(now, self.recovery.rtt().smoothed());
@@ -87,24 +115,11 @@ impl Peer {
         level: Level,
         ack: &Ack<'_>,
     ) -> Result<(), CloseCode> {
-        let Self {
-            recovery,
-            transfers,
-            spaces,
-            handshake_done_pending,
-            ..
-        } = self;
+        let (recovery, mut owners) = self.owners();
         let mut cx = shared.context(now, recovery.rtt().smoothed());
         let outcome = recovery
             .on_ack(now, level, ack, &mut |fate, frame| {
-                settle(
-                    &mut cx,
-                    transfers,
-                    spaces,
-                    handshake_done_pending,
-                    fate,
-                    frame,
-                );
+                owners.settle(&mut cx, fate, frame);
             })
             .map_err(|_| CloseCode::ProtocolViolation)?;
         if level == Level::Data
@@ -117,24 +132,11 @@ impl Peer {
 
     /// Time passed: packets may be lost, or a probe is due.
     pub(super) fn handle_recovery_timeout(&mut self, now: Instant, shared: &mut Shared) {
-        let Self {
-            recovery,
-            transfers,
-            spaces,
-            handshake_done_pending,
-            ..
-        } = self;
+        let (recovery, mut owners) = self.owners();
         let mut cx = shared.context(now, recovery.rtt().smoothed());
         loop {
             let outcome = recovery.on_timeout(now, &mut |fate, frame| {
-                settle(
-                    &mut cx,
-                    transfers,
-                    spaces,
-                    handshake_done_pending,
-                    fate,
-                    frame,
-                );
+                owners.settle(&mut cx, fate, frame);
             });
             match outcome {
                 OnTimeout::None => return,
@@ -146,59 +148,79 @@ impl Peer {
 
     /// Sends up to two packets that must be acknowledged, with the oldest unacknowledged data (RFC 9002 §6.2.4).
     pub(super) fn probe(&mut self, now: Instant, shared: &mut Shared, level: Level) {
-        let Self {
-            recovery,
-            transfers,
-            spaces,
-            handshake_done_pending,
-            ..
-        } = self;
-        spaces[level as usize].probes = 2;
+        let (recovery, mut owners) = self.owners();
+        owners.spaces[level as usize].probes = 2;
         if level == Level::Data {
             let mut cx = shared.context(now, recovery.rtt().smoothed());
             recovery.oldest(level, 2, &mut |frame| {
-                settle(
-                    &mut cx,
-                    transfers,
-                    spaces,
-                    handshake_done_pending,
-                    Fate::Lost,
-                    frame,
-                );
+                owners.settle(&mut cx, Fate::Lost, frame);
             });
         } else {
-            spaces[level as usize].crypto_out.resend_all();
+            owners.spaces[level as usize].crypto_out.resend_all();
         }
+    }
+
+    /// Owes the answer to a challenge, which goes to where it came from.
+    fn on_path_challenge(&mut self, arrival: &Arrival, data: [u8; 8]) -> bool {
+        if self.challenges.len() >= CHALLENGES_MAX {
+            self.challenges.pop_front();
+        }
+        self.challenges.push_back((arrival.source, data));
+        true
+    }
+
+    fn owners(&mut self) -> (&mut Recovery<SentFrame>, Owners<'_>) {
+        let owners = Owners {
+            transfers: &mut self.transfers,
+            spaces: &mut self.spaces,
+            handshake_done_pending: &mut self.handshake_done_pending,
+            issued: &mut self.issued,
+            destinations: &mut self.destinations,
+        };
+        (&mut self.recovery, owners)
     }
 }
 
-/// Tells the owner of a sent frame what became of it.
-fn settle(
-    cx: &mut Context<'_>,
-    transfers: &mut Transfers,
-    spaces: &mut [Space; 3],
-    handshake_done_pending: &mut bool,
-    fate: Fate,
-    frame: SentFrame,
-) {
-    match (frame, fate) {
-        (SentFrame::Ack { level, largest }, Fate::Acked) => {
-            spaces[level as usize].received.on_ack_acked(largest);
+/// Those who want to know what became of the frames that they sent.
+struct Owners<'a> {
+    transfers: &'a mut Transfers,
+    spaces: &'a mut [Space; 3],
+    handshake_done_pending: &'a mut bool,
+    issued: &'a mut Issued,
+    destinations: &'a mut Destinations,
+}
+
+impl Owners<'_> {
+    fn settle(&mut self, cx: &mut Context<'_>, fate: Fate, frame: SentFrame) {
+        match (frame, fate) {
+            (SentFrame::Ack { level, largest }, Fate::Acked) => {
+                self.spaces[level as usize].received.on_ack_acked(largest);
+            }
+            (SentFrame::Ack { .. } | SentFrame::Ping | SentFrame::Path, _)
+            | (
+                SentFrame::HandshakeDone | SentFrame::NewId { .. } | SentFrame::RetireId { .. },
+                Fate::Acked,
+            ) => {}
+            (SentFrame::HandshakeDone, Fate::Lost) => *self.handshake_done_pending = true,
+            (SentFrame::NewId { sequence }, Fate::Lost) => self.issued.set_owed(sequence, true),
+            (SentFrame::RetireId { sequence }, Fate::Lost) => {
+                self.destinations.owe_retirement(sequence);
+            }
+            (SentFrame::Crypto { level, offset, len }, Fate::Acked) => {
+                let crypto = &mut self.spaces[level as usize].crypto_out;
+                crypto.on_acked(u64::from(offset), u64::from(len));
+            }
+            (SentFrame::Crypto { level, offset, len }, Fate::Lost) => {
+                let crypto = &mut self.spaces[level as usize].crypto_out;
+                crypto.on_lost(u64::from(offset), u64::from(len));
+            }
+            (SentFrame::Transfer { key, item }, Fate::Acked) => {
+                self.transfers.handle_acked(cx, key, item);
+            }
+            (SentFrame::Transfer { key, item }, Fate::Lost) => {
+                self.transfers.handle_lost(cx, key, item);
+            }
         }
-        (SentFrame::Ack { .. } | SentFrame::Ping, _) | (SentFrame::HandshakeDone, Fate::Acked) => {}
-        (SentFrame::HandshakeDone, Fate::Lost) => *handshake_done_pending = true,
-        (SentFrame::Crypto { level, offset, len }, Fate::Acked) => {
-            spaces[level as usize]
-                .crypto_out
-                .on_acked(u64::from(offset), u64::from(len));
-        }
-        (SentFrame::Crypto { level, offset, len }, Fate::Lost) => {
-            spaces[level as usize]
-                .crypto_out
-                .on_lost(u64::from(offset), u64::from(len));
-        }
-        (SentFrame::Transfer { key, item }, Fate::Acked) => transfers.handle_acked(cx, key, item),
-        (SentFrame::Transfer { key, item }, Fate::Lost) => transfers.handle_lost(cx, key, item),
     }
 }
 

@@ -60,16 +60,27 @@ impl Peer {
         }
     }
 
+    /// Whether a challenge or a response is to be sent, which wait for nothing.
+    fn owes_path_frames(&self) -> bool {
+        self.path.owes_challenge() || !self.challenges.is_empty()
+    }
+
     /// Whether there is something to send at `level` now.
     pub(super) fn wants(&self, now: Instant, level: Level, gate: Gate) -> bool {
         let space = &self.spaces[level as usize];
         if space.discarded || level > self.write_level {
             return false;
         }
+        if level == Level::Data && self.state.is_established() && self.owes_path_frames() {
+            return true;
+        }
         let data = space.crypto_out.has_pending()
             || (level == Level::Data
                 && self.state.is_established()
-                && (self.handshake_done_pending || self.transfers.has_frames()));
+                && (self.handshake_done_pending
+                    || self.issued.owed().is_some()
+                    || self.destinations.owed().is_some()
+                    || self.transfers.has_frames()));
         space.probes > 0
             || space.ack_now
             || space.received.ack_due(now)

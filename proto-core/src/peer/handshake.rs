@@ -59,6 +59,7 @@ impl Peer {
         shared: &mut Shared,
     ) -> Result<(), CloseCode> {
         self.apply_params(shared)?;
+        self.issued.replenish();
         let server = self.direction == Direction::Server;
         let until = server.then(|| now + shared.config.limits.admission_timeout);
         self.state = State::Unadmitted { until };
@@ -69,6 +70,8 @@ impl Peer {
             self.handshake_done_pending = true;
             self.on_confirmed(now);
         }
+        // A client may have moved during the handshake.
+        self.challenge_paths(now, shared);
         Ok(())
     }
 
@@ -93,6 +96,11 @@ impl Peer {
         if params.source_id != self.ids.remote || params.original_id != original {
             return Err(CloseCode::TransportParameter);
         }
+        let server = self.direction == Direction::Server;
+        if server && params.reset_token.is_some() {
+            return Err(CloseCode::TransportParameter);
+        }
+        self.path.destination.token = params.reset_token;
         let theirs = Duration::from_millis(params.max_idle_timeout_ms);
         self.idle_timeout = self.idle_timeout.min(theirs);
         self.recovery

@@ -7,7 +7,9 @@ mod crypto_stream;
 mod frames;
 mod gate;
 mod handshake;
+mod ids;
 mod key_phase;
+mod migration;
 mod packet_writer;
 mod path;
 mod receive;
@@ -16,8 +18,10 @@ mod timers;
 mod transmit;
 
 pub(crate) use packet_writer::{PacketWriter, SentFrame};
+pub(crate) use path::Arrival;
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
@@ -26,11 +30,13 @@ use crate::endpoint::{PeerStats, Shared};
 use crate::event::CloseCause;
 use crate::fault::{Fault, Faults};
 use crate::recovery::{INITIAL_RTT, MAX_ACK_DELAY, Received, Recovery, Settings};
+use crate::slab::Key;
 use crate::time::{Duration, Instant};
 use crate::transfer::Transfers;
 use crate::wire::{ConnectionId, TransportParams};
 
 use crypto_stream::{CryptoReceive, CryptoSend};
+use ids::{Destination, Destinations, Issued};
 use key_phase::KeyPhase;
 use path::Path;
 use state::State;
@@ -49,7 +55,22 @@ pub(crate) struct Peer {
     direction: Direction,
     state: State,
     path: Path,
+    /// The last path that was proven, while the present one is not.
+    previous: Option<Path>,
+    /// The address that window, round trip and datagram size were measured for.
+    estimated_for: SocketAddr,
+    /// Where the session began.
+    first_address: SocketAddr,
+    /// The address of this end that the last packet came to (client).
+    came_to: Option<IpAddr>,
+    /// What PATH_RESPONSE is owed for, and where that came from; the oldest first.
+    challenges: VecDeque<(SocketAddr, [u8; 8])>,
+    /// UDP payload bytes of all paths.
+    bytes_sent: u64,
+    bytes_received: u64,
     ids: Ids,
+    issued: Issued,
+    destinations: Destinations,
     session: Box<dyn Session>,
     /// The highest level whose keys this end has: handshake bytes go out there.
     write_level: Level,
@@ -64,6 +85,8 @@ pub(crate) struct Peer {
     paced_until: Option<Instant>,
     last_heard: Instant,
     last_ping: Instant,
+    /// PINGs since the peer last sent something that asks for an acknowledgement.
+    quiet_pings: u32,
     idle_timeout: Duration,
     /// The handshake was complete once, so that the application hears of the session.
     announced: bool,
@@ -82,9 +105,11 @@ pub(crate) struct Peer {
     faults: Faults,
 }
 
-/// Connection ids of a session.
+/// Connection ids of the handshake.
 #[derive(Clone, Copy, Debug)]
 struct Ids {
+    /// The session's place, which all ids of this end's tell.
+    key: Key,
     /// Where the client's first packets went.
     original: ConnectionId,
     /// Ours: packets to us carry it.
@@ -127,7 +152,8 @@ impl Space {
         }
     }
 
-    /// Says what arrived, when that is owed.
+    /// Says what arrived, when that is owed; and again with each probe and keep-alive: where ACKs are lost, the peer
+    /// would otherwise hear only that this end is alive, and wait for its own ever longer probe time-out.
     fn write_ack(
         &mut self,
         now: Instant,
@@ -135,7 +161,7 @@ impl Space {
         faults: &Faults,
         writer: &mut PacketWriter<'_>,
     ) {
-        let due = self.ack_now || self.received.ack_due(now);
+        let due = self.ack_now || self.probes > 0 || self.received.ack_due(now);
         if (due || (self.received.ack_owed() && !faults.strikes(Fault::AckLate)))
             && let Some(largest) = self.received.largest()
         {
@@ -156,8 +182,8 @@ pub(crate) struct Opening {
     pub(crate) local: Option<IpAddr>,
     /// Where the client's first packets go.
     pub(crate) original: ConnectionId,
-    /// The id that this end issues.
-    pub(crate) id: ConnectionId,
+    /// Where the endpoint keeps the session: ids that this end issues say so.
+    pub(crate) key: Key,
     /// The id that the peer issued: a server knows it from the first packet.
     pub(crate) remote_id: Option<ConnectionId>,
 }
@@ -171,6 +197,11 @@ impl Peer {
     ) -> Result<Self, CryptoError> {
         let config = shared.config.clone();
         let is_server = opening.direction == Direction::Server;
+        let local = shared.ids.issue(opening.key, 0);
+        let remote = opening.remote_id.unwrap_or(opening.original);
+        let destination = Destination::first(remote);
+        let resets = &shared.resets;
+        let reset_token = (is_server && resets.lasts()).then(|| resets.token(local));
         let mut params = Vec::new();
         TransportParams {
             max_idle_timeout_ms: u64::try_from(config.idle_timeout.as_millis()).unwrap_or(u64::MAX),
@@ -178,7 +209,8 @@ impl Peer {
             max_ack_delay_us: MAX_ACK_DELAY.as_micros() as u64,
             receive_buffer: config.receive_buffer,
             original_id: is_server.then_some(opening.original),
-            source_id: opening.id,
+            reset_token,
+            source_id: local,
         }
         .encode(&mut params);
         let session = match opening.direction {
@@ -194,13 +226,24 @@ impl Peer {
                 opening.remote,
                 opening.local,
                 !is_server || shared.faults.strikes(Fault::AmplificationUnheeded),
+                destination,
             ),
+            previous: None,
+            estimated_for: opening.remote,
+            first_address: opening.remote,
+            came_to: None,
+            challenges: VecDeque::new(),
+            bytes_sent: 0,
+            bytes_received: 0,
             ids: Ids {
+                key: opening.key,
                 original: opening.original,
-                local: opening.id,
-                remote: opening.remote_id.unwrap_or(opening.original),
+                local,
+                remote,
                 remote_known: opening.remote_id.is_some(),
             },
+            issued: Issued::new(),
+            destinations: Destinations::new(remote),
             session,
             write_level: Level::Initial,
             spaces: Level::ALL.map(Space::new),
@@ -222,6 +265,7 @@ impl Peer {
             paced_until: None,
             last_heard: now,
             last_ping: now,
+            quiet_pings: 0,
             idle_timeout: config.idle_timeout.clamp(IDLE_MIN, IDLE_MAX),
             announced: false,
             datagram_size: DATAGRAM_BASE,
@@ -238,8 +282,14 @@ impl Peer {
         Ok(peer)
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.path.remote
+    /// Where the session began.
+    pub(crate) fn first_address(&self) -> SocketAddr {
+        self.first_address
+    }
+
+    /// Whether this end gave the peer an id of this number.
+    pub(crate) fn has_id(&self, sequence: u16) -> bool {
+        self.issued.was_given(sequence)
     }
 
     pub(crate) fn direction(&self) -> Direction {
@@ -268,15 +318,9 @@ impl Peer {
             && self.events.closed.is_none()
     }
 
-    /// Every datagram that reached this session, valid or not (H1).
-    pub(crate) fn on_datagram(&mut self, bytes: usize) {
-        self.path.on_received(bytes);
-        self.note_amplification();
-    }
-
     /// No probe is armed while the address may not be sent to (RFC 9002 §6.2.2.1).
     fn note_amplification(&mut self) {
-        let blocked = self.path.budget() < u64::from(self.recovery.datagram_size());
+        let blocked = self.path.budget() < self.datagram_min() as u64;
         self.recovery.set_blocked_by_amplification(blocked);
     }
 
@@ -291,8 +335,8 @@ impl Peer {
             packets_sent: counters.sent_packets,
             packets_lost: counters.lost_packets,
             packets_received: self.packets_received,
-            bytes_sent: self.path.bytes_sent(),
-            bytes_received: self.path.bytes_received(),
+            bytes_sent: self.bytes_sent,
+            bytes_received: self.bytes_received,
             established: self.state.is_established(),
             pacing_rate: self.recovery.pacing_rate(),
             minimum_window: 2 * u64::from(self.recovery.datagram_size()),

@@ -26,6 +26,16 @@ pub(crate) enum SentFrame {
         len: u16,
     },
     HandshakeDone,
+    /// PATH_CHALLENGE and PATH_RESPONSE, which are never sent again.
+    Path,
+    /// NEW_CONNECTION_ID.
+    NewId {
+        sequence: u16,
+    },
+    /// RETIRE_CONNECTION_ID.
+    RetireId {
+        sequence: u64,
+    },
     Transfer {
         key: Key,
         item: Item,

@@ -1,6 +1,8 @@
 //! A packet in: header protection off, number decoded, opened, frames acted on.
 
-use super::{Peer, State};
+use super::ids::{Destination, Destinations};
+use super::migration::Newest;
+use super::{Arrival, Peer, State};
 use crate::crypto::{CryptoError, Direction, Epoch, Level};
 use crate::endpoint::{DropReason, Shared};
 use crate::fault::Fault;
@@ -24,7 +26,11 @@ impl Peer {
         shared: &mut Shared,
         header: &PartialHeader,
         packet: &mut [u8],
+        arrival: &Arrival,
     ) -> Result<(), DropReason> {
+        if !self.accepts_from(arrival.source) {
+            return Err(DropReason::WrongAddress);
+        }
         if let State::Closing { .. } = self.state {
             self.on_packet_while_closing();
             return Err(DropReason::Closing);
@@ -45,24 +51,36 @@ impl Peer {
             self.fail(now, shared, CloseCode::ProtocolViolation);
             return Ok(());
         }
-        self.on_authentic(now, header, &opened);
+        self.on_authentic(now, header, &opened, arrival);
         let payload = &packet[opened.payload.clone()];
-        match self.handle_frames(now, shared, opened.level, payload) {
-            Ok(taken) if !taken.all => Err(DropReason::NoRoom),
-            Ok(taken) => {
-                let space = &mut self.spaces[opened.level as usize];
-                if !space.discarded {
-                    space
-                        .received
-                        .insert(opened.number, now, taken.ack_eliciting);
-                    space.ack_now |= taken.ack_eliciting && self.faults.strikes(Fault::AckEarly);
-                }
-                Ok(())
-            }
+        let taken = match self.handle_frames(now, shared, opened.level, payload, arrival) {
+            Ok(taken) => taken,
             Err(code) => {
                 self.fail(now, shared, code);
-                Ok(())
+                return Ok(());
             }
+        };
+        let received = &mut self.spaces[opened.level as usize].received;
+        let is_newest = received.largest().is_none_or(|it| opened.number > it);
+        if taken.ack_eliciting {
+            self.quiet_pings = 0;
+        }
+        let space = &mut self.spaces[opened.level as usize];
+        if taken.all && !space.discarded {
+            space
+                .received
+                .insert(opened.number, now, taken.ack_eliciting);
+            space.ack_now |= taken.ack_eliciting && self.faults.strikes(Fault::AckEarly);
+        }
+        let newest = Newest {
+            is_newest,
+            is_probing: taken.is_probing,
+        };
+        self.follow(now, shared, arrival, newest);
+        if taken.all {
+            Ok(())
+        } else {
+            Err(DropReason::NoRoom)
         }
     }
 
@@ -140,18 +158,37 @@ impl Peer {
     }
 
     /// What any authentic packet tells.
-    fn on_authentic(&mut self, now: Instant, header: &PartialHeader, opened: &Opened) {
+    fn on_authentic(
+        &mut self,
+        now: Instant,
+        header: &PartialHeader,
+        opened: &Opened,
+        arrival: &Arrival,
+    ) {
         self.packets_received += 1;
+        if self.is_silent(now) {
+            self.transfers.excuse_silence(now);
+        }
         self.last_heard = now;
         if !self.ids.remote_known
             && let Some(source) = header.source
         {
             self.ids.remote = source;
             self.ids.remote_known = true;
+            self.destinations = Destinations::new(source);
+            self.path.destination = Destination::first(source);
+            if self.path.remote != arrival.source {
+                // A server that was reached as "any address".
+                self.path.remote = arrival.source;
+                self.estimated_for = arrival.source;
+            }
         }
         if self.direction == Direction::Server && opened.level == Level::Handshake {
-            // Only who received our Initial packets has these keys (RFC 9000 §8.1, RFC 9001 §4.9.1).
-            self.path.validate();
+            // Only who received our Initial packets has these keys (RFC 9000 §8.1, RFC 9001 §4.9.1). They went to the
+            // first address; from elsewhere, it may be a copy.
+            if arrival.source == self.first_address && self.path.remote == self.first_address {
+                self.path.validate();
+            }
             self.note_amplification();
             self.discard_level(Level::Initial);
         }

@@ -1,7 +1,7 @@
 //! When a session wants to be woken, and what it does then.
 
 use super::{Peer, State};
-use crate::crypto::Level;
+use crate::crypto::{Direction, Level};
 use crate::endpoint::{Reason, Shared};
 use crate::event::CloseCause;
 use crate::fault::Fault;
@@ -38,6 +38,7 @@ impl Peer {
             ack.map(|at| (at, Reason::AckDelay)),
             recovery,
             self.paced_until.map(|at| (at, Reason::Pacing)),
+            self.path_deadline().map(|at| (at, Reason::PathValidation)),
             self.keep_alive_at().map(|at| (at, Reason::KeepAlive)),
             Some((self.idle_at(), Reason::Idle)),
             self.transfers.deadline().map(|at| (at, Reason::Decision)),
@@ -79,8 +80,12 @@ impl Peer {
         }
         if self.keep_alive_at().is_some_and(|at| at <= now) {
             self.last_ping = now;
+            self.quiet_pings = self.quiet_pings.saturating_add(1);
             let space = &mut self.spaces[Level::Data as usize];
             space.probes = space.probes.max(1);
+        }
+        if self.path_deadline().is_some_and(|at| at <= now) {
+            self.handle_path_timeout(now, shared);
         }
         if self.keys.deadline().is_some_and(|at| at <= now) {
             self.session.discard_previous_keys();
@@ -89,6 +94,13 @@ impl Peer {
         if self.transfers.deadline().is_some_and(|at| at <= now) {
             let mut cx = shared.context(now, self.recovery.rtt().smoothed());
             self.transfers.handle_timeout(&mut cx);
+            // A peer that is silent is the idle time-out's affair.
+            if self.transfers.is_stalled(now) && self.is_silent(now) {
+                self.transfers.excuse_silence(now);
+            }
+            if self.transfers.is_stalled(now) {
+                return self.fail(now, shared, CloseCode::Stalled);
+            }
         }
         if self.recovery.deadline().is_some_and(|(at, _)| at <= now) {
             self.handle_recovery_timeout(now, shared);
@@ -96,6 +108,11 @@ impl Peer {
         if self.confirmed && self.state.is_live() && self.faults.strikes(Fault::ProbeEarly) {
             self.probe(now, shared, Level::Data);
         }
+    }
+
+    /// Whether the path may be cut: each end says something every third of the time-out.
+    pub(super) fn is_silent(&self, now: Instant) -> bool {
+        now.since(self.last_heard) > self.idle_timeout / 2
     }
 
     /// When silence has lasted too long (RFC 9000 §10.1).
@@ -107,6 +124,10 @@ impl Peer {
     }
 
     /// When a PING keeps the session alive: while a transfer is open, or the user is asked whether to trust the peer (T8).
+    ///
+    /// A client with an open transfer says it earlier: when the server falls silent it may be because a NAT between them has
+    /// forgotten the client, and only a packet of the client's tells the server where it is now. The first goes out after one
+    /// probe time-out, further ones after twice the time each, until the server has something to say again.
     fn keep_alive_at(&self) -> Option<Instant> {
         if self.faults.strikes(Fault::KeepAliveForgotten) {
             return None;
@@ -116,7 +137,11 @@ impl Peer {
             State::Open => !self.transfers.is_idle(),
             _ => false,
         };
-        let every: Duration = self.idle_timeout / 3;
+        let mut every: Duration = self.idle_timeout / 3;
+        if self.direction == Direction::Client && self.state == State::Open {
+            let pto = self.recovery.pto();
+            every = every.min(pto.saturating_mul(1 << self.quiet_pings.min(16)));
+        }
         wanted.then(|| self.last_heard.max(self.last_ping) + every)
     }
 }

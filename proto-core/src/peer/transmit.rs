@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::gate::Gate;
 use super::key_phase::SEAL_LIMIT;
-use super::{PacketWriter, Peer, SentFrame, State};
+use super::{DATAGRAM_BASE, PacketWriter, Peer, SentFrame, State};
 use crate::crypto::{Direction, Level, TAG_LEN};
 use crate::endpoint::{Shared, Transmit};
 use crate::fault::Fault;
@@ -18,6 +18,9 @@ use crate::wire::{
 const BATCH_MAX: usize = 65_507;
 /// A further packet is coalesced only where it can hold something.
 const ROOM_MIN: usize = 100;
+
+/// Room for a challenge: less is not worth a datagram.
+const DATAGRAM_MIN: usize = 64;
 
 /// A packet whose frames are written and which is not sealed yet.
 struct Draft {
@@ -46,7 +49,10 @@ impl Draft {
 impl Peer {
     /// Whether [`poll_transmit`](Self::poll_transmit) would send something.
     pub(crate) fn wants_transmit(&self, now: Instant) -> bool {
-        if self.path.budget() < self.datagram_size() as u64 {
+        if self.owes_previous_challenge() {
+            return true;
+        }
+        if self.room_on_path() < self.datagram_min() {
             return false;
         }
         match self.state {
@@ -73,16 +79,21 @@ impl Peer {
         segments_max: usize,
         out: &mut [u8],
     ) -> Option<Transmit> {
+        if let Some(transmit) = self.challenge_previous(now, shared, out) {
+            return Some(transmit);
+        }
         let size = self.datagram_size();
         let segments = segments_max.min(out.len().min(BATCH_MAX) / size);
         let mut len = 0;
         let mut segment_size = size;
         for _ in 0..segments {
-            if self.path.budget() < size as u64 {
+            let room = self.room_on_path();
+            if room < self.datagram_min() {
                 break;
             }
-            let written = self.build_datagram(now, shared, &mut out[len..len + size]);
+            let written = self.build_datagram(now, shared, &mut out[len..len + room]);
             self.path.on_sent(written);
+            self.bytes_sent += written as u64;
             if len == 0 {
                 segment_size = written;
             }
@@ -100,8 +111,66 @@ impl Peer {
         })
     }
 
+    /// Bytes of a full datagram. How large they may be was measured for another address than one that is not proven yet.
     pub(super) fn datagram_size(&self) -> usize {
-        usize::from(self.recovery.datagram_size())
+        let size = match self.path.is_validated() {
+            true => self.recovery.datagram_size(),
+            false => self.recovery.datagram_size().min(DATAGRAM_BASE),
+        };
+        usize::from(size)
+    }
+
+    /// Bytes that the next datagram may have.
+    pub(super) fn room_on_path(&self) -> usize {
+        let size = self.datagram_size();
+        usize::try_from(self.path.budget()).map_or(size, |budget| budget.min(size))
+    }
+
+    /// What an unproven address must allow before anything is sent there. A handshake's datagrams are full; later, a
+    /// challenge must get through to a peer that sends nothing but acknowledgements.
+    pub(super) fn datagram_min(&self) -> usize {
+        match self.state {
+            State::Handshaking { .. } => self.datagram_size(),
+            _ => DATAGRAM_MIN,
+        }
+    }
+
+    fn owes_previous_challenge(&self) -> bool {
+        self.state.is_established() && self.previous.is_some_and(|path| path.owes_challenge())
+    }
+
+    /// A datagram on the path of before, to learn whether the peer is still there (RFC 9000 §9.3.3). It is left out of the
+    /// congestion accounts: they are about the present path, and this one is expected to be dead.
+    fn challenge_previous(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        out: &mut [u8],
+    ) -> Option<Transmit> {
+        let out = out.get_mut(..usize::from(DATAGRAM_BASE))?;
+        if !self.owes_previous_challenge() || self.keys.sealed() >= SEAL_LIMIT {
+            return None;
+        }
+        let previous = self.previous.as_mut()?;
+        let data = previous.validation.as_mut()?.on_sent(true);
+        previous.on_sent(out.len());
+        let path = core::mem::replace(&mut self.path, *previous);
+        let draft = self.draft(now, shared, Level::Data, out, 0, |_, _, writer| {
+            let written = writer.put_once(&Frame::PathChallenge { data });
+            debug_assert!(written, "a challenge fits any packet");
+        });
+        let left = core::mem::replace(&mut self.path, path);
+        let mut draft = draft?;
+        draft.pad(out);
+        draft.padded = false;
+        let len = self.finish(now, shared, draft, out);
+        self.bytes_sent += len as u64;
+        Some(Transmit {
+            destination: left.remote,
+            source: left.local,
+            len,
+            segment_size: len,
+        })
     }
 
     fn build_datagram(&mut self, now: Instant, shared: &mut Shared, out: &mut [u8]) -> usize {
@@ -119,7 +188,11 @@ impl Peer {
             self.fail(now, shared, CloseCode::AeadLimit);
             return 0;
         }
-        let gate = self.gate(now, out.len());
+        // What little an unproven address allows is not for data.
+        let gate = match out.len() < usize::from(DATAGRAM_BASE) {
+            true => Gate::Shut,
+            false => self.gate(now, out.len()),
+        };
         let mut last: Option<Draft> = None;
         let mut pad = false;
         for level in Level::ALL {
@@ -147,6 +220,13 @@ impl Peer {
         };
         if pad {
             draft.pad(out);
+        }
+        // RFC 9000 §8.2.1, §8.2.2: what tries a path shows that it carries 1,200 bytes, where so many may be sent.
+        if draft.sent.contains(&SentFrame::Path)
+            && let Some(base) = out.get_mut(..usize::from(DATAGRAM_BASE))
+            && draft.end + TAG_LEN < base.len()
+        {
+            draft.pad(base);
         }
         self.finish(now, shared, draft, out)
     }
@@ -192,19 +272,28 @@ impl Peer {
         gate: Gate,
         writer: &mut PacketWriter<'_>,
     ) {
+        let is_data = level == Level::Data && self.state.is_established();
+        if is_data {
+            self.write_path_frames(writer);
+        }
+        let tries = writer.len() > 0;
+        let space = &mut self.spaces[level as usize];
+        space.write_ack(now, level, &self.faults, writer);
+        let before = writer.len();
+        if is_data && (gate == Gate::Open || self.space(level).probes > 0) {
+            self.write_id_frames(shared, writer);
+        }
         let Self {
             spaces,
             transfers,
             recovery,
             handshake_done_pending,
-            state,
-            faults,
             probes_sent,
             ..
         } = self;
+        // What tries a path waits for no window.
+        *probes_sent += u64::from(tries);
         let space = &mut spaces[level as usize];
-        space.write_ack(now, level, faults, writer);
-        let before = writer.len();
         if gate == Gate::Open || space.probes > 0 {
             while let Some((offset, bytes)) = space.crypto_out.peek() {
                 let len = bytes.len().min(Frame::crypto_room(offset, writer.room()));
@@ -226,7 +315,7 @@ impl Peer {
                 }
                 space.crypto_out.on_sent(offset, len as u64);
             }
-            if level == Level::Data && state.is_established() {
+            if is_data {
                 if *handshake_done_pending
                     && writer.put(&Frame::HandshakeDone, SentFrame::HandshakeDone)
                 {
@@ -236,13 +325,58 @@ impl Peer {
                 transfers.write_frames(&mut cx, writer);
             }
         }
-        let elicits = writer.len() > before;
+        let elicits = tries || writer.len() > before;
         if space.probes > 0 {
             *probes_sent += 1;
             space.probes -= u8::from(elicits || writer.put(&Frame::Ping, SentFrame::Ping));
         } else if !elicits && gate == Gate::Open && recovery.wants_ping(level) {
             // Without it, a side that only receives would never learn which of its ACKs arrived (RFC 9000 §13.2.4).
             let _fits = writer.put(&Frame::Ping, SentFrame::Ping);
+        }
+    }
+
+    /// The challenge of the present path, and answers to those that came on it.
+    fn write_path_frames(&mut self, writer: &mut PacketWriter<'_>) {
+        let expanded = self.room_on_path() >= usize::from(DATAGRAM_BASE);
+        if self.path.owes_challenge()
+            && let Some(validation) = &mut self.path.validation
+        {
+            let data = validation.on_sent(expanded);
+            let written = writer.put(&Frame::PathChallenge { data }, SentFrame::Path);
+            debug_assert!(written, "it is the first frame of its packet");
+        }
+        while let Some(&(from, data)) = self.challenges.front() {
+            // Of a path that is left, nobody waits for an answer.
+            if from == self.path.remote
+                && !writer.put(&Frame::PathResponse { data }, SentFrame::Path)
+            {
+                return;
+            }
+            self.challenges.pop_front();
+        }
+    }
+
+    /// Ids for the peer, and ids of the peer's that are done with.
+    fn write_id_frames(&mut self, shared: &Shared, writer: &mut PacketWriter<'_>) {
+        while let Some(sequence) = self.issued.owed() {
+            let id = shared.ids.issue(self.ids.key, sequence);
+            let frame = Frame::NewConnectionId {
+                sequence: sequence.into(),
+                retire_prior_to: 0,
+                id,
+                token: &shared.resets.token(id),
+            };
+            if !writer.put(&frame, SentFrame::NewId { sequence }) {
+                return;
+            }
+            self.issued.set_owed(sequence, false);
+        }
+        while let Some(sequence) = self.destinations.owed() {
+            let frame = Frame::RetireConnectionId { sequence };
+            if !writer.put(&frame, SentFrame::RetireId { sequence }) {
+                return;
+            }
+            self.destinations.on_told();
         }
     }
 
@@ -319,7 +453,7 @@ impl Peer {
             Level::Handshake => LongType::Handshake,
             Level::Data => {
                 let header = ShortHeader {
-                    destination: self.ids.remote,
+                    destination: self.path.destination.id,
                     key_phase: self.keys.bit(),
                 };
                 return header.encode(number, number_len, out);
@@ -327,7 +461,7 @@ impl Peer {
         };
         let header = LongHeader {
             ty,
-            destination: self.ids.remote,
+            destination: self.path.destination.id,
             source: self.ids.local,
         };
         header.encode(number, number_len, out)

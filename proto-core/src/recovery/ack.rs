@@ -73,7 +73,8 @@ impl<F: Copy> Recovery<F> {
         self.counters.acked_packets += u64::from(found.packets);
         self.counters.acked_bytes += found.bytes;
 
-        let rtt_sample = (newest == largest && found.ack_eliciting)
+        let own = newest >= self.space(level).path_first;
+        let rtt_sample = (newest == largest && found.ack_eliciting && own)
             .then(|| self.sample_rtt(now, level, now.since(sent), delay));
         let mut losses = Losses::default();
         self.detect_losses(now, level, &mut losses, fate);

@@ -39,6 +39,7 @@ impl<F: Copy> Recovery<F> {
         let Some(largest) = space.largest_acked else {
             return;
         };
+        let path_first = space.path_first;
         let mut freed = 0;
         let mut dead_since = None;
         space.loss_time = None;
@@ -60,11 +61,15 @@ impl<F: Copy> Recovery<F> {
                     }
                     space.resolve(index - 1, Fate::Lost, fate);
                     losses.packets += 1;
-                    if packet.in_flight {
+                    let own = packet.number >= path_first;
+                    if packet.in_flight && own {
                         freed += u64::from(packet.bytes);
                         losses.newest = losses.newest.max(Some(packet.time));
                     }
-                    if packet.ack_eliciting && first_sample.is_some_and(|at| packet.time > at) {
+                    if own
+                        && packet.ack_eliciting
+                        && first_sample.is_some_and(|at| packet.time > at)
+                    {
                         losses.persistent |= died(&mut dead_since, packet.time, dead);
                     }
                 }

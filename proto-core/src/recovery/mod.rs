@@ -7,6 +7,7 @@
 mod ack;
 mod audit;
 mod loss;
+mod path;
 mod received;
 mod rtt;
 mod space;
@@ -123,6 +124,8 @@ pub struct Recovery<F> {
     first_sample: Option<Instant>,
     max_ack_delay: Duration,
     datagram_size: u16,
+    initial_rtt: Duration,
+    control_kind: CongestionControl,
     control: Box<dyn Controller>,
     pacer: Pacer,
     in_flight: u64,
@@ -147,6 +150,8 @@ impl<F: Copy> Recovery<F> {
             first_sample: None,
             max_ack_delay: settings.max_ack_delay,
             datagram_size: settings.datagram_size,
+            initial_rtt: settings.initial_rtt,
+            control_kind: settings.control,
             control,
             pacer,
             in_flight: 0,

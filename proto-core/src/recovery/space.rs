@@ -5,7 +5,7 @@ use alloc::format;
 
 use super::{Fate, Sent};
 use crate::audit::{Breach, check, rule};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// Packets outside of the congestion window that are remembered; a peer that never acknowledges them costs no more.
 const UNCOUNTED_MAX: u32 = 64;
@@ -51,6 +51,8 @@ pub(super) struct Space<F> {
     /// Frames that have left the front of the ring, modulo 2^32.
     frames_gone: u32,
     pub(super) largest_acked: Option<u64>,
+    /// The first number of the present path: packets below count neither against its window nor for its round trip.
+    pub(super) path_first: u64,
     skipped: [Option<u64>; SKIPPED_MAX],
     next_skipped: usize,
     /// When the next packet will be presumed lost (RFC 9002 §6.1.2).
@@ -72,6 +74,7 @@ impl<F> Default for Space<F> {
             frames: VecDeque::new(),
             frames_gone: 0,
             largest_acked: None,
+            path_first: 0,
             skipped: [None; SKIPPED_MAX],
             next_skipped: 0,
             loss_time: None,
@@ -135,6 +138,21 @@ impl<F> Space<F> {
         self.eliciting = 0;
         self.uncounted = 0;
         bytes
+    }
+
+    /// What was sent so far went along another path: it leaves the congestion accounts.
+    pub(super) fn leave_path(&mut self) {
+        self.path_first = self.next;
+        self.packets.iter_mut().for_each(|packet| packet.bytes = 0);
+    }
+
+    /// Everything happened `by` later.
+    pub(super) fn on_leap(&mut self, by: Duration) {
+        for packet in &mut self.packets {
+            packet.time += by;
+        }
+        self.loss_time = self.loss_time.map(|at| at + by);
+        self.last_ack_eliciting += by;
     }
 
     pub(super) fn shrink(&mut self) {

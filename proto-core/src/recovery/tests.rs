@@ -5,6 +5,7 @@ mod bottleneck;
 mod cuts;
 mod loss;
 mod model;
+mod path;
 mod timer;
 
 use super::*;

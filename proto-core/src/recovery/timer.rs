@@ -65,6 +65,10 @@ impl Timers {
         self.restarted = now;
     }
 
+    pub(super) fn on_leap(&mut self, by: Duration) {
+        self.restarted += by;
+    }
+
     pub(super) fn reset_backoff(&mut self) {
         self.backoff = 0;
     }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::codes::Fault;
 use super::delivery::Delivery;
+use super::progress::Owed;
 use super::{InFlight, Item, OpTag, Place};
 use crate::file::{FileError, Operation, Outcome};
 use crate::peer::{PacketWriter, SentFrame};
@@ -14,6 +15,10 @@ use crate::wire::{CloseCode, Entry, ErrorCode, FilePath, Frame, WireError};
 
 /// Bytes of a listing that may be on the way or untaken: the requester's memory for it (M8).
 pub(super) const WINDOW: u64 = 64 << 10;
+
+/// Separate ranges that a listing's window may consist of while it gathers. Packets of 1,200 bytes make at most 30; what
+/// would make more is dropped, to come again (M1, M3).
+const RANGES_MAX: usize = 64;
 
 /// The end that has the directory: one page in memory, the next is read when that one has arrived.
 #[derive(Debug)]
@@ -70,6 +75,14 @@ impl Lister {
     /// Whether all of the page has arrived.
     fn page_arrived(&self) -> bool {
         self.acked.covers(self.base..self.end())
+    }
+
+    /// Whether the requester has bytes to acknowledge, and bytes that were sent so far.
+    pub(super) fn owed(&self) -> Owed {
+        Owed {
+            owes: !self.closed && !self.acked.covers(self.base..self.next_send),
+            moved: self.next_send,
+        }
     }
 
     /// Whether the whole listing has arrived.
@@ -254,12 +267,13 @@ impl Reader {
         self.end == Some(self.base)
     }
 
+    /// Takes bytes of the listing; false when there is no room for them.
     pub(super) fn handle_page(
         &mut self,
         offset: u64,
         last: bool,
         data: &[u8],
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let end = offset
             .checked_add(data.len() as u64)
             .ok_or(Fault::VIOLATION)?;
@@ -276,6 +290,11 @@ impl Reader {
         if last {
             self.end = Some(end);
         }
+        // What touches a range makes it longer and no more ranges.
+        let touched = offset.saturating_sub(1)..end.saturating_add(1);
+        if self.have.len() >= RANGES_MAX && !self.have.intersects(touched) {
+            return Ok(false);
+        }
         for gap in self.have.missing(offset.max(self.base)..end.max(self.base)) {
             let to = (gap.start - self.base) as usize..(gap.end - self.base) as usize;
             let from = (gap.start - offset) as usize..(gap.end - offset) as usize;
@@ -287,7 +306,8 @@ impl Reader {
             }
         }
         self.have.insert(offset.max(self.base)..end);
-        self.find_entries()
+        self.find_entries()?;
+        Ok(true)
     }
 
     /// Moves `whole` over the entries that have become whole.

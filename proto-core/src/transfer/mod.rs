@@ -13,6 +13,7 @@ mod item;
 mod listing;
 mod one;
 mod op_tag;
+mod progress;
 mod request;
 mod sink;
 mod source;

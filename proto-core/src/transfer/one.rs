@@ -15,6 +15,7 @@ use super::codes::Fault;
 use super::delivery::Delivery;
 use super::event::Pending;
 use super::listing::Lister;
+use super::progress::Owed;
 use super::sink::Plan;
 use super::{Context, Decision, OpTag, Overwrite, Request};
 use crate::event::{Failure, FileInfo, Finished};
@@ -86,8 +87,11 @@ pub(super) struct Transfer {
     ops_out: u32,
     started: Instant,
     ended: Instant,
-    /// When a request that the application knows of, but has not decided, is refused.
+    /// When a request that the application knows of, but has not decided, is refused; once it is granted, when it is
+    /// refused for want of memory.
     decide_by: Option<Instant>,
+    /// What the session's progress knows of.
+    owed: Owed,
     faults: Faults,
 }
 
@@ -111,6 +115,7 @@ impl Transfer {
             started: cx.now,
             ended: cx.now,
             decide_by: None,
+            owed: Owed::default(),
             faults: cx.config.faults(),
         }
     }
@@ -211,7 +216,26 @@ impl Transfer {
     }
 
     pub(super) fn is_waiting(&self) -> bool {
-        self.phase == Phase::Waiting
+        self.phase == Phase::Waiting || self.job.needs_memory()
+    }
+
+    /// Whether memory is held that is of no use now.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Requesting | Phase::Running) && self.job.is_idle()
+    }
+
+    /// Gives memory that is of no use now to those that wait for some.
+    pub(super) fn yield_memory(&mut self, cx: &mut Context<'_>) {
+        if self.is_idle() {
+            self.job.yield_memory(cx);
+        }
+    }
+
+    /// Leaves memory that it can do without to those that have none, and takes it back when nobody wants it.
+    pub(super) fn share_memory(&mut self, cx: &mut Context<'_>) {
+        if self.phase == Phase::Running {
+            self.job.share_memory(cx);
+        }
     }
 
     /// Whether REQUEST is to be sent and needs a number.
@@ -219,9 +243,20 @@ impl Transfer {
         self.number.is_none() && self.request.is_due()
     }
 
-    /// When the request is refused, if it is not decided before.
+    /// When the request is refused, if it is not decided before, or finds no memory.
     pub(super) fn decide_by(&self) -> Option<Instant> {
-        self.decide_by.filter(|_| self.phase == Phase::Requested)
+        let open = matches!(self.phase, Phase::Requested | Phase::Waiting);
+        self.decide_by.filter(|_| open)
+    }
+
+    /// What the peer owed when this was asked last, and owes now.
+    pub(super) fn note_owed(&mut self) -> (Owed, Owed) {
+        let job = self.job.owed();
+        let now = Owed {
+            owes: job.owes && self.phase == Phase::Running,
+            moved: job.moved.max(self.owed.moved),
+        };
+        (core::mem::replace(&mut self.owed, now), now)
     }
 
     /// The application's answer; false when there was nothing to decide.
@@ -258,6 +293,7 @@ impl Transfer {
         };
         self.job = job;
         self.phase = phase;
+        self.decide_by = Some(cx.now + cx.config.limits.decision_timeout);
         true
     }
 
@@ -269,6 +305,7 @@ impl Transfer {
         {
             self.phase = Phase::Preparing;
         }
+        self.job.regain_memory(cx);
         if self.phase == Phase::Preparing && self.job.is_prepared() {
             self.prepared();
         }

@@ -18,6 +18,7 @@ use pieces::{Pieces, Verdict};
 
 use super::codes::Fault;
 use super::delivery::Delivery;
+use super::progress::Owed;
 use super::{Context, Item};
 use crate::fault::{Fault as Planted, Faults};
 use crate::file::{BLOCK_SIZE, PIECE_BLOCKS, Value, block_count};
@@ -148,6 +149,24 @@ impl Sink {
             self.written,
             self.entry.map_or(announced, |entry| entry.size),
         )
+    }
+
+    /// Whether the source has credit for blocks that are not whole, or something to say when all is written; and bytes
+    /// that came so far.
+    pub(super) fn owed(&self) -> Owed {
+        let total = self.entry.map_or(u64::MAX, |entry| block_count(entry.size));
+        let owes = match self.step {
+            Step::AwaitEntry => true,
+            Step::Receive => {
+                let writing = self.assembly.has_full() || self.writes_out > 0;
+                !writing || !self.assembly.has_whole(self.credit.limit().min(total))
+            }
+            _ => false,
+        };
+        Owed {
+            owes: owes && !self.aborted,
+            moved: self.assembly.received(),
+        }
     }
 
     /// How the file was stored, once it was.

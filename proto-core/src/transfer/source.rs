@@ -12,6 +12,7 @@ use held::Held;
 
 use super::codes::Fault;
 use super::delivery::Delivery;
+use super::progress::Owed;
 use super::{Context, Place};
 use crate::fault::{Fault as Planted, Faults};
 use crate::file::{BLOCK_SIZE, HashTree, Meta, PIECE_BLOCKS, Pool, Value};
@@ -20,6 +21,13 @@ use crate::range_set::RangeSet;
 
 /// Largest size that the wire can carry.
 const SIZE_MAX: u64 = (1 << 62) - 1;
+
+/// Ranges of bytes that a source remembers as arrived, or as lost: with more, nothing new is sent until some are settled.
+/// A full window of 2^17 packets (M5) of which 12 % are lost stays below it.
+const RANGES_MAX: usize = 16_384;
+
+/// The same, for what is wanted once more. A sink asks for whole pieces, and few of them.
+const WANTED_MAX: usize = 1_024;
 
 /// Blocks of lost bytes that are looked at in one call: bounds its work.
 const LOST_BLOCKS_SEEN: usize = 16;
@@ -55,12 +63,16 @@ pub(super) struct Source {
     next_read: u64,
     /// First byte that was never sent.
     next_send: u64,
+    /// Blocks before this were read and given away; those that were not sent yet are read again.
+    given_away: u64,
     /// Bytes to send again.
     lost: RangeSet,
     acked: RangeSet,
     /// What the sink wanted once more: what becomes of packets from before says nothing of it.
     wanted_again: RangeSet,
     acked_bytes: u64,
+    /// Bytes that were acknowledged, those sent and acknowledged again included.
+    moved: u64,
     /// The most that `acked_bytes` ever was: progress does not go backwards.
     acked_most: u64,
     resent: u64,
@@ -92,7 +104,11 @@ impl Source {
         let Some(held) = Held::reserve(cx.pool, cx.config.limits.read_ahead_blocks) else {
             return Err(place);
         };
-        Ok(Self {
+        Ok(Self::with(place, held, go, cx.config.faults()))
+    }
+
+    fn with(place: Place, held: Held, go: bool, faults: Faults) -> Self {
+        Self {
             place,
             file: None,
             meta: None,
@@ -105,10 +121,12 @@ impl Source {
             held,
             next_read: 0,
             next_send: 0,
+            given_away: 0,
             lost: RangeSet::new(),
             acked: RangeSet::new(),
             wanted_again: RangeSet::new(),
             acked_bytes: 0,
+            moved: 0,
             acked_most: 0,
             resent: 0,
             tree: HashTree::new(0),
@@ -116,8 +134,8 @@ impl Source {
             entry: Delivery::Unneeded,
             seal: Delivery::Unneeded,
             check: Check::Needed,
-            faults: cx.config.faults(),
-        })
+            faults,
+        }
     }
 
     /// What the file is, once it is open.
@@ -151,6 +169,16 @@ impl Source {
         (self.acked_most, self.size(), self.resent)
     }
 
+    /// Whether the sink has bytes to acknowledge, this end's disk being in nobody's way, and bytes that it did so far.
+    pub(super) fn owed(&self) -> Owed {
+        let unheard_of = self.next_send > self.acked_bytes;
+        let reading = self.ops_out > 0 && !self.lost.is_empty();
+        Owed {
+            owes: unheard_of && !reading && !self.closing,
+            moved: self.moved,
+        }
+    }
+
     /// Whether everything is home and closed.
     pub(super) fn is_closed(&self) -> bool {
         self.closing && self.ops_out == 0 && self.file.is_none()
@@ -168,14 +196,14 @@ impl Source {
         self.credit = self.credit.max(limit);
     }
 
-    /// The sink wants bytes: to begin with, or once more. Whole blocks: what it makes the source remember is no more than
-    /// a range for every second block that was sent.
+    /// The sink wants bytes, in whole blocks: to begin with, or once more. False when more is remembered of it than may
+    /// be: it must ask again.
     pub(super) fn handle_want(
         &mut self,
         pool: &mut Pool,
         start: u64,
         end: u64,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let is_border = |at: u64| at.is_multiple_of(u64::from(BLOCK_SIZE)) || at == self.size();
         let whole = is_border(start) && is_border(end);
         if start > end || end > self.size() || !whole || self.meta.is_none() {
@@ -183,6 +211,9 @@ impl Source {
         }
         self.go = true;
         let end = end.min(self.next_send);
+        if start < end && self.ranges() >= WANTED_MAX {
+            return Ok(false);
+        }
         if start < end {
             self.acked_bytes -= self.acked.remove(start..end);
             self.lost.insert(start..end);
@@ -191,7 +222,60 @@ impl Source {
             self.held.forget(pool, start, end);
             self.needs_check();
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// What is remembered of what has arrived and what has not.
+    fn ranges(&self) -> usize {
+        let ranges = [&self.acked, &self.lost, &self.wanted_again];
+        ranges.map(RangeSet::len).into_iter().max().unwrap_or(0)
+    }
+
+    /// Whether the sink lets bytes be sent that never were.
+    fn may_go_on(&self) -> bool {
+        self.go && self.next_send < self.size() && self.first_unsent() < self.credit
+    }
+
+    /// Whether nothing can be sent until the sink says more, so that memory is of no use.
+    pub(super) fn is_idle(&self) -> bool {
+        let all_known = self.next_send == self.acked_bytes && self.lost.is_empty();
+        let idle = self.ops_out == 0 && all_known && !self.may_go_on();
+        idle && !self.closing && self.held.is_reserved()
+    }
+
+    /// Gives the memory of an idle source to those that wait for some. What was read ahead is read again.
+    pub(super) fn yield_memory(&mut self, cx: &mut Context<'_>) {
+        if self.is_idle() && cx.pool.is_source_wanted() {
+            self.held.clear(cx.pool);
+            self.held.release(cx.pool);
+            self.given_away = self.next_read;
+            self.needs_check();
+        }
+    }
+
+    /// Leaves all but the least to those that have no memory, and takes it back when nobody wants it: a long file must
+    /// not keep others waiting until it is sent.
+    pub(super) fn share_memory(&mut self, cx: &mut Context<'_>) {
+        if cx.pool.is_source_wanted() {
+            let first_unsent = self.first_unsent();
+            self.held.shrink(cx.pool, first_unsent, &self.lost);
+        } else if !self.closing {
+            self.held.grow(cx.pool, cx.config.limits.read_ahead_blocks);
+        }
+    }
+
+    /// Whether memory was given away and is needed again.
+    pub(super) fn needs_memory(&self) -> bool {
+        let wanted = self.may_go_on() || !self.lost.is_empty();
+        wanted && !self.held.is_reserved() && !self.closing
+    }
+
+    /// Looks for memory when some is needed again.
+    pub(super) fn regain_memory(&mut self, cx: &mut Context<'_>) {
+        if self.needs_memory() {
+            self.held
+                .regain(cx.pool, cx.config.limits.read_ahead_blocks);
+        }
     }
 
     /// Whether these bytes were sent before the sink wanted them `again`.
@@ -243,5 +327,61 @@ impl Source {
     /// Whether all bytes were sent once.
     pub(super) fn all_was_sent(&self) -> bool {
         self.next_send >= self.size()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::Pool;
+    use crate::id::RootId;
+    use crate::wire::{EntryKind, FilePath};
+
+    /// A source that has sent all of a file of so many blocks.
+    fn sent(blocks: u64) -> Source {
+        let place = Place {
+            root: RootId(0),
+            path: FilePath::root(),
+        };
+        let Some(held) = Held::reserve(&mut Pool::new(1, 2), 0) else {
+            unreachable!("the pool has as much")
+        };
+        let mut source = Source::with(place, held, true, Faults::default());
+        source.meta = Some(Meta {
+            kind: EntryKind::File,
+            size: blocks * u64::from(BLOCK_SIZE),
+            mtime: 0,
+            mode: 0,
+            version: [0; 16],
+        });
+        source.next_send = source.size();
+        source
+    }
+
+    /// Every second block of a large file would cost a range each.
+    #[test]
+    fn m1_what_can_be_wanted_is_bounded() {
+        let mut source = sent(1 << 20);
+        let block = u64::from(BLOCK_SIZE);
+        let mut refused = 0;
+        for index in 0..100_000 {
+            let taken = source.handle_want(2 * index * block, (2 * index + 1) * block);
+            refused += u64::from(taken == Ok(false));
+        }
+        assert_eq!(refused, 100_000 - WANTED_MAX as u64);
+        assert_eq!(source.lost.len(), WANTED_MAX);
+    }
+
+    /// A sink that acknowledges every second packet.
+    #[test]
+    fn m1_nothing_new_is_sent_while_too_much_is_missing() {
+        let mut source = sent(1 << 20);
+        for index in 0..RANGES_MAX as u64 {
+            assert!(source.ranges() < RANGES_MAX);
+            source.data_acked(2_400 * index, 1_200);
+        }
+        assert_eq!(source.ranges(), RANGES_MAX);
+        source.data_acked(1_200, 1_200);
+        assert!(source.ranges() < RANGES_MAX);
     }
 }

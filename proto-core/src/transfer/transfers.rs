@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::codes::Fault;
 use super::delivery::NumberWindow;
 use super::one::Transfer;
+use super::progress::Progress;
 use super::{Context, Decision, OpTag, Request, TransferEvent};
 use crate::crypto::Direction;
 use crate::endpoint::{StaleId, StartError};
@@ -19,6 +20,9 @@ use crate::wire::{CloseCode, ErrorCode};
 
 /// After this, a transfer that waits for memory looks for some again.
 const MEMORY_RETRY: Duration = Duration::from_millis(20);
+
+/// After this, a transfer with memory that it has no use for asks whether others wait for it.
+const IDLE_CHECK: Duration = Duration::from_secs(1);
 
 /// Bytes that a requested path may have: REQUEST must fit the smallest packet.
 pub(crate) const REQUEST_PATH_MAX: usize = 1_024;
@@ -54,6 +58,7 @@ pub(crate) struct Transfers {
     /// The number of the transfer whose data went out last.
     served: u64,
     retry_at: Option<Instant>,
+    progress: Progress,
     faults: Faults,
 }
 
@@ -73,6 +78,7 @@ impl Transfers {
             lost: false,
             served: 0,
             retry_at: None,
+            progress: Progress::default(),
             faults: Faults::default(),
         }
     }
@@ -202,8 +208,16 @@ impl Transfers {
             return;
         };
         transfer.advance(cx);
-        if transfer.is_waiting() && self.retry_at.is_none() && !self.lost {
-            self.retry_at = Some(cx.now + MEMORY_RETRY);
+        transfer.share_memory(cx);
+        let (before, after) = transfer.note_owed();
+        self.progress.note(cx.now, before, after);
+        let retry = match (transfer.is_waiting(), transfer.is_idle()) {
+            (true, _) => Some(cx.now + MEMORY_RETRY),
+            (false, true) => Some(cx.now + IDLE_CHECK),
+            (false, false) => None,
+        };
+        if let Some(at) = retry.filter(|_| !self.lost) {
+            self.retry_at = Some(self.retry_at.map_or(at, |before| before.min(at)));
         }
         if transfer.needs_number() {
             let number = self.next_number;
@@ -313,18 +327,36 @@ impl Transfers {
             .all
             .iter()
             .filter_map(|(_, transfer)| transfer.decide_by().filter(|_| !forgotten));
-        decisions.chain(self.retry_at).min()
+        let stall = self.progress.deadline().filter(|_| !self.lost);
+        decisions.chain(self.retry_at).chain(stall).min()
     }
 
-    /// Refuses requests that were not decided in time; lets those go on that waited for memory.
+    /// Whether the peer owes bytes and has moved next to none for too long (T8).
+    pub(crate) fn is_stalled(&self, now: Instant) -> bool {
+        !self.lost && self.progress.deadline().is_some_and(|at| at <= now)
+    }
+
+    /// The peer was silent for so long that the path may have been cut.
+    pub(crate) fn excuse_silence(&mut self, now: Instant) {
+        self.progress.excuse_silence(now);
+    }
+
+    /// Refuses requests that were not decided, or found no memory, in time; lets those go on that waited for memory.
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
         if self.retry_at.is_some_and(|at| at <= cx.now) {
             self.retry_at = None;
         }
         self.for_each(cx, |transfer, cx| {
             if transfer.decide_by().is_some_and(|at| at <= cx.now) {
-                transfer.fail(cx, ErrorCode::TimedOut);
+                let waited = transfer.is_waiting();
+                let code = if waited {
+                    ErrorCode::Busy
+                } else {
+                    ErrorCode::TimedOut
+                };
+                transfer.fail(cx, code);
             }
+            transfer.yield_memory(cx);
         });
     }
 

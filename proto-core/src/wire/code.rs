@@ -13,6 +13,8 @@ pub enum CloseCode {
     FrameEncoding,
     /// 0x08: transport parameters that cannot be taken.
     TransportParameter,
+    /// 0x09: more connection ids than an end may give.
+    ConnectionIdLimit,
     /// 0x0a: any other breach of the protocol.
     ProtocolViolation,
     /// 0x0d: handshake data beyond what is buffered.
@@ -27,6 +29,8 @@ pub enum CloseCode {
     Busy,
     /// 0x22: the server is going down.
     ShuttingDown,
+    /// 0x23: the peer owed bytes and moved next to none for a minute.
+    Stalled,
     /// 0x100–0x1ff: TLS alert, as RFC 9001 §4.8.
     Crypto(u8),
     /// Any other.
@@ -43,6 +47,7 @@ impl CloseCode {
             Self::FlowControl => 0x03,
             Self::FrameEncoding => 0x07,
             Self::TransportParameter => 0x08,
+            Self::ConnectionIdLimit => 0x09,
             Self::ProtocolViolation => 0x0a,
             Self::CryptoBufferExceeded => 0x0d,
             Self::KeyUpdate => 0x0e,
@@ -50,6 +55,7 @@ impl CloseCode {
             Self::Refused => 0x20,
             Self::Busy => 0x21,
             Self::ShuttingDown => 0x22,
+            Self::Stalled => 0x23,
             Self::Crypto(alert) => 0x100 | alert as u64,
             Self::Other(code) => code,
         }
@@ -64,6 +70,7 @@ impl CloseCode {
             0x03 => Self::FlowControl,
             0x07 => Self::FrameEncoding,
             0x08 => Self::TransportParameter,
+            0x09 => Self::ConnectionIdLimit,
             0x0a => Self::ProtocolViolation,
             0x0d => Self::CryptoBufferExceeded,
             0x0e => Self::KeyUpdate,
@@ -71,6 +78,7 @@ impl CloseCode {
             0x20 => Self::Refused,
             0x21 => Self::Busy,
             0x22 => Self::ShuttingDown,
+            0x23 => Self::Stalled,
             0x100..=0x1ff => Self::Crypto(code as u8),
             _ => Self::Other(code),
         }

@@ -22,6 +22,8 @@ pub struct TransportParams {
     pub receive_buffer: u64,
     /// Server only: the destination id of the client's first packet.
     pub original_id: Option<ConnectionId>,
+    /// Server only, and only one that keeps a secret over restarts: what a stateless reset for `source_id` ends with.
+    pub reset_token: Option<[u8; 16]>,
     /// The source id of this end's own packets.
     pub source_id: ConnectionId,
 }
@@ -45,6 +47,7 @@ pub enum ParamsError {
 
 const ORIGINAL_ID: u64 = 0x00;
 const MAX_IDLE_TIMEOUT: u64 = 0x01;
+const RESET_TOKEN: u64 = 0x02;
 const MAX_DATAGRAM: u64 = 0x03;
 const SOURCE_ID: u64 = 0x0f;
 const MAX_ACK_DELAY: u64 = 0x20;
@@ -64,6 +67,7 @@ impl TransportParams {
             max_ack_delay_us: 25_000,
             receive_buffer: 0,
             original_id: None,
+            reset_token: None,
             source_id,
         }
     }
@@ -77,6 +81,9 @@ impl TransportParams {
         put_number(out, MAX_IDLE_TIMEOUT, self.max_idle_timeout_ms, IDLE_RANGE);
         put_number(out, MAX_DATAGRAM, self.max_datagram.into(), DATAGRAM_RANGE);
         put_number(out, MAX_ACK_DELAY, self.max_ack_delay_us, ACK_DELAY_RANGE);
+        if let Some(token) = self.reset_token {
+            put(out, RESET_TOKEN, &token);
+        }
         put_number(out, RECEIVE_BUFFER, self.receive_buffer, 0..=varint::MAX);
     }
 
@@ -90,6 +97,7 @@ impl TransportParams {
     pub fn decode(mut bytes: &[u8]) -> Result<Self, ParamsError> {
         let mut original_id = None;
         let mut source_id = None;
+        let mut reset_token = None;
         let mut idle = None;
         let mut datagram = None;
         let mut ack_delay = None;
@@ -101,6 +109,10 @@ impl TransportParams {
             match id {
                 ORIGINAL_ID => set(&mut original_id, id, connection_id(id, value)?)?,
                 SOURCE_ID => set(&mut source_id, id, connection_id(id, value)?)?,
+                RESET_TOKEN => {
+                    let token = value.try_into().map_err(|_| ParamsError::BadValue(id))?;
+                    set(&mut reset_token, id, token)?;
+                }
                 MAX_IDLE_TIMEOUT => set(&mut idle, id, number(id, value, IDLE_RANGE)?)?,
                 MAX_DATAGRAM => set(&mut datagram, id, number(id, value, DATAGRAM_RANGE)?)?,
                 MAX_ACK_DELAY => set(&mut ack_delay, id, number(id, value, ACK_DELAY_RANGE)?)?,
@@ -118,6 +130,7 @@ impl TransportParams {
             max_ack_delay_us: ack_delay.unwrap_or(told.max_ack_delay_us),
             receive_buffer: receive_buffer.unwrap_or(told.receive_buffer),
             original_id,
+            reset_token,
             ..told
         })
     }
@@ -243,6 +256,7 @@ mod tests {
             (MAX_DATAGRAM, &[0x45]),
             (ORIGINAL_ID, &[0; 7]),
             (SOURCE_ID, &[0; 9]),
+            (RESET_TOKEN, &[0; 15]),
         ] {
             let mut bytes = Vec::new();
             put(&mut bytes, id, value);
@@ -280,6 +294,7 @@ mod tests {
             max_ack_delay_us in ACK_DELAY_RANGE,
             receive_buffer in 0..=varint::MAX,
             original_id in any::<Option<[u8; 8]>>(),
+            reset_token in any::<Option<[u8; 16]>>(),
             source_id in any::<[u8; 8]>(),
         ) {
             let params = TransportParams {
@@ -288,6 +303,7 @@ mod tests {
                 max_ack_delay_us,
                 receive_buffer,
                 original_id: original_id.map(ConnectionId),
+                reset_token,
                 source_id: ConnectionId(source_id),
             };
             let mut bytes = Vec::new();

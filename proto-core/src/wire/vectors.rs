@@ -86,7 +86,7 @@ fn the_table_of_frames_is_right() {
         .map(|row| format!("{} {} {}", row[0], row[1], row[4]))
         .collect();
     assert_eq!(table, with_vector);
-    assert_eq!(table.len(), 19);
+    assert_eq!(table.len(), 23);
 }
 
 #[test]
@@ -183,14 +183,17 @@ fn params(bytes: &[u8]) -> (String, Vec<u8>) {
     let mut out = Vec::new();
     params.encode(&mut out);
     let original = params.original_id.map(|id| format!("original_id={id} "));
+    let token = params.reset_token;
+    let token = token.map(|token| format!(" reset_token={}", hex::encode(token)));
     let text = format!(
-        "{}source_id={} max_idle_timeout={} max_datagram={} max_ack_delay={} receive_buffer={}",
+        "{}source_id={} max_idle_timeout={} max_datagram={} max_ack_delay={} receive_buffer={}{}",
         original.unwrap_or_default(),
         params.source_id,
         params.max_idle_timeout_ms,
         params.max_datagram,
         params.max_ack_delay_us,
         params.receive_buffer,
+        token.unwrap_or_default(),
     );
     (text, out)
 }
@@ -323,6 +326,19 @@ fn fields(frame: &Frame<'_>) -> String {
             format!(" delay={} ranges={}", ack.delay, ranges.join(","))
         }
         Frame::Crypto { offset, data } => format!(" offset={offset} data={}", hex::encode(data)),
+        Frame::NewConnectionId {
+            sequence,
+            retire_prior_to,
+            id,
+            token,
+        } => format!(
+            " sequence={sequence} retire_prior_to={retire_prior_to} id={id} token={}",
+            hex::encode(token)
+        ),
+        Frame::RetireConnectionId { sequence } => format!(" sequence={sequence}"),
+        Frame::PathChallenge { data } | Frame::PathResponse { data } => {
+            format!(" data={}", hex::encode(data))
+        }
         Frame::Close { code, reason } => {
             format!(" code={} reason={}", name(&code), hex::encode(reason))
         }

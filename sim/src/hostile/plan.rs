@@ -8,7 +8,7 @@ use super::Lie;
 use crate::rng::Rng;
 
 /// Rates of lies that are drawn, of 1,000,000 packets.
-const RATES: [u32; 4] = [2_000, 20_000, 200_000, 1_000_000];
+const RATES: [u32; 4] = [5_000, 50_000, 500_000, 1_000_000];
 /// A plan falls silent after at most so many packets.
 const QUIET_AFTER_MAX: u64 = 2_000;
 
@@ -68,16 +68,15 @@ impl HostilePlan {
         }
     }
 
-    /// Draws a plan: one lie to all of them, rarely to always.
+    /// Draws a plan: one lie to all of them, each rarely to always.
     pub fn draw(rng: &mut Rng) -> Self {
         let among = Lie::ALL.len() as u64;
         // Few lies more often than many: where many are told, the first that is found out ends the session.
         let wanted = rng.log_uniform(among).max(1);
-        let rate = *rng.pick(&RATES);
         let mut lies = BTreeMap::new();
         for lie in Lie::ALL {
             if rng.below(among) < wanted {
-                lies.insert(lie, rate);
+                lies.insert(lie, *rng.pick(&RATES));
             }
         }
         let quiet = rng.one_in(4).then(|| Quiet {

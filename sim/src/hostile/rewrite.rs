@@ -131,7 +131,9 @@ impl Liar {
             && self.packets > quiet.after
         {
             told.quiet += 1;
-            return self.hush(quiet.how, text);
+            let mute = self.hush(quiet.how, text);
+            note_seals(text, told);
+            return mute;
         }
         let mut said = Vec::new();
         split(text, |frame, bytes| {
@@ -144,11 +146,7 @@ impl Liar {
             });
         });
         self.lie(data, said, text, told);
-        split(text, |frame, _| {
-            if let Frame::Seal { size, root, .. } = frame {
-                told.sealed.insert((*size, **root));
-            }
-        });
+        note_seals(text, told);
         false
     }
 
@@ -220,6 +218,14 @@ fn split(text: &[u8], mut show: impl FnMut(&Frame<'_>, &[u8])) {
             Err(_) => return,
         }
     }
+}
+
+fn note_seals(text: &[u8], told: &mut Told) {
+    split(text, |frame, _| {
+        if let Frame::Seal { size, root, .. } = frame {
+            told.sealed.insert((*size, **root));
+        }
+    });
 }
 
 /// Writes frames over `text`, those that fit, and PADDING behind them. Returns the lies that fit.

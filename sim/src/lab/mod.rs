@@ -23,7 +23,7 @@
 //! };
 //! let (server, there) = host("server", "10.0.0.1:700", true);
 //! let (client, here) = host("client", "10.0.0.2:700", false);
-//! let delay = || Box::new(Delay::new(Duration::from_millis(25), Duration::ZERO, Rng::new(1, 3)));
+//! let delay = || Box::new(Delay::new(Duration::from_millis(25)));
 //! let (up, down) = (lab.network().add(delay()), lab.network().add(delay()));
 //! lab.network().connect(here, there, vec![up]);
 //! lab.network().connect(there, here, vec![down]);

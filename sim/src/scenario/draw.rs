@@ -82,7 +82,7 @@ impl Scenario {
         let clients = match rng.below(2_000) {
             0 => rng.between(60, 250),
             1..20 => rng.between(4, 20),
-            _ => rng.between(1, 3),
+            _ => *rng.pick(&[1, 1, 1, 2, 3]),
         };
         let mut scenario = Self {
             seed,
@@ -251,7 +251,7 @@ impl ClientPlan {
             joins: Duration::from_nanos(rng.log_uniform(2_000_000_000)),
             ..Self::default()
         };
-        for number in 0..rng.between(1, 4) {
+        for number in 0..*rng.pick(&[1, 1, 2, 2, 3, 4]) {
             goals::draw(&mut rng.fork(), number, &mut plan);
         }
         plan

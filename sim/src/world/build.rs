@@ -11,7 +11,7 @@ use super::files::Files;
 use super::server::{Server, root_of};
 use super::user::{LOCAL_ROOT, Setup, Standing, User};
 use super::{SERVER, World, host_of};
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskPlan};
 use crate::fault::PlannedFaults;
 use crate::hostile::Hostile;
 use crate::lab::{HostSetup, Lab};
@@ -222,7 +222,10 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
     };
     let lies = scenario.server.hostile.is_some();
     let healed = scenario.healed_at().unwrap_or(ENDLESS);
-    let mut server = Server::new(lies, scenario.admits_after, scenario.decides_after);
+    let mut disks = scenario.clients.iter().map(|client| &client.host.disk);
+    let slow_disks = disks.any(is_slow) || is_slow(&scenario.server.disk);
+    let thinks = (scenario.admits_after, scenario.decides_after);
+    let mut server = Server::new(lies, slow_disks, thinks);
     let mut users = Vec::new();
     let mut agenda = Agenda::default();
     for (user, client) in scenario.users().enumerate() {
@@ -244,9 +247,9 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
             server_key,
             joins: Instant::ZERO + client.joins,
             standing,
+            slow_disks,
             gives_up: (standing != Standing::Honest)
                 .then(|| Instant::ZERO + healed.max(client.joins) + FAITH),
-            server_transfers: scenario.server.limits.limits().transfers_per_session,
         };
         let goals = expected_goals(scenario, user, client);
         let of = User::new(setup, goals);
@@ -276,10 +279,14 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
         steps_max: STEPS_MAX,
         heard_at: Instant::ZERO,
         crashed: Vec::new(),
-        powerless: Vec::new(),
         unruly_server: scenario.server.disk.has_faults(),
         moves: 0,
     })
+}
+
+/// Whether operations may take so long that others wait for a minute.
+fn is_slow(disk: &DiskPlan) -> bool {
+    disk.slow.factor > 1
 }
 
 /// A user's goals, each with what must come of it.

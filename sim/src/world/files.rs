@@ -13,7 +13,7 @@ use crate::scenario::Planted;
 pub(super) type Where = (HostId, RootId, FilePath);
 
 /// Larger files are not hashed once more for a check: their bytes are compared anyway.
-const HASHED_MAX: u64 = 16 << 20;
+const HASHED_MAX: u64 = 256 << 10;
 
 /// All files of a run.
 #[derive(Debug, Default)]
@@ -41,14 +41,9 @@ impl Files {
 
     /// The file at `place` changes to `content` by itself.
     pub(super) fn change(&mut self, place: Where, content: Content) {
+        // Nobody made the change durable.
+        self.fragile.insert(place.clone());
         self.own.entry(place).or_default().push(content);
-    }
-
-    /// Files of `host` that changed by themselves. Nobody synced that, so that a power loss may leave any part of it.
-    pub(super) fn changed(&self, host: HostId) -> Vec<Where> {
-        let changed = self.own.iter().filter(|(_, own)| own.len() > 1);
-        let places = changed.map(|(place, _)| place);
-        places.filter(|place| place.0 == host).cloned().collect()
     }
 
     /// A transfer may bring what is at `from` to the place `to`; `durable` says whether it does so that a power loss
@@ -58,6 +53,11 @@ impl Files {
             self.fragile.insert(to.clone());
         }
         self.sources.entry(to).or_default().push(from);
+    }
+
+    /// Targets on `host` at which a power loss may leave a remnant.
+    pub(super) fn fragile_on(&self, host: HostId) -> impl Iterator<Item = &Where> {
+        self.fragile.iter().filter(move |place| place.0 == host)
     }
 
     /// Whether a power loss may leave a remnant at `place`.

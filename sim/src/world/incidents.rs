@@ -112,13 +112,6 @@ impl World {
             }
         }
         if how == Crash::Power {
-            self.powerless.push(host);
-            for place in self.files.changed(host) {
-                let disk = self.lab.host(host).disk();
-                if let Some(content) = disk.content(place.1, &place.2).cloned() {
-                    self.files.change(place, content);
-                }
-            }
             self.judge_power_loss(host)?;
         }
         Ok(())

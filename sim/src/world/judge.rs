@@ -299,12 +299,22 @@ impl World {
     }
 
     /// After the power of `host` went: what was promised is still there (invariant 4).
-    pub(super) fn judge_power_loss(&self, host: HostId) -> Checked<()> {
+    pub(super) fn judge_power_loss(&mut self, host: HostId) -> Checked<()> {
         let disk = self.lab.host(host).disk();
+        // What nobody asked to be durable may be anything now, and is copied as what it is.
+        let fragile: Vec<Where> = self.files.fragile_on(host).cloned().collect();
+        for place in fragile {
+            if let Some(content) = disk.content(place.1, &place.2).cloned() {
+                self.files.change(place, content);
+            }
+        }
         for place in self.files.promised().filter(|place| place.0 == host) {
+            // Another transfer, which asked for less, may have followed.
+            if self.files.is_fragile(place) {
+                continue;
+            }
             let content = disk.content(place.1, &place.2);
-            let kept = content.is_some_and(|content| self.files.may_hold(place, content));
-            if !kept && !self.files.is_fragile(place) {
+            if !content.is_some_and(|content| self.files.may_hold(place, content)) {
                 let name = self.lab.host(host).name();
                 return Err(format!(
                     "{name}: the power went, and with it {:?}, which was stored for good",
@@ -340,10 +350,8 @@ impl World {
                         return Err(format!("{}: {path:?} was left behind", host.name()));
                     }
                     let place = (id, root, path);
-                    let remnant = self.powerless.contains(&id) && self.files.is_fragile(&place);
                     if let Some(content) = disk.content(root, &place.2)
                         && !place.2.is_reserved()
-                        && !remnant
                         && self.trust_in(&place) == Trust::Full
                         && !self.files.may_hold(&place, content)
                     {

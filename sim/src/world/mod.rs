@@ -116,8 +116,6 @@ pub struct World {
     /// The time of the last event.
     heard_at: Instant,
     crashed: Vec<HostId>,
-    /// Those whose power went.
-    powerless: Vec<HostId>,
     unruly_server: bool,
     unruly_clients: Vec<bool>,
     moves: u8,

@@ -53,6 +53,8 @@ pub(super) struct Server {
     hostile: BTreeSet<usize>,
     /// Whether the server itself lies.
     lies: bool,
+    /// Whether some disk is so slow that its host looks as if it held everyone up (T8).
+    slow_disks: bool,
     admits_after: Duration,
     decides_after: Duration,
     /// What it thinks about, by when it will be done; of two at one time, the earlier first.
@@ -67,9 +69,14 @@ pub(super) fn root_of(user: usize) -> RootId {
 }
 
 impl Server {
-    pub(super) fn new(lies: bool, admits_after: Duration, decides_after: Duration) -> Self {
+    pub(super) fn new(
+        lies: bool,
+        slow_disks: bool,
+        (admits_after, decides_after): (Duration, Duration),
+    ) -> Self {
         Self {
             lies,
+            slow_disks,
             admits_after,
             decides_after,
             ..Self::default()
@@ -290,8 +297,14 @@ impl Server {
         match cause {
             CloseCause::Peer(CloseCode::NoError)
             | CloseCause::TimedOut
+            | CloseCause::Reset
             | CloseCause::HandshakeTimedOut => Ok(()),
             CloseCause::Here(CloseCode::Refused) if is(&self.revoked) => Ok(()),
+            CloseCause::Here(CloseCode::Stalled) | CloseCause::Peer(CloseCode::Stalled)
+                if self.slow_disks =>
+            {
+                Ok(())
+            }
             // A liar is thrown out, or its handshake fails before it has a name; and who is lied to leaves.
             CloseCause::Here(_) | CloseCause::Peer(_)
                 if self.lies

@@ -95,10 +95,10 @@ pub(super) struct Setup {
     pub(super) server_key: PublicKey,
     pub(super) joins: Instant,
     pub(super) standing: Standing,
+    /// Some disk is so slow that its host looks as if it held everyone up (T8).
+    pub(super) slow_disks: bool,
     /// When the user gives up, if lies keep the goals from being met.
     pub(super) gives_up: Option<Instant>,
-    /// Transfers of a session that the server takes.
-    pub(super) server_transfers: u32,
 }
 
 /// One user.
@@ -109,6 +109,7 @@ pub(super) struct User {
     server_key: PublicKey,
     stage: Stage,
     pub(super) standing: Standing,
+    slow_disks: bool,
     gives_up: Option<Instant>,
     /// The server no longer welcomes this user.
     pub(super) revoked: bool,
@@ -118,8 +119,6 @@ pub(super) struct User {
     transfers: BTreeMap<TransferId, usize>,
     /// There was no room for one more transfer.
     full: bool,
-    /// The server has room for fewer transfers than this user has goals: `Busy` means to try later.
-    server_may_be_busy: bool,
     /// Sessions that ended before their time.
     sessions_lost: u32,
     /// Transfers that were begun.
@@ -132,7 +131,6 @@ pub(super) struct User {
 
 impl User {
     pub(super) fn new(setup: Setup, goals: Vec<(GoalPlan, Expect)>) -> Self {
-        let server_may_be_busy = goals.len() > setup.server_transfers as usize;
         let goal = |(plan, expect): (GoalPlan, Expect)| GoalRun {
             state: State::Waiting(setup.joins + plan.starts),
             plan,
@@ -151,13 +149,13 @@ impl User {
             server_key: setup.server_key,
             stage: Stage::Absent(setup.joins),
             standing: setup.standing,
+            slow_disks: setup.slow_disks,
             gives_up: setup.gives_up,
             revoked: false,
             crashes: 0,
             goals: goals.into_iter().map(goal).collect(),
             transfers: BTreeMap::new(),
             full: false,
-            server_may_be_busy,
             sessions_lost: 0,
             started: 0,
             connections: 0,
@@ -406,7 +404,7 @@ impl User {
             self.full = true;
             return Ok(None);
         }
-        if result == Err(Failure::Refused(ErrorCode::Busy)) && self.server_may_be_busy {
+        if result == Err(Failure::Refused(ErrorCode::Busy)) {
             run.state = State::Waiting(now + RETRY_AFTER);
             return Ok(None);
         }
@@ -435,7 +433,13 @@ impl User {
                 self.name
             ));
         }
-        let lost = matches!(cause, CloseCause::TimedOut | CloseCause::HandshakeTimedOut);
+        let stalled = self.slow_disks
+            && (cause == CloseCause::Here(CloseCode::Stalled)
+                || cause == CloseCause::Peer(CloseCode::Stalled));
+        let lost = stalled || matches!(
+            cause,
+            CloseCause::TimedOut | CloseCause::Reset | CloseCause::HandshakeTimedOut
+        );
         let refused = self.revoked && cause == CloseCause::Peer(CloseCode::Refused);
         let honest = self.standing == Standing::Honest;
         match self.stage {

@@ -30,6 +30,52 @@ fn t12_a_clock_that_goes_backwards_changes_nothing() {
     assert!(plain.server.sent == disturbed.server.sent);
 }
 
+/// A nap that is shorter than the idle time-out costs nothing but its own time: nothing is taken for lost, and nothing leaves
+/// in a burst.
+#[test]
+fn t12_a_nap_loses_nothing() {
+    let nap = Duration::from_secs(20);
+    let content = Content::generated(1, 400_000);
+    let mut plain = pair(&content);
+    let begun = plain.now;
+    run(&mut plain, get("f"));
+    let usual = plain.now.since(begun);
+    let stats = plain.client.endpoint.stats(plain.peer).expect("it is open");
+    for nap_at in (0..620).step_by(11) {
+        let mut pair = pair(&content);
+        let begun = pair.now;
+        let mut step = 0;
+        let told = run_with(&mut pair, get("f"), |pair| {
+            if step == nap_at {
+                pair.jump(nap);
+            }
+            step += 1;
+        });
+        assert_eq!(stored_root(&told), Some(hash(&content)));
+        let took = pair.now.since(begun);
+        assert!(
+            took <= nap + usual + usual / 4,
+            "{took:?} with a nap at {nap_at}"
+        );
+        let resent = pair.server.sent.len() as u64;
+        let allowed = plain.server.sent.len() as u64 + 10;
+        assert!(
+            resent <= allowed,
+            "{resent} datagrams with a nap at {nap_at}"
+        );
+        let after = pair.client.endpoint.stats(pair.peer).expect("it is open");
+        assert!(
+            after.rtt <= 2 * stats.rtt,
+            "{:?} with a nap at {nap_at}",
+            after.rtt
+        );
+        for window in pair.server.sent.windows(30) {
+            let burst = window[29].0.since(window[0].0);
+            assert!(burst > Duration::ZERO, "30 datagrams at once");
+        }
+    }
+}
+
 /// An hour is longer than the idle time-out: the transfer ends, one way or the other, and the endpoints live on.
 #[test]
 fn t12_an_hour_at_once_breaks_nothing() {

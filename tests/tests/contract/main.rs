@@ -10,6 +10,8 @@ mod handshakes;
 mod ids;
 mod key_updates;
 mod memory;
+mod migration;
 mod names;
 mod polls;
+mod resets;
 mod server;

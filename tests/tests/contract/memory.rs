@@ -81,6 +81,49 @@ fn m4_a_small_pool_serves_everyone() {
     }
 }
 
+/// Downloads to a disk that takes seconds, from a server with memory for two of them: a source without credit gives its
+/// memory to another, and reads again what it had read ahead.
+#[test]
+fn m4_idle_sources_lend_their_memory() {
+    let mut server = Config::server(null(2));
+    server.limits.source_blocks = 20;
+    let mut client = Config::new(null(1));
+    client.limits.credit_blocks_initial = 2;
+    client.limits.credit_blocks_max = 2;
+    let mut pair = Pair::with(client, server);
+    pair.client.disk.set_plan(DiskPlan {
+        latency_min: Duration::from_secs(2),
+        latency_max: Duration::from_secs(4),
+        ..DiskPlan::default()
+    });
+    open(&mut pair);
+    let name = |n: u64| format!("file {n}");
+    for n in 0..12 {
+        let content = Content::generated(n, 1_500_000 + n);
+        pair.server.disk.plant(ROOT, &path(&name(n)), content, 7);
+        start(&mut pair, get(&name(n)));
+    }
+    let mut open_transfers = 12;
+    pair.run_until(Duration::from_secs(3_600), |pair| {
+        grant(pair);
+        for event in pair.client.events.drain(..) {
+            if let Event::Finished { result, .. } = event {
+                assert!(matches!(result, Ok(Finished::Stored { .. })), "{result:?}");
+                open_transfers -= 1;
+            }
+        }
+        open_transfers == 0
+    });
+    assert_eq!(open_transfers, 0);
+    for n in 0..12 {
+        let there = |side: &tests::Side| side.disk.content(ROOT, &path(&name(n))).map(hash);
+        assert_eq!(there(&pair.client), there(&pair.server));
+    }
+    // Without lending, each block is read once.
+    let reads = pair.server.ops.iter().filter(|op| op.kind == "Read");
+    assert!(reads.count() > 12 * 23, "nothing was lent");
+}
+
 #[test]
 fn m7_a_session_has_64_open_transfers() {
     let mut pair = Pair::new(null(1), null(2));

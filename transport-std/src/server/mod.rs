@@ -9,7 +9,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 
-use proto_core::Config;
+use proto_core::{Config, HostSecret};
 use proto_core::crypto::PublicKey;
 
 pub use event::{Job, Rights, ServerEvent, SessionInfo};
@@ -90,6 +90,7 @@ impl ServerBuilder {
         let address = socket.local_addr()?;
         let config = Config {
             accept: true,
+            host_secret: Some(HostSecret::derive(self.identity.seed())),
             ..self.tuning.config(&self.identity)?
         };
         let (disk_threads, faults) = (self.tuning.disk_threads, self.tuning.faults);

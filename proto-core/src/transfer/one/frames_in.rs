@@ -127,7 +127,7 @@ impl Transfer {
                     ..
                 },
             ) => {
-                source.handle_want(cx.pool, *start, *end)?;
+                return source.handle_want(cx.pool, *start, *end);
             }
             (Job::Source(source), Frame::Credit { limit, .. }) => source.handle_credit(*limit),
             (
@@ -148,7 +148,7 @@ impl Transfer {
                     offset, last, data, ..
                 },
             ) => {
-                reader.handle_page(*offset, *last, data)?;
+                return reader.handle_page(*offset, *last, data);
             }
             _ => return Err(Fault::VIOLATION),
         }

@@ -6,6 +6,7 @@ use crate::file::{Block, FileError, Meta, Operation, Outcome, Pool, Use};
 use crate::transfer::codes::Fault;
 use crate::transfer::delivery::Delivery;
 use crate::transfer::listing::{Lister, Reader};
+use crate::transfer::progress::Owed;
 use crate::transfer::sink::{Plan, Sink};
 use crate::transfer::source::Source;
 use crate::transfer::{Context, OpTag, Place};
@@ -165,6 +166,47 @@ impl Job {
             Self::Sink(sink) => sink.is_gone() || sink.stored().is_some(),
             Self::Source(source) => source.is_closed(),
             _ => true,
+        }
+    }
+
+    /// Whether memory is held that is of no use now.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self, Self::Source(source) if source.is_idle())
+    }
+
+    /// Gives memory that is of no use now to those that wait for some.
+    pub(super) fn yield_memory(&mut self, cx: &mut Context<'_>) {
+        if let Self::Source(source) = self {
+            source.yield_memory(cx);
+        }
+    }
+
+    /// Leaves memory to those that have none, and takes it back when nobody wants it.
+    pub(super) fn share_memory(&mut self, cx: &mut Context<'_>) {
+        if let Self::Source(source) = self {
+            source.share_memory(cx);
+        }
+    }
+
+    /// Looks for memory that was given away and is needed again.
+    pub(super) fn regain_memory(&mut self, cx: &mut Context<'_>) {
+        if let Self::Source(source) = self {
+            source.regain_memory(cx);
+        }
+    }
+
+    /// Whether memory was given away and is needed again.
+    pub(super) fn needs_memory(&self) -> bool {
+        matches!(self, Self::Source(source) if source.needs_memory())
+    }
+
+    /// What the peer owes while the transfer runs.
+    pub(super) fn owed(&self) -> Owed {
+        match self {
+            Self::Sink(sink) => sink.owed(),
+            Self::Source(source) => source.owed(),
+            Self::Lister(lister) => lister.owed(),
+            _ => Owed::default(),
         }
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Assembly {
     full: VecDeque<(u64, Block)>,
     /// Blocks that are complete: waiting, being written, or written.
     done: RangeSet,
+    /// Bytes that were new when they came.
+    received: u64,
     /// Memory of range sets that are not in use.
     spare: Vec<RangeSet>,
     faults: Faults,
@@ -55,6 +57,16 @@ impl Assembly {
         (self.gathering.len() + self.full.len()) as u32
     }
 
+    /// Bytes that came, but for those that were there.
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Whether the first `blocks` blocks were complete at some time, and none has been reopened since.
+    pub(super) fn has_whole(&self, blocks: u64) -> bool {
+        self.done.covers(0..blocks)
+    }
+
     /// Whether every gathering block has the bytes that it counts, in its turn, and is not complete.
     pub(super) fn audit(&self) -> Result<(), Breach> {
         let turns = self.gathering.iter().zip(self.gathering.iter().skip(1));
@@ -78,7 +90,7 @@ impl Assembly {
     /// Whether every block was complete at some time, and none has been reopened since.
     pub(super) fn is_complete(&self) -> bool {
         self.size
-            .is_some_and(|size| self.done.covers(0..block_count(size)))
+            .is_some_and(|size| self.has_whole(block_count(size)))
     }
 
     /// Takes bytes of one block; false when there is no room for them. `room` says whether one more block may be held.
@@ -137,7 +149,7 @@ impl Assembly {
         if self.faults.strikes(Planted::BytesCountedTwice) {
             gather.have.remove(within.clone());
         }
-        gather.fill(within, data);
+        self.received += gather.fill(within, data);
         if self
             .size
             .is_some_and(|size| gather.count == block_len(size, index))
@@ -203,9 +215,9 @@ impl Assembly {
 }
 
 impl Gather {
-    /// Copies what is new. Bytes that were there first stay, whatever comes in their place: the piece's value decides
+    /// Copies what is new, and says how many bytes that are. Bytes that were there first stay, whatever comes in their place: the piece's value decides
     /// (I4).
-    fn fill(&mut self, within: Range<u64>, data: &[u8]) {
+    fn fill(&mut self, within: Range<u64>, data: &[u8]) -> u64 {
         let bytes = self.block.bytes_mut();
         for gap in self.have.missing(within.clone()) {
             let from = (gap.start - within.start) as usize..(gap.end - within.start) as usize;
@@ -214,7 +226,9 @@ impl Gather {
                 to.copy_from_slice(from);
             }
         }
-        self.count += self.have.insert(within) as u32;
+        let new = self.have.insert(within);
+        self.count += new as u32;
+        new
     }
 }
 

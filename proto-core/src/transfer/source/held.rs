@@ -10,6 +10,13 @@ const PER_READ_AHEAD: u32 = 2;
 /// Blocks that a source cannot do without: one to read on with, one to read again what was lost.
 const MIN_BLOCKS: u32 = 2;
 
+/// Blocks that a source of this read-ahead asks for.
+fn wanted(read_ahead: u32) -> u32 {
+    read_ahead
+        .saturating_mul(PER_READ_AHEAD)
+        .saturating_add(MIN_BLOCKS)
+}
+
 /// A source's share of the pool, and what is in it.
 #[derive(Debug)]
 pub(super) struct Held {
@@ -28,18 +35,47 @@ struct Slot {
 impl Held {
     /// Promised memory for one source; `None` when the pool has not enough now.
     pub(super) fn reserve(pool: &mut Pool, read_ahead: u32) -> Option<Self> {
-        let wanted = read_ahead
-            .saturating_mul(PER_READ_AHEAD)
-            .saturating_add(MIN_BLOCKS);
-        let reserved = pool.reserve(Use::Source, wanted);
-        if reserved < MIN_BLOCKS {
-            pool.release(Use::Source, reserved);
-            return None;
-        }
+        let reserved = pool.reserve_source(MIN_BLOCKS, wanted(read_ahead))?;
         Some(Self {
             reserved,
-            blocks: Vec::with_capacity(reserved as usize),
+            blocks: Vec::with_capacity(wanted(read_ahead) as usize),
         })
+    }
+
+    /// Whether there is a promise.
+    pub(super) fn is_reserved(&self) -> bool {
+        self.reserved > 0
+    }
+
+    /// Looks for a promise again after [`release`](Self::release).
+    pub(super) fn regain(&mut self, pool: &mut Pool, read_ahead: u32) {
+        let reserved = pool.reserve_source(MIN_BLOCKS, wanted(read_ahead));
+        self.reserved = reserved.unwrap_or(0);
+    }
+
+    /// Gives back what is promised beyond the least, as far as the blocks in it are not needed.
+    pub(super) fn shrink(&mut self, pool: &mut Pool, first_unsent: u64, lost: &RangeSet) {
+        while self.reserved > MIN_BLOCKS && self.has_place_ahead(first_unsent) {
+            if self.blocks.len() >= self.reserved as usize {
+                // No block may take the place of one that is lost and waits for its turn.
+                let Some(spent) = self.spent(u64::MAX, first_unsent, lost) else {
+                    return;
+                };
+                if let Some(block) = self.blocks.swap_remove(spent).block {
+                    pool.put(Use::Source, block);
+                }
+            }
+            self.reserved -= 1;
+            pool.release(Use::Source, 1);
+        }
+    }
+
+    /// Takes up to what was wanted at first, when there was a promise.
+    pub(super) fn grow(&mut self, pool: &mut Pool, read_ahead: u32) {
+        if self.is_reserved() {
+            let missing = wanted(read_ahead).saturating_sub(self.reserved);
+            self.reserved += pool.reserve(Use::Source, missing);
+        }
     }
 
     /// Blocks that are here, and those promised.
@@ -62,12 +98,13 @@ impl Held {
     /// Whether the block `index` may be read on with: blocks from `first_unsent` on leave one place free, for what must
     /// be read again.
     pub(super) fn may_read_on(&self, index: u64, first_unsent: u64, lost: &RangeSet) -> bool {
-        let ahead = self
-            .blocks
-            .iter()
-            .filter(|slot| slot.index >= first_unsent)
-            .count();
-        ahead + 1 < self.reserved as usize && self.may_take(index, first_unsent, lost)
+        self.has_place_ahead(first_unsent) && self.may_take(index, first_unsent, lost)
+    }
+
+    /// Whether one place more than the one for what must be read again is not taken by blocks from `first_unsent` on.
+    fn has_place_ahead(&self, first_unsent: u64) -> bool {
+        let ahead = self.blocks.iter().filter(|slot| slot.index >= first_unsent);
+        ahead.count() + 1 < self.reserved as usize
     }
 
     /// Whether [`take`](Self::take) will give a block.
@@ -197,6 +234,41 @@ mod tests {
         // Not in turn: what is lost later waits.
         held.fill(10, Block::new());
         assert!(!held.may_take(99, 100, &lost));
+    }
+
+    #[test]
+    fn a_source_leaves_others_what_it_can_do_without() {
+        let mut pool = Pool::new(0, 5);
+        let mut lost = RangeSet::new();
+        let Some(mut held) = Held::reserve(&mut pool, 8) else {
+            unreachable!("the pool is empty")
+        };
+        for index in 0..5 {
+            assert!(held.take(&mut pool, index, 0, &lost).is_some());
+            held.fill(index, Block::new());
+        }
+        assert!(Held::reserve(&mut pool, 8).is_none());
+        // Two were sent, and one of them is lost.
+        lost.insert(0..10);
+        held.shrink(&mut pool, 2, &lost);
+        assert!(held.contains(0) && !held.contains(1));
+        assert_eq!((held.counts(), pool.unreserved(Use::Source)), ((4, 4), 1));
+        // What was read ahead stays, and a place for what is lost.
+        held.shrink(&mut pool, 2, &RangeSet::new());
+        assert_eq!((held.counts(), pool.unreserved(Use::Source)), ((4, 4), 1));
+        lost = RangeSet::new();
+        held.shrink(&mut pool, 5, &lost);
+        assert_eq!((held.counts(), pool.unreserved(Use::Source)), ((2, 2), 3));
+        let Some(mut other) = Held::reserve(&mut pool, 0) else {
+            unreachable!("three blocks are left")
+        };
+        held.grow(&mut pool, 8);
+        assert_eq!((held.counts(), pool.unreserved(Use::Source)), ((2, 3), 0));
+        held.clear(&mut pool);
+        held.release(&mut pool);
+        other.release(&mut pool);
+        held.grow(&mut pool, 8);
+        assert_eq!(pool.unreserved(Use::Source), 5);
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Source {
             };
         };
         let all_read = self.tree.root().is_some();
-        let away = self.lost_and_away();
+        let away = self.lost_and_away().or_else(|| self.unsent_and_away());
         let first_unsent = self.first_unsent();
         let check_due = away.is_some() || (self.go && all_read && !self.is_verified());
         match self.check {
@@ -219,6 +219,14 @@ impl Source {
     /// The first lost block whose bytes are not here.
     fn lost_and_away(&self) -> Option<u64> {
         self.lost_blocks().find(|&index| !self.held.contains(index))
+    }
+
+    /// The first block that was read ahead, given away with the source's memory, and may be sent.
+    fn unsent_and_away(&self) -> Option<u64> {
+        let mut ahead = self.first_unsent()..self.given_away;
+        ahead
+            .find(|&index| !self.held.contains(index))
+            .filter(|_| self.may_go_on())
     }
 
     /// The first blocks of which bytes are lost, in order; some twice.

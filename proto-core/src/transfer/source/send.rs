@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::{LOST_BLOCKS_SEEN, Source};
+use super::{LOST_BLOCKS_SEEN, RANGES_MAX, Source};
 use crate::fault::Fault;
 use crate::file::BLOCK_SIZE;
 use crate::peer::{PacketWriter, SentFrame};
@@ -24,7 +24,7 @@ impl Source {
         ready.next().or_else(|| {
             let block = self.first_unsent();
             let credit = block < self.credit || self.faults.strikes(Fault::CreditUnheeded);
-            if self.next_send >= self.size() || !credit {
+            if self.next_send >= self.size() || !credit || self.ranges() >= RANGES_MAX {
                 return None;
             }
             let end = ((block + 1) * u64::from(BLOCK_SIZE)).min(self.size());
@@ -98,7 +98,10 @@ impl Source {
             return false;
         }
         self.lost.remove(range.clone());
-        self.acked_bytes += self.acked.insert(range);
+        self.wanted_again.remove(range.clone());
+        let new = self.acked.insert(range);
+        self.acked_bytes += new;
+        self.moved += new;
         let before = self.acked_most;
         self.acked_most = before.max(self.acked_bytes);
         let block = u64::from(BLOCK_SIZE);

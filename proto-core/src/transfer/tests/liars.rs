@@ -6,9 +6,13 @@ use alloc::vec::Vec;
 use super::ends::*;
 use super::files::{get, put};
 use super::world::World;
+use crate::event::Failure;
 use crate::file::Use;
-use crate::transfer::Overwrite;
-use crate::wire::{CloseCode, Durability, Entry, EntryKind, Frame, RequestKind, StoredAs};
+use crate::time::{Duration, Instant};
+use crate::transfer::{Overwrite, Request, TransferEvent};
+use crate::wire::{
+    CloseCode, Durability, Entry, EntryKind, ErrorCode, Frame, RequestKind, StoredAs,
+};
 
 fn say(world: &mut World, to: usize, frame: &Frame<'_>) -> bool {
     let mut bytes = vec![0; 70_000];
@@ -280,6 +284,139 @@ fn m1_a_source_that_never_completes_a_block_holds_its_credit_and_no_more() {
         world.ends[CLIENT].pool.out(Use::Sink),
         limits().credit_blocks_initial
     );
+}
+
+/// Runs until the session is closed, or for two minutes.
+fn wait(world: &mut World) -> (Option<CloseCode>, Duration) {
+    let end = world.now + Duration::from_secs(120);
+    while world.closed.is_none() && world.now < end && world.step() {}
+    (world.closed, world.now.since(Instant::ZERO))
+}
+
+fn is_a_minute(time: Duration) -> bool {
+    (60..65).contains(&time.as_secs())
+}
+
+#[test]
+fn t8_a_source_that_sends_nothing_is_closed() {
+    let mut world = asking();
+    say(&mut world, CLIENT, &entry(1 << 20));
+    for at in 0..500 {
+        say(&mut world, CLIENT, &data(at, b"a"));
+    }
+    let (closed, time) = wait(&mut world);
+    assert_eq!(closed, Some(CloseCode::Stalled));
+    assert!(is_a_minute(time), "{time:?}");
+}
+
+#[test]
+fn t8_a_sink_that_acknowledges_nothing_is_closed() {
+    let mut world = World::new(1, PERFECT, limits());
+    world.put_file(CLIENT, b"here", 9 * BLOCK);
+    world.cut = true;
+    world.start(put(Overwrite::Replace));
+    for _ in 0..3 {
+        world.step();
+    }
+    let accept = Frame::Accept {
+        transfer: 0,
+        credit: 1,
+    };
+    say(&mut world, CLIENT, &accept);
+    let (closed, time) = wait(&mut world);
+    assert_eq!(closed, Some(CloseCode::Stalled));
+    assert!(is_a_minute(time), "{time:?}");
+}
+
+/// Whether its disk is slow or a pipe full, a sink gives no credit for a while.
+#[test]
+fn t8_a_sink_without_credit_is_not_closed() {
+    let mut world = World::new(1, PERFECT, limits());
+    world.put_file(CLIENT, b"here", 9 * BLOCK);
+    world.cut = true;
+    world.start(put(Overwrite::Replace));
+    for _ in 0..3 {
+        world.step();
+    }
+    let accept = Frame::Accept {
+        transfer: 0,
+        credit: 0,
+    };
+    say(&mut world, CLIENT, &accept);
+    assert_eq!(wait(&mut world).0, None);
+}
+
+/// A client's request for a file of the server, with some credit.
+fn request(transfer: u64, amount: u64) -> Frame<'static> {
+    Frame::Request {
+        transfer,
+        kind: RequestKind::Get,
+        compare: false,
+        no_clobber: false,
+        durability: Durability::None,
+        amount,
+        path: b"dir/there",
+    }
+}
+
+/// A server with memory for one source only, that two clients' requests reach.
+fn small_server(credits: [u64; 2]) -> World {
+    let mut limits = limits();
+    limits.source_blocks = 3;
+    let mut world = World::new(1, PERFECT, limits);
+    world.put_file(SERVER, b"dir/there", 9 * BLOCK);
+    world.cut = true;
+    for (transfer, credit) in (0..).zip(credits) {
+        say(&mut world, SERVER, &request(transfer, credit));
+        for _ in 0..3 {
+            world.step();
+        }
+    }
+    world
+}
+
+#[test]
+fn a_request_that_finds_no_memory_is_told_so() {
+    let mut world = small_server([1, 1]);
+    while world.outcomes(SERVER).is_empty() && world.step() {}
+    let busy = Err(Failure::Here(ErrorCode::Busy));
+    assert_eq!(world.outcomes(SERVER), [busy]);
+    let waited = world.now.since(Instant::ZERO).as_secs();
+    assert!((10..12).contains(&waited), "{waited}");
+}
+
+#[test]
+fn m4_a_source_without_credit_gives_its_memory_to_another() {
+    let mut world = small_server([0, 1]);
+    let begun = |world: &World| {
+        let entry = |(_, event): &&(_, TransferEvent)| matches!(event, TransferEvent::Entry(_));
+        world.ends[SERVER].events.iter().filter(entry).count()
+    };
+    assert_eq!(begun(&world), 1);
+    while begun(&world) < 2 && world.step() {}
+    let waited = world.now.since(Instant::ZERO).as_secs();
+    assert!(waited < 3, "{waited}");
+    assert_eq!(world.outcomes(SERVER), []);
+}
+
+/// Every second byte of a listing's window would make the requester remember 32,768 ranges.
+#[test]
+fn m1_a_listing_in_crumbs_is_not_taken() {
+    let mut world = World::new(1, PERFECT, limits());
+    world.cut = true;
+    world.start(Request::List { path: path(b"dir") });
+    world.step();
+    let page = |offset| Frame::Page {
+        transfer: 0,
+        offset,
+        last: false,
+        data: &[0],
+    };
+    let taken = (0..1_000).filter(|n| say(&mut world, CLIENT, &page(2 * n + 1)));
+    assert_eq!(taken.count(), 64);
+    // What joins ranges is taken nevertheless.
+    assert!(say(&mut world, CLIENT, &page(2)) && say(&mut world, CLIENT, &page(4)));
+    assert_eq!(world.closed, None);
 }
 
 #[test]

@@ -206,6 +206,10 @@ impl World {
                 .is_some_and(|at| at <= self.now)
             {
                 self.with(end, Transfers::handle_timeout);
+                if self.ends[end].transfers.is_stalled(self.now) {
+                    self.closed = Some(CloseCode::Stalled);
+                    self.with(end, |transfers, cx| transfers.session_lost(cx));
+                }
                 let next = self.ends[end].transfers.deadline();
                 assert!(
                     next.is_none_or(|at| at > self.now),

@@ -3,7 +3,7 @@
 use super::super::cursor::{LengthSink, Sink, SliceSink, read_byte};
 use super::super::{WireError, varint};
 use super::file::Place;
-use super::{Ack, Frame, data, file, kind, request, session};
+use super::{Ack, Frame, data, file, kind, path, request, session};
 
 impl<'a> Frame<'a> {
     /// Writes the frame at the beginning of `out` and says its length. `None` when it does not fit, or when it breaks a
@@ -38,6 +38,10 @@ impl<'a> Frame<'a> {
             kind::PING => Self::Ping,
             kind::ACK => Ack::decode(bytes)?,
             kind::CRYPTO => session::decode_crypto(bytes)?,
+            kind::NEW_CONNECTION_ID => path::decode_new_id(bytes)?,
+            kind::RETIRE_CONNECTION_ID => path::decode_retire_id(bytes)?,
+            kind::PATH_CHALLENGE => path::decode_challenge(bytes)?,
+            kind::PATH_RESPONSE => path::decode_response(bytes)?,
             kind::CLOSE => session::decode_close(bytes)?,
             kind::HANDSHAKE_DONE => Self::HandshakeDone,
             kind::REQUEST => request::Request::decode(bytes)?,
@@ -61,6 +65,19 @@ impl<'a> Frame<'a> {
     #[must_use]
     pub fn is_ack_eliciting(&self) -> bool {
         !matches!(self, Self::Padding | Self::Ack(_) | Self::Close { .. })
+    }
+
+    /// Whether a packet of such frames alone only tries a path out: it does not say that the sender has moved
+    /// (RFC 9000 §9.1).
+    #[must_use]
+    pub fn is_probing(&self) -> bool {
+        matches!(
+            self,
+            Self::Padding
+                | Self::NewConnectionId { .. }
+                | Self::PathChallenge { .. }
+                | Self::PathResponse { .. }
+        )
     }
 
     /// The name in `docs/PROTOCOL.md`.
@@ -100,6 +117,10 @@ impl<'a> Frame<'a> {
             Self::Ack(_) => (kind::ACK, "ACK"),
             Self::Crypto { .. } => (kind::CRYPTO, "CRYPTO"),
             Self::HandshakeDone => (kind::HANDSHAKE_DONE, "HANDSHAKE_DONE"),
+            Self::NewConnectionId { .. } => (kind::NEW_CONNECTION_ID, "NEW_CONNECTION_ID"),
+            Self::RetireConnectionId { .. } => (kind::RETIRE_CONNECTION_ID, "RETIRE_CONNECTION_ID"),
+            Self::PathChallenge { .. } => (kind::PATH_CHALLENGE, "PATH_CHALLENGE"),
+            Self::PathResponse { .. } => (kind::PATH_RESPONSE, "PATH_RESPONSE"),
             Self::Close { .. } => (kind::CLOSE, "CLOSE"),
             Self::Request { .. } => (kind::REQUEST, "REQUEST"),
             Self::Accept { .. } => (kind::ACCEPT, "ACCEPT"),
@@ -124,6 +145,14 @@ impl<'a> Frame<'a> {
             Self::Padding | Self::Ping | Self::HandshakeDone => Some(()),
             Self::Ack(ref ack) => ack.encode(out),
             Self::Crypto { offset, data } => session::encode_crypto(out, offset, data),
+            Self::NewConnectionId {
+                sequence,
+                retire_prior_to,
+                id,
+                token,
+            } => path::encode_new_id(out, sequence, retire_prior_to, id, token),
+            Self::RetireConnectionId { sequence } => out.varint(sequence),
+            Self::PathChallenge { ref data } | Self::PathResponse { ref data } => out.bytes(data),
             Self::Close { code, reason } => session::encode_close(out, code, reason),
             Self::Request {
                 transfer,

@@ -5,6 +5,7 @@ mod codec;
 mod data;
 mod file;
 mod kind;
+mod path;
 mod request;
 mod session;
 #[cfg(test)]
@@ -12,7 +13,7 @@ mod tests;
 
 pub use ack::{Ack, write_ack};
 
-use super::{CloseCode, Entry, ErrorCode, WireError};
+use super::{CloseCode, ConnectionId, Entry, ErrorCode, WireError};
 
 /// One frame. Borrowed parts point into the packet.
 ///
@@ -32,6 +33,32 @@ pub enum Frame<'a> {
         offset: u64,
         /// The bytes.
         data: &'a [u8],
+    },
+    /// The receiver may send to this id, too.
+    NewConnectionId {
+        /// Which id of the sender's: they are numbered from 0, the one of the handshake, without gaps.
+        sequence: u64,
+        /// Ids below shall no longer be used; at most `sequence`.
+        retire_prior_to: u64,
+        /// The id.
+        id: ConnectionId,
+        /// What a stateless reset of a session with this id ends with.
+        token: &'a [u8; 16],
+    },
+    /// The sender will no longer send to this id.
+    RetireConnectionId {
+        /// Which id of the receiver's.
+        sequence: u64,
+    },
+    /// Asks for PATH_RESPONSE on the same path.
+    PathChallenge {
+        /// Unpredictable.
+        data: [u8; 8],
+    },
+    /// Shows that PATH_CHALLENGE arrived.
+    PathResponse {
+        /// That of the challenge.
+        data: [u8; 8],
     },
     /// Server to client: the handshake is confirmed.
     HandshakeDone,

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::{EntryKind, varint};
+use crate::wire::{ConnectionId, EntryKind, varint};
 
 /// Raw material for any frame.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ struct Parts {
 fn parts() -> impl Strategy<Value = Parts> {
     let number = || (0..=varint::MAX / 2, 0..62_u32).prop_map(|(n, shift)| n >> shift);
     (
-        0..19_usize,
+        0..23_usize,
         [number(), number(), number(), number()],
         prop::collection::vec(any::<u8>(), 1..200),
         any::<[u8; 32]>(),
@@ -122,6 +122,19 @@ impl Parts {
                 file,
                 code,
             },
+            18 => Frame::NewConnectionId {
+                sequence: a.max(b),
+                retire_prior_to: a.min(b),
+                id: ConnectionId(*self.hash.first_chunk().unwrap()),
+                token: self.hash.last_chunk().unwrap(),
+            },
+            19 => Frame::RetireConnectionId { sequence: a },
+            20 => Frame::PathChallenge {
+                data: *self.hash.first_chunk().unwrap(),
+            },
+            21 => Frame::PathResponse {
+                data: *self.hash.first_chunk().unwrap(),
+            },
             _ => Frame::Page {
                 transfer,
                 offset: a,
@@ -207,7 +220,7 @@ fn padding_is_a_run() {
 
 #[test]
 fn unknown_types_are_refused() {
-    let known = [0, 1, 2, 6, 0x1c, 0x1e];
+    let known = [0, 1, 2, 6, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1e];
     for first in 0..=255_u8 {
         let unknown = !known.contains(&first) && !(0x20..=0x2c).contains(&first);
         let bytes = [first];
@@ -287,6 +300,12 @@ fn limits_are_checked_on_both_sides() {
             transfer: 0,
             limit: last + 1,
         },
+        Frame::NewConnectionId {
+            sequence: 1,
+            retire_prior_to: 2,
+            id: ConnectionId([0; 8]),
+            token: &[0; 16],
+        },
     ] {
         assert_eq!(bad.encode(&mut [0; 8192]), None, "{bad:?}");
         assert_eq!(bad.encoded_len(), usize::MAX, "{bad:?}");
@@ -310,6 +329,7 @@ fn limits_are_checked_on_both_sides() {
         cat(&[&[0x28, 0, 0, 0xc0, 0, 4, 0, 0, 0, 0, 0], &[0; 32]]),
         cat(&[&[0x2a, 0, 0, 2, 0]]),
         cat(&[&[0x2a, 0, 0, 0, 3]]),
+        cat(&[&[0x18, 1, 2], &[0; 24]]),
     ] {
         assert_eq!(
             Frame::decode(&mut &bad[..]),
