@@ -47,7 +47,8 @@ pub struct DiskPlan {
     /// Reads that give fewer bytes than there are. To the core the file has shrunk.
     pub short_reads: u32,
     /// Reads after which a bit flips in memory, when the bytes were hashed already: at most one for each open file, so that
-    /// a second try is right. The hashes find it, and no transfer may fail of it.
+    /// a second try is right. The hashes find it, and on a path without loss no
+    /// transfer may fail of it; with loss, a packet from before the second try can spoil that, too.
     pub flipped_bits: u32,
     /// Writes that write fewer bytes than they should, and say so.
     pub short_writes: u32,

@@ -10,7 +10,7 @@ use crate::scenario::{Edit, Goal, Incident, Misfortune, NEVER, Scenario, Who};
 /// How a drawn world is made harder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Profile {
-    /// Bits flip in memory, one in each file that is read.
+    /// Bits flip in memory, one in each file that is read; the paths only delay.
     FlippedBits,
     /// Every file that is sent changes four times in the first 300 ms.
     ChangingSources,
@@ -35,9 +35,17 @@ impl Profile {
         }
     }
 
-    pub(super) fn apply(self, scenario: &mut Scenario) {
+    /// Makes it harder.
+    pub fn apply(self, scenario: &mut Scenario) {
         match self {
-            Self::FlippedBits => disks(scenario, |disk| disk.flipped_bits = 300_000),
+            Self::FlippedBits => {
+                disks(scenario, |disk| disk.flipped_bits = 300_000);
+                wires(scenario, |up, down| {
+                    *up = LinkPlan::with_delay(up.delay);
+                    *down = LinkPlan::with_delay(down.delay);
+                });
+                scenario.shared = None;
+            }
             Self::ChangingSources => change_sources(scenario),
             Self::NarrowSinks => {
                 wires(scenario, |up, down| {
@@ -55,6 +63,8 @@ impl Profile {
             Self::Hesitation => {
                 scenario.admits_after = Duration::from_secs(1);
                 scenario.decides_after = NEVER;
+                let sleep = |of: &Incident| matches!(of.what, Misfortune::Sleep { .. });
+                scenario.incidents.retain(|of| !sleep(of));
             }
         }
     }

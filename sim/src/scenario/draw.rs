@@ -143,9 +143,10 @@ impl Scenario {
         }
     }
 
-    /// One server in 16 takes its time, and one in 128 never decides.
+    /// One server in 16 takes its time, and one in 128 never decides. A clock that jumps would end what it thinks about.
     fn draw_hesitation(&mut self, rng: &mut Rng) {
-        if rng.one_in(16) {
+        let sleep = |of: &Incident| matches!(of.what, Misfortune::Sleep { .. });
+        if rng.one_in(16) && !self.incidents.iter().any(sleep) {
             self.admits_after = Duration::from_nanos(rng.log_uniform(2_000_000_000));
             self.decides_after = match rng.below(8) {
                 0 => NEVER,
@@ -299,9 +300,6 @@ fn draw_disk(rng: &mut Rng, faults: bool, healed_at: Duration) -> DiskPlan {
     }
     if faults && rng.one_in(2) {
         draw_disk_faults(rng, &mut plan);
-    }
-    if rng.one_in(16) {
-        plan.flipped_bits = 100_000;
     }
     plan
 }
