@@ -1,6 +1,6 @@
 //! Faults inside the core, for those who test it.
 //!
-//! A [`FaultHook`] in [`Config::faults`](crate::Config::faults) is asked at fixed points of the code whether something rare or
+//! A [`FaultHook`] in [`Config::faults`](field@crate::Config::faults) is asked at fixed points of the code whether something rare or
 //! wrong shall happen there. There is no hook by default; then a point costs one branch that is always the same.
 //!
 //! Faults are of two kinds. *Legal* ones take a rare path that the protocol allows: a world with any number of them must

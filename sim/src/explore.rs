@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::lab::Trace;
 use crate::scenario::Scenario;
-use crate::world::{Report, run_scenario};
+use crate::world::{Outcome, Report, observe};
 
 /// A seed whose run broke an invariant.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,7 +49,15 @@ impl Summary {
 /// # Errors
 /// What was broken.
 pub fn run_guarded(scenario: &Scenario, trace: Trace) -> Result<Report, String> {
-    guarded(|| run_scenario(scenario, trace).map_err(|violation| violation.to_string()))
+    observe_guarded(scenario, trace).map(|outcome| outcome.report)
+}
+
+/// The same, goal by goal.
+///
+/// # Errors
+/// What was broken.
+pub fn observe_guarded(scenario: &Scenario, trace: Trace) -> Result<Outcome, String> {
+    guarded(|| observe(scenario, trace).map_err(|violation| violation.to_string()))
 }
 
 /// Runs something; a panic is a failure like any other.

@@ -7,6 +7,7 @@ mod named;
 mod queue_text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use proto_core::Duration;
 use serde::{Deserialize, Serialize};
@@ -14,9 +15,8 @@ use serde::{Deserialize, Serialize};
 pub use crate::net::{Bursts, QueueLimit, Window};
 use crate::units;
 
-/// Both directions of a link.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// Both directions of a link. In a file it is a table of `up` and `down`, or the name of a realistic one ([`Link::named`]).
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Link {
     /// From the client to the server.
     pub up: LinkPlan,
@@ -43,6 +43,9 @@ pub struct LinkPlan {
     /// Lost, independently of each other.
     #[serde(with = "units::share", skip_serializing_if = "is_default")]
     pub loss: u32,
+    /// At most so many of these in a row: the next one passes.
+    #[serde(skip_serializing_if = "is_default")]
+    pub loss_run: Option<u32>,
     /// Lost in bursts.
     #[serde(skip_serializing_if = "is_default")]
     pub bursts: Option<Bursts>,
@@ -67,6 +70,12 @@ pub struct LinkPlan {
     /// Changed: 1 to 4 bits are flipped.
     #[serde(with = "units::share", skip_serializing_if = "is_default")]
     pub corrupt: u32,
+    /// At most so many of these in a row: the next one passes as it is.
+    #[serde(skip_serializing_if = "is_default")]
+    pub corrupt_run: Option<u32>,
+    /// Only the first so many bytes of these are changed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub corrupt_within: Option<u32>,
     /// Cut.
     #[serde(with = "units::share", skip_serializing_if = "is_default")]
     pub truncate: u32,
@@ -222,6 +231,10 @@ impl LinkPlan {
         }
         if self.reorder > 0 && self.reorder_extra.is_zero() {
             return Err("reorder needs a reorder_extra above 0".to_owned());
+        }
+        let limits = [self.loss_run, self.corrupt_run, self.corrupt_within];
+        if limits.contains(&Some(0)) {
+            return Err("loss_run, corrupt_run and corrupt_within are at least 1".to_owned());
         }
         if self.drop.contains(&0) {
             return Err("the first datagram to drop is 1".to_owned());

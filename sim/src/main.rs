@@ -5,7 +5,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{crash, explore, links, mutants, plot, proxy, replay, run, table};
+use commands::{crash, explore, links, mutants, plot, predict, proxy, replay, run, table};
 
 /// Run dhow's protocol core in a simulated world: network, disks, users and clock from one seed.
 #[derive(Parser, Debug)]
@@ -24,6 +24,7 @@ enum Command {
     Mutants(mutants::Mutants),
     Links(links::Links),
     Plot(plot::Plot),
+    Predict(predict::Predict),
     Table(table::Table),
     Proxy(Box<proxy::ProxyArguments>),
 }
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Crash(args) => crash::run(args),
         Command::Mutants(args) => mutants::run(args),
         Command::Plot(args) => plot::run(args),
+        Command::Predict(args) => predict::run(args),
         Command::Table(args) => table::run(args),
         Command::Links(args) => links::run(args),
         Command::Proxy(args) => proxy::run(args),

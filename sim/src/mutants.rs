@@ -46,6 +46,8 @@ pub enum Finder {
     Harder(Profile),
     /// `crash`: power losses before and after each file operation. It has no audit.
     Crash,
+    /// The same, with a third of all syncs failing.
+    CrashWithFailingSyncs,
 }
 
 impl Finder {
@@ -56,6 +58,7 @@ impl Finder {
             Self::Drawn => "explore",
             Self::Harder(profile) => profile.name(),
             Self::Crash => "crash",
+            Self::CrashWithFailingSyncs => "crash, failing syncs",
         }
     }
 }
@@ -95,7 +98,10 @@ impl Mutant {
     /// What was broken: the bug is found.
     pub fn run(&self, seed: u64, audits: bool) -> Result<(), String> {
         guarded(|| match self.finder {
-            Finder::Crash => crash::run_bug(seed, self.bug, self.one_in).map(drop),
+            Finder::Crash | Finder::CrashWithFailingSyncs => {
+                let failing_syncs = self.finder == Finder::CrashWithFailingSyncs;
+                crash::run_bug(seed, (self.bug, self.one_in), failing_syncs).map(drop)
+            }
             Finder::Drawn | Finder::Harder(_) => {
                 let scenario = self.scenario(seed);
                 let mut world = World::new(&scenario).map_err(|error| error.to_string())?;

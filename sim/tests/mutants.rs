@@ -32,7 +32,7 @@ fn harder_worlds_break_nothing() {
     let jobs: Vec<_> = (MUTANTS.iter())
         .filter_map(|mutant| match mutant.finder {
             Finder::Harder(profile) => Some((profile, mutant.bug)),
-            Finder::Drawn | Finder::Crash => None,
+            Finder::Drawn | Finder::Crash | Finder::CrashWithFailingSyncs => None,
         })
         .collect();
     in_parallel(&jobs, |(profile, bug)| {

@@ -221,7 +221,8 @@ impl Transfer {
 
     /// Whether memory is held that is of no use now.
     pub(super) fn is_idle(&self) -> bool {
-        matches!(self.phase, Phase::Requesting | Phase::Running) && self.job.is_idle()
+        // One that waits for the peer's word, too: the peer may wait for what another transfer of this end would free.
+        matches!(self.phase, Phase::Running | Phase::Requesting) && self.job.is_idle()
     }
 
     /// Gives memory that is of no use now to those that wait for some.

@@ -239,7 +239,8 @@ impl Source {
     /// Whether nothing can be sent until the sink says more, so that memory is of no use.
     pub(super) fn is_idle(&self) -> bool {
         let all_known = self.next_send == self.acked_bytes && self.lost.is_empty();
-        let idle = self.ops_out == 0 && all_known && !self.may_go_on();
+        let prepared = self.meta.is_some() && self.ops_out == 0;
+        let idle = prepared && all_known && !self.may_go_on();
         idle && !self.closing && self.held.is_reserved()
     }
 

@@ -216,15 +216,13 @@ impl Transfers {
             (false, true) => Some(cx.now + IDLE_CHECK),
             (false, false) => None,
         };
-        if let Some(at) = retry.filter(|_| !self.lost) {
-            self.retry_at = Some(self.retry_at.map_or(at, |before| before.min(at)));
-        }
         if transfer.needs_number() {
             let number = self.next_number;
             transfer.number = Some(number);
             self.next_number += 1;
             self.routes.push((number, key));
         }
+        self.set_retry(retry);
         if self
             .all
             .get(key)
@@ -233,6 +231,17 @@ impl Transfers {
             self.all.remove(key);
             self.routes.retain(|route| route.1 != key);
         }
+    }
+
+    /// A transfer has to be looked at again at `at`, or not; without one, nothing is.
+    fn set_retry(&mut self, at: Option<Instant>) {
+        let wanted = |transfer: &Transfer| transfer.is_waiting() || transfer.is_idle();
+        self.retry_at = match (at, self.retry_at) {
+            _ if self.lost => None,
+            (Some(at), Some(before)) => Some(before.min(at)),
+            (None, Some(before)) => self.find(wanted).map(|_| before),
+            (at, None) => at,
+        };
     }
 
     /// An operation came home.

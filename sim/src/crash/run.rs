@@ -30,13 +30,17 @@ pub fn run_seed(seed: u64, lie: Lie, trace: &mut dyn FnMut(&str)) -> Result<Repo
     run_case(seed, &Case::draw(seed, lie), trace)
 }
 
-/// Runs what `seed` draws, with a bug planted in both cores that strikes one time in `one_in`.
+/// Runs what `seed` draws, with a bug planted in both cores that strikes one time in so many; with `failing_syncs` a
+/// third of all syncs fail.
 ///
 /// # Errors
 /// The first broken promise.
-pub fn run_bug(seed: u64, bug: Fault, one_in: u32) -> Result<Report, String> {
+pub fn run_bug(seed: u64, bug: (Fault, u32), failing_syncs: bool) -> Result<Report, String> {
     let mut case = Case::draw(seed, Lie::None);
-    case.bug = Some((bug, one_in));
+    case.bug = Some(bug);
+    if failing_syncs {
+        case.disk.sync_errors = 333_333;
+    }
     run_case(seed, &case, &mut |_| {})
 }
 

@@ -47,7 +47,8 @@ impl LinkPlan {
             to.add(plan.node());
         }
         if self.loss > 0 {
-            to.fault(Loss::new(self.loss, rng.fork()));
+            let loss = Loss::new(self.loss, rng.fork());
+            to.fault(loss.with_run_max(self.loss_run.unwrap_or(u32::MAX)));
         }
         if let Some(bursts) = self.bursts {
             to.fault(GilbertElliott::new(bursts, rng.fork()));
@@ -56,7 +57,9 @@ impl LinkPlan {
             to.fault(Duplicate::new(self.duplicate, rng.fork()));
         }
         if self.corrupt > 0 {
-            to.fault(Corrupt::new(self.corrupt, rng.fork()));
+            let corrupt = Corrupt::new(self.corrupt, rng.fork());
+            let corrupt = corrupt.with_run_max(self.corrupt_run.unwrap_or(u32::MAX));
+            to.fault(corrupt.with_within(self.corrupt_within.unwrap_or(u32::MAX)));
         }
         if self.truncate > 0 {
             to.fault(Truncate::new(self.truncate, rng.fork()));

@@ -53,12 +53,15 @@ delay = "40ms"
 jitter = "1.5ms"
 jitter_reorders = true
 loss = "0.5%"
+loss_run = 3
 drop = [1, 7]
 outage_period = "7s"
 reorder = "1%"
 reorder_extra = "1s"
 duplicate = "2%"
 corrupt = "0.0003%"
+corrupt_run = 2
+corrupt_within = 50
 truncate = "0.1%"
 faults_until = "60s"
 
@@ -141,9 +144,38 @@ fn plans_that_make_no_link_are_refused() {
     assert_eq!(refused(text), "down: an outage ends before it begins");
     assert!(refused("[up]\noutage_period = \"999us\"").contains("below 1ms"));
     assert!(refused("[up]\ndrop = [0]").contains("is 1"));
+    assert!(refused("[up]\nloss_run = 0").contains("at least 1"));
     let rate = "[up.rate]\nqueue = \"1kB\"\nbandwidth = ";
     assert!(refused(&format!("{rate}\"999bit\"")).contains("1kbit"));
     assert!(refused(&format!("{rate}\"1kbit\"\nperiod = \"1us\"")).contains("rate.period"));
+}
+
+#[test]
+fn a_link_may_be_a_name() {
+    #[derive(Deserialize, PartialEq, Debug)]
+    struct Host {
+        link: Link,
+    }
+    let host: Host = toml::from_str("link = 'geo'").unwrap();
+    assert_eq!(Some(host.link), Link::named("geo"));
+    let error = toml::from_str::<Host>("link = 'carrier pigeon'").unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("carrier pigeon") && text.contains("geo, leo"),
+        "{text}"
+    );
+    let error = toml::from_str::<Host>("link = 7").unwrap_err();
+    assert!(error.to_string().contains("name of a link"), "{error}");
+}
+
+#[test]
+fn runs_are_cut() {
+    let plan = LinkPlan {
+        loss: 1_000_000,
+        loss_run: Some(3),
+        ..LinkPlan::default()
+    };
+    assert_eq!(arrivals(&plan, 8, Duration::from_nanos(1)), [3, 7]);
 }
 
 #[test]

@@ -1,12 +1,13 @@
 use proto_core::Instant;
 
+use super::chance::Chance;
 use super::{Fate, Node};
 use crate::rng::Rng;
 
 /// Loses datagrams independently of each other.
 #[derive(Debug)]
 pub struct Loss {
-    per_million: u32,
+    chance: Chance,
     rng: Rng,
 }
 
@@ -14,13 +15,21 @@ impl Loss {
     /// Loses `per_million` of 1,000,000 datagrams.
     #[must_use]
     pub fn new(per_million: u32, rng: Rng) -> Self {
-        Self { per_million, rng }
+        let chance = Chance::new(per_million);
+        Self { chance, rng }
+    }
+
+    /// Loses at most `run_max` in a row: the next one passes.
+    #[must_use]
+    pub fn with_run_max(self, run_max: u32) -> Self {
+        let chance = self.chance.with_run_max(run_max);
+        Self { chance, ..self }
     }
 }
 
 impl Node for Loss {
     fn pass(&mut self, now: Instant, _payload: &mut Vec<u8>) -> Fate {
-        if self.rng.chance(self.per_million) {
+        if self.chance.hits(&mut self.rng) {
             Fate::Lost
         } else {
             Fate::At(now)
@@ -43,6 +52,13 @@ mod tests {
             .filter(|w| w[1].number == w[0].number + 1)
             .count();
         assert!(pairs.abs_diff(49_000) < 800, "{pairs}");
+    }
+
+    #[test]
+    fn spares_one_after_a_run() {
+        let loss = Loss::new(1_000_000, Rng::new(0, 0)).with_run_max(3);
+        let numbers: Vec<_> = run([loss], 10, 4, 1).iter().map(|of| of.number).collect();
+        assert_eq!(numbers, [3, 7]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Nodes live in the network and are named by ids, so that several paths can pass the same one: a shared bottleneck. All
 //! is integer arithmetic on nanoseconds, and what happens at one time happens in the order in which it was caused.
 
+mod chance;
 mod corrupt;
 mod datagram;
 mod delay;

@@ -1,12 +1,12 @@
 //! What a seed draws. Each kind of fault is switched on or off first (swarm testing), so that every combination of few
 //! faults comes up; all faults end at a drawn time, after which everything must come to its end.
 
-use proto_core::Duration;
 use proto_core::fault::Fault;
+use proto_core::{CongestionControl, Duration};
 
 use super::{
-    ClientPlan, Edit, Goal, HostPlan, Incident, Kind, LimitsPlan, Misfortune, NEVER, Scenario, Who,
-    goals,
+    ClientPlan, Demands, Edit, Goal, HostPlan, Incident, Kind, LimitsPlan, Misfortune, NEVER,
+    Scenario, Who, goals,
 };
 use crate::disk::{DiskPlan, Latency, SlowPhase};
 use crate::fault::FaultPlan;
@@ -91,6 +91,7 @@ impl Scenario {
             decides_after: Duration::ZERO,
             server: HostPlan::draw(&mut rng.fork(), &swarm),
             shared: rng.one_in(10).then(|| draw_bottleneck(&mut rng.fork())),
+            demands: Demands::default(),
             incidents: Vec::new(),
             clients: (0..clients)
                 .map(|_| ClientPlan::draw(&mut rng.fork(), &swarm))
@@ -231,6 +232,7 @@ impl HostPlan {
         Self {
             datagram_size: *rng.pick(&[1_200, 1_200, 1_200, 1_452, 8_952]),
             segments_max: *rng.pick(&[1, 10, 40, 64]),
+            congestion: CongestionControl::default(),
             clock_drift: if swarm.clocks {
                 rng.between(0, 20_000) as i32 - 10_000
             } else {

@@ -1,6 +1,8 @@
 //! All of a run as data: hosts, links, disks, users with their goals, and what befalls them. Drawn from a seed, or read
 //! from a file.
 
+mod congestion_text;
+mod demands;
 mod draw;
 mod expect;
 mod goals;
@@ -14,9 +16,10 @@ mod tests;
 use std::net::SocketAddr;
 
 use proto_core::wire::{Durability, EntryKind, FilePath};
-use proto_core::{Duration, Overwrite};
+use proto_core::{CongestionControl, Duration, Overwrite};
 use serde::{Deserialize, Serialize};
 
+pub use demands::Demands;
 pub use expect::Expect;
 pub use incident::{Edit, Incident, Misfortune, Who};
 pub use limits::LimitsPlan;
@@ -29,7 +32,7 @@ use crate::link::{Link, LinkPlan};
 use crate::units;
 
 /// One run. The same scenario always gives the same run.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scenario {
     /// The seed of all randomness in the run.
@@ -48,6 +51,9 @@ pub struct Scenario {
     /// What all clients' datagrams pass besides their own links: a shared bottleneck.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared: Option<Link>,
+    /// What the run must come to besides that no invariant breaks.
+    #[serde(skip_serializing_if = "Demands::is_none")]
+    pub demands: Demands,
     /// What befalls hosts, in any order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<Incident>,
@@ -63,6 +69,9 @@ pub struct HostPlan {
     pub datagram_size: u16,
     /// Datagrams that its socket takes at once.
     pub segments_max: usize,
+    /// How it finds out what the network bears when it sends.
+    #[serde(with = "congestion_text")]
+    pub congestion: CongestionControl,
     /// How much faster than true time its clock runs, in a million.
     pub clock_drift: i32,
     /// Its endpoint's limits, where they are not the usual ones.
@@ -88,6 +97,7 @@ impl Default for HostPlan {
         Self {
             datagram_size: 1_200,
             segments_max: 40,
+            congestion: CongestionControl::default(),
             clock_drift: 0,
             limits: LimitsPlan::default(),
             disk: DiskPlan::default(),
@@ -311,21 +321,6 @@ pub const NEVER: Duration = Duration::from_secs(3_600);
 
 /// The directory at the server about which every request is refused.
 pub const LOCKED: &[u8] = b"locked";
-
-impl Default for Scenario {
-    fn default() -> Self {
-        Self {
-            seed: 0,
-            tls: false,
-            admits_after: Duration::ZERO,
-            decides_after: Duration::ZERO,
-            server: HostPlan::default(),
-            shared: None,
-            incidents: Vec::new(),
-            clients: Vec::new(),
-        }
-    }
-}
 
 /// Why a text is no scenario.
 #[derive(Debug, thiserror::Error)]

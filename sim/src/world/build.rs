@@ -79,6 +79,7 @@ impl Builder {
         let mut config = Config::new(provider);
         config.accept = accept;
         config.datagram_size = plan.datagram_size;
+        config.congestion = plan.congestion;
         config.limits = plan.limits.limits();
         self.plant_faults(plan, &mut config);
         let host = crate::lab::HostId(self.lab.hosts().len());
@@ -281,6 +282,7 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
         crashed: Vec::new(),
         unruly_server: scenario.server.disk.has_faults(),
         moves: 0,
+        demands: scenario.demands.clone(),
     })
 }
 

@@ -6,6 +6,7 @@ mod build;
 mod files;
 mod incidents;
 mod judge;
+mod outcome;
 mod request;
 mod server;
 #[cfg(test)]
@@ -18,6 +19,8 @@ use std::sync::Arc;
 use proto_core::wire::FilePath;
 use proto_core::{Duration, Event, Instant, RootId};
 
+pub use outcome::{GoalOutcome, Outcome, UserOutcome};
+
 use agenda::Agenda;
 use files::Files;
 use judge::Trust;
@@ -26,7 +29,7 @@ use user::{Desk, Ended, Standing, User};
 
 use crate::fault::PlannedFaults;
 use crate::lab::{Checked, Happening, HostId, Lab, Trace, Violation};
-use crate::scenario::{Incident, Scenario};
+use crate::scenario::{Demands, Incident, Scenario};
 
 /// The server's place among the hosts.
 const SERVER: HostId = HostId(0);
@@ -119,6 +122,7 @@ pub struct World {
     unruly_server: bool,
     unruly_clients: Vec<bool>,
     moves: u8,
+    demands: Demands,
 }
 
 impl World {
@@ -149,10 +153,24 @@ impl World {
     ///
     /// # Errors
     /// The first thing that must not happen.
-    pub fn run(mut self) -> Result<Report, Violation> {
+    pub fn run(self) -> Result<Report, Violation> {
+        self.observe().map(|outcome| outcome.report)
+    }
+
+    /// Runs to the end, and says of each goal what came of it.
+    ///
+    /// # Errors
+    /// The first thing that must not happen.
+    pub fn observe(mut self) -> Result<Outcome, Violation> {
         self.run_to_rest()?;
         self.judge_end().map_err(|what| self.lab.violation(what))?;
-        Ok(self.report())
+        let outcome = Outcome {
+            report: self.report(),
+            users: self.users.iter().map(User::outcome).collect(),
+        };
+        let checked = outcome.check(&self.demands);
+        checked.map_err(|what| self.lab.violation(what))?;
+        Ok(outcome)
     }
 
     fn run_to_rest(&mut self) -> Result<(), Violation> {
@@ -387,7 +405,15 @@ pub fn run_seed(seed: u64, tls: bool, trace: Trace) -> Result<Report, Violation>
 /// # Errors
 /// The first thing that must not happen.
 pub fn run_scenario(scenario: &Scenario, trace: Trace) -> Result<Report, Violation> {
+    observe(scenario, trace).map(|outcome| outcome.report)
+}
+
+/// Runs a scenario, and says of each goal what came of it.
+///
+/// # Errors
+/// The first thing that must not happen.
+pub fn observe(scenario: &Scenario, trace: Trace) -> Result<Outcome, Violation> {
     let mut world = World::new(scenario)?;
     world.set_trace(trace);
-    world.run()
+    world.observe()
 }

@@ -24,25 +24,25 @@ fn few(start: u64, count: u64, tls: bool) -> crate::explore::Summary {
     explore(plan, |_| {}, |_| {})
 }
 
-/// The seeds of `seeds.txt`.
-fn kept() -> Vec<u64> {
-    let lines = include_str!("../../seeds.txt").lines();
-    let seeds = lines.filter(|line| !line.starts_with('#'));
-    seeds
-        .map(|line| {
-            let (seed, why) = line.split_once(' ').expect("a seed and a reason");
-            assert!(!why.is_empty());
-            seed.parse().expect("a number")
-        })
-        .collect()
-}
-
+/// Scenarios that once broke an invariant, each with its reason in the first line.
 #[test]
-fn kept_seeds_stay_good() {
-    for seed in kept() {
-        let report = run_seed(seed, false, Trace::default());
-        assert!(report.is_ok(), "seed {seed}: {report:?}");
+fn kept_scenarios_stay_good() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/kept");
+    let files = std::fs::read_dir(folder).expect("the folder");
+    let mut count = 0;
+    for file in files {
+        let path = file.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).expect("a file");
+        assert!(
+            text.starts_with("# ") && !text.starts_with("# \n"),
+            "{path:?}"
+        );
+        let scenario = Scenario::from_toml(&text).expect("a scenario");
+        let report = run(&scenario);
+        assert!(report.is_ok(), "{path:?}: {report:?}");
+        count += 1;
     }
+    assert!(count >= 5, "{count}");
 }
 
 #[test]

@@ -75,6 +75,12 @@ pub(super) struct GoalRun {
     pub(super) cancelled: bool,
     accepted: bool,
     progress: u64,
+    /// When the first transfer was started.
+    pub(super) began: Option<Instant>,
+    /// When the last one ended.
+    pub(super) ended: Option<Instant>,
+    pub(super) bytes: u64,
+    pub(super) resent: u64,
     /// What `Entry` said.
     pub(super) entry: Option<FileInfo>,
     /// What all `Listing`s said.
@@ -120,13 +126,14 @@ pub(super) struct User {
     /// There was no room for one more transfer.
     full: bool,
     /// Sessions that ended before their time.
-    sessions_lost: u32,
+    pub(super) sessions_lost: u32,
     /// Transfers that were begun.
     pub(super) started: u32,
     /// Sessions that were begun.
-    connections: u32,
-    bytes: u64,
-    resent: u64,
+    pub(super) connections: u32,
+    pub(super) joined: Instant,
+    /// When the first session was ready.
+    pub(super) ready: Option<Instant>,
 }
 
 impl User {
@@ -139,6 +146,10 @@ impl User {
             cancelled: false,
             accepted: false,
             progress: 0,
+            began: None,
+            ended: None,
+            bytes: 0,
+            resent: 0,
             entry: None,
             listing: Vec::new(),
             result: None,
@@ -159,8 +170,8 @@ impl User {
             sessions_lost: 0,
             started: 0,
             connections: 0,
-            bytes: 0,
-            resent: 0,
+            joined: setup.joins,
+            ready: None,
         }
     }
 
@@ -172,9 +183,9 @@ impl User {
     pub(super) fn add_to(&self, report: &mut Report) {
         report.connections += u64::from(self.connections);
         report.sessions_lost += u64::from(self.sessions_lost);
-        report.bytes += self.bytes;
-        report.resent += self.resent;
         for run in &self.goals {
+            report.bytes += run.bytes;
+            report.resent += run.resent;
             let copy = matches!(run.plan.goal, Goal::Put(_) | Goal::Get(_));
             report.transfers += u64::from(copy);
             match run.result {
@@ -281,6 +292,7 @@ impl User {
                             transfer,
                             cancel_at,
                         };
+                        run.began.get_or_insert(now);
                         self.started += 1;
                         if self.transfers.insert(transfer, goal).is_some() {
                             return Err(format!("{}: {transfer:?} is given twice", self.name));
@@ -326,6 +338,7 @@ impl User {
                     .admit(desk.shown, peer, Admission::Admit)
                     .map_err(|error| format!("{}: a new {peer:?}: {error}", self.name))?;
                 self.stage = Stage::Ready(peer);
+                self.ready.get_or_insert(desk.now);
                 self.full = false;
                 Ok(None)
             }
@@ -373,8 +386,9 @@ impl User {
                 result,
                 stats,
             } => {
-                self.bytes += stats.bytes;
-                self.resent += stats.resent;
+                let run = self.run(transfer)?;
+                run.bytes += stats.bytes;
+                run.resent += stats.resent;
                 Ok(self.finished(desk.now, transfer, result)?)
             }
         }
@@ -392,7 +406,6 @@ impl User {
         transfer: TransferId,
         result: Result<Finished, Failure>,
     ) -> Checked<Option<Ended>> {
-        self.run(transfer)?;
         let Some(goal) = self.transfers.remove(&transfer) else {
             return Ok(None);
         };
@@ -409,6 +422,7 @@ impl User {
             return Ok(None);
         }
         run.state = State::Done;
+        run.ended = Some(now);
         run.result = Some(result);
         Ok(Some(Ended(goal)))
     }
@@ -436,10 +450,11 @@ impl User {
         let stalled = self.slow_disks
             && (cause == CloseCause::Here(CloseCode::Stalled)
                 || cause == CloseCause::Peer(CloseCode::Stalled));
-        let lost = stalled || matches!(
-            cause,
-            CloseCause::TimedOut | CloseCause::Reset | CloseCause::HandshakeTimedOut
-        );
+        let lost = stalled
+            || matches!(
+                cause,
+                CloseCause::TimedOut | CloseCause::Reset | CloseCause::HandshakeTimedOut
+            );
         let refused = self.revoked && cause == CloseCause::Peer(CloseCode::Refused);
         let honest = self.standing == Standing::Honest;
         match self.stage {

@@ -9,8 +9,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 
-use proto_core::{Config, HostSecret};
 use proto_core::crypto::PublicKey;
+use proto_core::{Config, HostSecret};
 
 pub use event::{Job, Rights, ServerEvent, SessionInfo};
 
