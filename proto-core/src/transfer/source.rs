@@ -334,7 +334,6 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::file::Pool;
     use crate::id::RootId;
     use crate::wire::{EntryKind, FilePath};
 
@@ -362,11 +361,12 @@ mod tests {
     /// Every second block of a large file would cost a range each.
     #[test]
     fn m1_what_can_be_wanted_is_bounded() {
-        let mut source = sent(1 << 20);
+        let (mut source, mut pool) = (sent(1 << 20), Pool::new(1, 2));
         let block = u64::from(BLOCK_SIZE);
         let mut refused = 0;
         for index in 0..100_000 {
-            let taken = source.handle_want(2 * index * block, (2 * index + 1) * block);
+            let (start, end) = (2 * index * block, (2 * index + 1) * block);
+            let taken = source.handle_want(&mut pool, start, end);
             refused += u64::from(taken == Ok(false));
         }
         assert_eq!(refused, 100_000 - WANTED_MAX as u64);
@@ -379,10 +379,10 @@ mod tests {
         let mut source = sent(1 << 20);
         for index in 0..RANGES_MAX as u64 {
             assert!(source.ranges() < RANGES_MAX);
-            source.data_acked(2_400 * index, 1_200);
+            source.data_acked(false, 2_400 * index, 1_200);
         }
         assert_eq!(source.ranges(), RANGES_MAX);
-        source.data_acked(1_200, 1_200);
+        source.data_acked(false, 1_200, 1_200);
         assert!(source.ranges() < RANGES_MAX);
     }
 }
