@@ -290,6 +290,8 @@ impl World {
             End::Told(Ok(theirs)) => root_of(&ours) == root_of(&theirs),
             // The last word to the server was lost with the session, or its own memory with the process.
             End::Told(Err(Failure::SessionLost)) | End::Forgotten => true,
+            // So it is when the user was thrown out before the server heard that its answer had arrived.
+            End::Told(Err(Failure::Here(ErrorCode::Cancelled))) if self.users[user].revoked => true,
             End::Told(Err(_)) | End::Open => false,
         };
         if seen.any(|served| agrees(served.end)) {
