@@ -3,6 +3,7 @@
 pub(crate) mod crash;
 pub(crate) mod explore;
 pub(crate) mod links;
+pub(crate) mod mutants;
 pub(crate) mod plot;
 pub(crate) mod predict;
 pub(crate) mod proxy;

@@ -36,7 +36,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-pub use run::run_seed;
+pub use run::{run_bug, run_seed};
 
 /// Power losses at each moment, each keeping another subset of what was not synced.
 pub const SUBSETS: u64 = 64;

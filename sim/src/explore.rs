@@ -57,12 +57,16 @@ pub fn run_guarded(scenario: &Scenario, trace: Trace) -> Result<Report, String> 
 /// # Errors
 /// What was broken.
 pub fn observe_guarded(scenario: &Scenario, trace: Trace) -> Result<Outcome, String> {
-    let run = catch_unwind(AssertUnwindSafe(|| observe(scenario, trace)));
-    match run {
-        Ok(Ok(outcome)) => Ok(outcome),
-        Ok(Err(violation)) => Err(violation.to_string()),
-        Err(panic) => Err(format!("panic: {}", message(&*panic))),
-    }
+    guarded(|| observe(scenario, trace).map_err(|violation| violation.to_string()))
+}
+
+/// Runs something; a panic is a failure like any other.
+///
+/// # Errors
+/// Those of `run`.
+pub fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|panic| Err(format!("panic: {}", message(&*panic))))
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

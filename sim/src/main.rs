@@ -5,7 +5,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{crash, explore, links, plot, predict, proxy, replay, run, table};
+use commands::{crash, explore, links, mutants, plot, predict, proxy, replay, run, table};
 
 /// Run dhow's protocol core in a simulated world: network, disks, users and clock from one seed.
 #[derive(Parser, Debug)]
@@ -21,6 +21,7 @@ enum Command {
     Replay(replay::Replay),
     Run(run::Run),
     Crash(crash::Crash),
+    Mutants(mutants::Mutants),
     Links(links::Links),
     Plot(plot::Plot),
     Predict(predict::Predict),
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args),
         Command::Run(args) => run::run(args),
         Command::Crash(args) => crash::run(args),
+        Command::Mutants(args) => mutants::run(args),
         Command::Plot(args) => plot::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Table(args) => table::run(args),

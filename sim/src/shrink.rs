@@ -3,6 +3,7 @@
 use proto_core::Duration;
 
 use crate::disk::DiskPlan;
+use crate::fault::FaultPlan;
 use crate::hostile::HostilePlan;
 use crate::link::{Link, LinkPlan};
 use crate::scenario::{ClientPlan, HostPlan, LimitsPlan, Scenario};
@@ -61,6 +62,8 @@ fn variants(scenario: &Scenario) -> Vec<Scenario> {
     }
     with(&|of| of.shared = None);
     with(&|of| of.tls = false);
+    with(&|of| of.admits_after = Duration::ZERO);
+    with(&|of| of.decides_after = Duration::ZERO);
     for change in HOST {
         with(&|of| change(&mut of.server));
         for client in 0..clients {
@@ -104,6 +107,8 @@ fn remove_clients(scenario: &mut Scenario, start: usize, count: usize) {
 
 const HOST: &[fn(&mut HostPlan)] = &[
     |host| host.hostile = None,
+    |host| (host.faults, host.faults_until) = (FaultPlan::default(), None),
+    |host| host.faults.pop_first(),
     |host| host.disk = DiskPlan::default(),
     |host| host.limits = LimitsPlan::default(),
     |host| host.clock_drift = 0,
@@ -117,6 +122,7 @@ const HOST: &[fn(&mut HostPlan)] = &[
     |host| host.disk.close_errors = 0,
     |host| host.disk.rename_errors = 0,
     |host| host.disk.short_reads = 0,
+    |host| host.disk.flipped_bits = 0,
     |host| host.disk.short_writes = 0,
     |host| host.disk.capacity = u64::MAX,
     |host| host.disk.open_files_max = u32::MAX,

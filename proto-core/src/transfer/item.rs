@@ -8,13 +8,37 @@ pub(crate) enum Item {
     Accept,
     Refuse,
     Cancel,
-    Entry { file: u32 },
-    Want { file: u32, start: u64, len: u32 },
+    Entry {
+        file: u32,
+    },
+    Want {
+        file: u32,
+        start: u64,
+        len: u32,
+    },
     Credit,
-    Data { file: u32, offset: u64, len: u32 },
-    Piece { file: u32, index: u32 },
-    Seal { file: u32 },
-    Stored { file: u32 },
-    Failed { file: u32 },
-    Page { offset: u64, len: u32 },
+    /// `again`: after the sink wanted these bytes once more.
+    Data {
+        file: u32,
+        again: bool,
+        offset: u64,
+        len: u32,
+    },
+    Piece {
+        file: u32,
+        index: u32,
+    },
+    Seal {
+        file: u32,
+    },
+    Stored {
+        file: u32,
+    },
+    Failed {
+        file: u32,
+    },
+    Page {
+        offset: u64,
+        len: u32,
+    },
 }

@@ -6,6 +6,7 @@ mod ops;
 mod send;
 
 use alloc::collections::VecDeque;
+use core::ops::Range;
 
 use held::Held;
 
@@ -14,7 +15,7 @@ use super::delivery::Delivery;
 use super::progress::Owed;
 use super::{Context, Place};
 use crate::fault::{Fault as Planted, Faults};
-use crate::file::{BLOCK_SIZE, HashTree, Meta, PIECE_BLOCKS, Value};
+use crate::file::{BLOCK_SIZE, HashTree, Meta, PIECE_BLOCKS, Pool, Value};
 use crate::id::FileId;
 use crate::range_set::RangeSet;
 
@@ -67,6 +68,8 @@ pub(super) struct Source {
     /// Bytes to send again.
     lost: RangeSet,
     acked: RangeSet,
+    /// What the sink wanted once more: what becomes of packets from before says nothing of it.
+    wanted_again: RangeSet,
     acked_bytes: u64,
     /// Bytes that were acknowledged, those sent and acknowledged again included.
     moved: u64,
@@ -121,6 +124,7 @@ impl Source {
             given_away: 0,
             lost: RangeSet::new(),
             acked: RangeSet::new(),
+            wanted_again: RangeSet::new(),
             acked_bytes: 0,
             moved: 0,
             acked_most: 0,
@@ -194,7 +198,12 @@ impl Source {
 
     /// The sink wants bytes, in whole blocks: to begin with, or once more. False when more is remembered of it than may
     /// be: it must ask again.
-    pub(super) fn handle_want(&mut self, start: u64, end: u64) -> Result<bool, Fault> {
+    pub(super) fn handle_want(
+        &mut self,
+        pool: &mut Pool,
+        start: u64,
+        end: u64,
+    ) -> Result<bool, Fault> {
         let is_border = |at: u64| at.is_multiple_of(u64::from(BLOCK_SIZE)) || at == self.size();
         let whole = is_border(start) && is_border(end);
         if start > end || end > self.size() || !whole || self.meta.is_none() {
@@ -208,6 +217,9 @@ impl Source {
         if start < end {
             self.acked_bytes -= self.acked.remove(start..end);
             self.lost.insert(start..end);
+            self.wanted_again.insert(start..end);
+            // What came may be wrong because it is wrong in memory here.
+            self.held.forget(pool, start, end);
             self.needs_check();
         }
         Ok(true)
@@ -215,7 +227,8 @@ impl Source {
 
     /// What is remembered of what has arrived and what has not.
     fn ranges(&self) -> usize {
-        self.acked.len().max(self.lost.len())
+        let ranges = [&self.acked, &self.lost, &self.wanted_again];
+        ranges.map(RangeSet::len).into_iter().max().unwrap_or(0)
     }
 
     /// Whether the sink lets bytes be sent that never were.
@@ -266,11 +279,17 @@ impl Source {
         }
     }
 
+    /// Whether these bytes were sent before the sink wanted them `again`.
+    fn is_stale(&self, again: bool, range: &Range<u64>) -> bool {
+        !again && self.wanted_again.intersects(range.clone())
+    }
+
     /// Nothing more is read or sent; the file is closed.
     pub(super) fn close(&mut self, cx: &mut Context<'_>) {
         self.closing = true;
         self.held.clear(cx.pool);
         self.lost.clear();
+        self.wanted_again.clear();
         self.pieces.clear();
         if self.faults.strikes(Planted::SourceFileLeftOpen) {
             self.file = None;
@@ -315,7 +334,6 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::file::Pool;
     use crate::id::RootId;
     use crate::wire::{EntryKind, FilePath};
 
@@ -343,11 +361,12 @@ mod tests {
     /// Every second block of a large file would cost a range each.
     #[test]
     fn m1_what_can_be_wanted_is_bounded() {
-        let mut source = sent(1 << 20);
+        let (mut source, mut pool) = (sent(1 << 20), Pool::new(1, 2));
         let block = u64::from(BLOCK_SIZE);
         let mut refused = 0;
         for index in 0..100_000 {
-            let taken = source.handle_want(2 * index * block, (2 * index + 1) * block);
+            let (start, end) = (2 * index * block, (2 * index + 1) * block);
+            let taken = source.handle_want(&mut pool, start, end);
             refused += u64::from(taken == Ok(false));
         }
         assert_eq!(refused, 100_000 - WANTED_MAX as u64);
@@ -360,10 +379,10 @@ mod tests {
         let mut source = sent(1 << 20);
         for index in 0..RANGES_MAX as u64 {
             assert!(source.ranges() < RANGES_MAX);
-            source.data_acked(2_400 * index, 1_200);
+            source.data_acked(false, 2_400 * index, 1_200);
         }
         assert_eq!(source.ranges(), RANGES_MAX);
-        source.data_acked(1_200, 1_200);
+        source.data_acked(false, 1_200, 1_200);
         assert!(source.ranges() < RANGES_MAX);
     }
 }

@@ -1,5 +1,6 @@
 //! What a seed draws: the files, what stands at their targets before, the sink's disk.
 
+use proto_core::fault::Fault;
 use proto_core::wire::{Durability, FilePath};
 use proto_core::{Duration, Overwrite};
 
@@ -32,6 +33,8 @@ pub(super) struct Case {
     pub(super) datagram_size: u16,
     /// Blocks that the sink's endpoint may hold.
     pub(super) sink_blocks: u32,
+    /// A planted bug in both cores, and how seldom it strikes.
+    pub(super) bug: Option<(Fault, u32)>,
 }
 
 /// A name at the sink, and the file that has stood there for ever.
@@ -87,6 +90,7 @@ impl Case {
             disk: draw_disk(&mut rng, lie),
             datagram_size: *rng.pick(&[1_200, 1_452, 8_952]),
             sink_blocks: *rng.pick(&[2, 8, 64]),
+            bug: None,
         }
     }
 }

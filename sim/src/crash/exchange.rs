@@ -5,12 +5,14 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use proto_core::crypto::PublicKey;
+use proto_core::fault::Fault;
 use proto_core::{
     Admission, Config, DatagramMeta, Decision, Duration, Endpoint, Event, Failure, Finished,
     Instant, PeerId, Place, Request, RootId, TransferId,
 };
 
 use crate::disk::Disk;
+use crate::fault::{FaultPlan, PlannedFaults};
 use crate::null_crypto::NullProvider;
 use crate::queue::Queue;
 use crate::rng::Rng;
@@ -56,6 +58,8 @@ pub(crate) struct Exchange {
 pub(crate) struct Setup {
     pub(crate) datagram_size: u16,
     pub(crate) sink_blocks: u32,
+    /// A planted bug in both cores, and how seldom it strikes.
+    pub(crate) bug: Option<(Fault, u32)>,
 }
 
 fn address(side: usize) -> SocketAddr {
@@ -72,6 +76,11 @@ impl Exchange {
             config.accept = number == SERVER;
             config.datagram_size = setup.datagram_size;
             config.limits.sink_blocks = setup.sink_blocks;
+            if let Some((bug, one_in)) = setup.bug {
+                let plan = FaultPlan::only(bug, one_in);
+                let faults = PlannedFaults::new(&plan, Rng::new(number as u64, 0xfa17));
+                config.faults = Some(Arc::new(faults));
+            }
             Side {
                 endpoint: Endpoint::new(Arc::new(config), rng.bytes32(), now),
                 disk,

@@ -1,5 +1,6 @@
 //! One run: transfers from start to end, with a look at the sink's disk before and after each of its operations.
 
+use proto_core::fault::Fault;
 use proto_core::wire::FilePath;
 use proto_core::{Event, Place, Request, TransferId};
 
@@ -26,10 +27,27 @@ type Checked<T> = Result<T, String>;
 /// # Errors
 /// The first broken promise: at which moment, after which crash, and what was found.
 pub fn run_seed(seed: u64, lie: Lie, trace: &mut dyn FnMut(&str)) -> Result<Report, String> {
-    let case = Case::draw(seed, lie);
+    run_case(seed, &Case::draw(seed, lie), trace)
+}
+
+/// Runs what `seed` draws, with a bug planted in both cores that strikes one time in so many; with `failing_syncs` a
+/// third of all syncs fail.
+///
+/// # Errors
+/// The first broken promise.
+pub fn run_bug(seed: u64, bug: (Fault, u32), failing_syncs: bool) -> Result<Report, String> {
+    let mut case = Case::draw(seed, Lie::None);
+    case.bug = Some(bug);
+    if failing_syncs {
+        case.disk.sync_errors = 333_333;
+    }
+    run_case(seed, &case, &mut |_| {})
+}
+
+fn run_case(seed: u64, case: &Case, trace: Trace<'_>) -> Result<Report, String> {
     trace(&format!("{case:#?}"));
     let mut rng = Rng::new(seed, 0xc4a6);
-    let exchange = build(&case, &mut rng)?;
+    let exchange = build(case, &mut rng)?;
     let run = Run {
         sink: if case.download { CLIENT } else { SERVER },
         told: vec![None; case.files.len()],
@@ -39,7 +57,7 @@ pub fn run_seed(seed: u64, lie: Lie, trace: &mut dyn FnMut(&str)) -> Result<Repo
             files: case.files.len() as u64,
             ..Report::default()
         },
-        case: &case,
+        case,
         exchange,
         rng,
         trace,
@@ -68,6 +86,7 @@ fn build(case: &Case, rng: &mut Rng) -> Checked<Exchange> {
     let setup = Setup {
         datagram_size: case.datagram_size,
         sink_blocks: case.sink_blocks,
+        bug: case.bug,
     };
     let disks = if case.download {
         [sink, source]

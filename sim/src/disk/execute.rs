@@ -193,10 +193,23 @@ impl Disk {
         let got = self.moved(self.plan.short_reads, got as u64);
         let value = block_value(&block.bytes()[..got as usize], offset, hash);
         self.stats.read += got;
+        self.flip_bit(file, &mut block.bytes_mut()[..got as usize]);
         Ok(Outcome::Moved {
             len: got as u32,
             value,
         })
+    }
+
+    /// Flips a bit of what was read and hashed, at most once for each open file.
+    fn flip_bit(&mut self, file: FileId, bytes: &mut [u8]) {
+        let flips = !bytes.is_empty()
+            && self.rng.chance(self.plan.flipped_bits)
+            && !self.plan.is_mended(self.now);
+        if flips && let Some(handle) = self.open.get_mut(&file).filter(|handle| !handle.flipped) {
+            handle.flipped = true;
+            let bit = self.rng.below(bytes.len() as u64 * 8) as usize;
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
     }
 
     fn write(

@@ -51,6 +51,8 @@ pub struct DiskStats {
 struct Handle {
     ino: Ino,
     writable: bool,
+    /// A bit of it has flipped in memory.
+    flipped: bool,
 }
 
 /// The disk of one host. A copy goes its own way from then on.

@@ -46,6 +46,10 @@ pub struct DiskPlan {
     pub rename_errors: u32,
     /// Reads that give fewer bytes than there are. To the core the file has shrunk.
     pub short_reads: u32,
+    /// Reads after which a bit flips in memory, when the bytes were hashed already: at most one for each open file, so that
+    /// a second try is right. The hashes find it, and on a path without loss no
+    /// transfer may fail of it; with loss, a packet from before the second try can spoil that, too.
+    pub flipped_bits: u32,
     /// Writes that write fewer bytes than they should, and say so.
     pub short_writes: u32,
     /// When the disk is mended: from then on it has no fault of any kind, is never slow and has room without end.
@@ -106,6 +110,7 @@ impl Default for DiskPlan {
             close_errors: 0,
             rename_errors: 0,
             short_reads: 0,
+            flipped_bits: 0,
             short_writes: 0,
             faults_until: Duration::MAX,
             ignore_sync: false,

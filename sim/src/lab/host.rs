@@ -344,6 +344,7 @@ impl Host {
         buffer: &mut [u8],
         network: &mut Network,
         record: &mut Record,
+        audits: bool,
     ) -> Checked<Round> {
         let Some(Process { endpoint, .. }) = &mut self.process else {
             return Ok(Round::Quiet);
@@ -398,7 +399,7 @@ impl Host {
             self.spurious(shown, buffer)?;
         }
         if let Some(process) = &self.process {
-            let checked = process.check(&mut self.looks);
+            let checked = process.check(&mut self.looks, audits);
             checked.map_err(|what| format!("{}: {what}", self.name))?;
         }
         Ok(Round::Quiet)

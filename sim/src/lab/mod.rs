@@ -115,6 +115,7 @@ pub struct Lab {
     appeared: VecDeque<(HostId, RootId, FilePath)>,
     rng: Rng,
     buffer: Box<[u8]>,
+    audits: bool,
     pub(crate) record: Record,
 }
 
@@ -133,6 +134,7 @@ impl Lab {
             appeared: VecDeque::new(),
             rng: Rng::new(seed, 0x1ab),
             buffer: vec![0; BATCH_LEN].into(),
+            audits: true,
             record: Record::default(),
         }
     }
@@ -140,6 +142,12 @@ impl Lab {
     /// Lets lines about the run go to `trace`.
     pub fn set_trace(&mut self, trace: Trace) {
         self.record.trace = trace;
+    }
+
+    /// Whether the state of every endpoint is audited after each step; on from the beginning. Without, only what can be seen
+    /// from outside of the core is checked.
+    pub fn set_audits(&mut self, on: bool) {
+        self.audits = on;
     }
 
     /// Adds a machine that is up.
@@ -258,6 +266,7 @@ impl Lab {
                 &mut self.buffer,
                 &mut self.network,
                 &mut self.record,
+                self.audits,
             )?;
             match round {
                 Round::Event(event) => return Ok(Some(Happening::Event(id, event))),

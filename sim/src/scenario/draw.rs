@@ -1,17 +1,29 @@
 //! What a seed draws. Each kind of fault is switched on or off first (swarm testing), so that every combination of few
 //! faults comes up; all faults end at a drawn time, after which everything must come to its end.
 
+use proto_core::fault::Fault;
 use proto_core::{CongestionControl, Duration};
 
 use super::{
-    ClientPlan, Demands, Edit, Goal, HostPlan, Incident, Kind, LimitsPlan, Misfortune, Scenario,
-    Who, goals,
+    ClientPlan, Demands, Edit, Goal, HostPlan, Incident, Kind, LimitsPlan, Misfortune, NEVER,
+    Scenario, Who, goals,
 };
 use crate::disk::{DiskPlan, Latency, SlowPhase};
+use crate::fault::FaultPlan;
 use crate::hostile::HostilePlan;
 use crate::lab::Crash;
 use crate::link::{Link, LinkPlan, QueueLimit, RatePlan};
 use crate::rng::Rng;
+
+/// Who never gets memory, never hears or is never let go cannot go on, and probes without end never rest: these faults
+/// strike one time in four at most.
+const ENDLESS: [Fault; 5] = [
+    Fault::MemoryShort,
+    Fault::DataRefused,
+    Fault::DatagramDropped,
+    Fault::PacingLonger,
+    Fault::ProbeEarly,
+];
 
 /// Which kinds of faults a run has, and when they end.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +87,8 @@ impl Scenario {
         let mut scenario = Self {
             seed,
             tls,
+            admits_after: Duration::ZERO,
+            decides_after: Duration::ZERO,
             server: HostPlan::draw(&mut rng.fork(), &swarm),
             shared: rng.one_in(10).then(|| draw_bottleneck(&mut rng.fork())),
             demands: Demands::default(),
@@ -93,6 +107,8 @@ impl Scenario {
             }
         }
         scenario.draw_incidents(&mut rng, &swarm);
+        scenario.draw_faults(&mut Rng::new(seed, 0xfa17), &swarm);
+        scenario.draw_hesitation(&mut Rng::new(seed, 0x4e51));
         scenario
     }
 
@@ -104,6 +120,39 @@ impl Scenario {
             for plan in [&mut client.link.up, &mut client.link.down] {
                 plan.faults_until = Some(swarm.healed_at);
             }
+        }
+    }
+
+    /// One run in 8 has up to three faults inside of cores that a right protocol survives.
+    fn draw_faults(&mut self, rng: &mut Rng, swarm: &Swarm) {
+        if !rng.one_in(8) {
+            return;
+        }
+        let legal: Vec<Fault> = (Fault::ALL.iter().copied())
+            .filter(|fault| fault.is_legal())
+            .collect();
+        for _ in 0..rng.between(1, 3) {
+            let fault = *rng.pick(&legal);
+            let least = if ENDLESS.contains(&fault) { 4 } else { 1 };
+            let one_in = (1 + rng.log_uniform(63)).max(least);
+            let host = match rng.below(1 + self.clients.len() as u64) {
+                0 => &mut self.server,
+                client => &mut self.clients[client as usize - 1].host,
+            };
+            host.faults.set(fault, one_in as u32);
+            host.faults_until = Some(swarm.healed_at);
+        }
+    }
+
+    /// One server in 16 takes its time, and one in 128 never decides. A clock that jumps would end what it thinks about.
+    fn draw_hesitation(&mut self, rng: &mut Rng) {
+        let sleep = |of: &Incident| matches!(of.what, Misfortune::Sleep { .. });
+        if rng.one_in(16) && !self.incidents.iter().any(sleep) {
+            self.admits_after = Duration::from_nanos(rng.log_uniform(2_000_000_000));
+            self.decides_after = match rng.below(8) {
+                0 => NEVER,
+                _ => Duration::from_nanos(rng.log_uniform(2_000_000_000)),
+            };
         }
     }
 
@@ -192,6 +241,8 @@ impl HostPlan {
             limits: LimitsPlan::draw(&mut rng.fork()),
             disk,
             hostile: None,
+            faults: FaultPlan::default(),
+            faults_until: None,
         }
     }
 }

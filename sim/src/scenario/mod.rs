@@ -26,6 +26,7 @@ pub use limits::LimitsPlan;
 pub use size::draw_size;
 
 use crate::disk::{Content, DiskPlan, SlowPhase};
+use crate::fault::FaultPlan;
 use crate::hostile::HostilePlan;
 use crate::link::{Link, LinkPlan};
 use crate::units;
@@ -38,6 +39,13 @@ pub struct Scenario {
     pub seed: u64,
     /// Real cryptography instead of the null session.
     pub tls: bool,
+    /// From a new session to the server application's word whether it may stay.
+    #[serde(with = "units::duration")]
+    pub admits_after: Duration,
+    /// From a request to the server application's decision. Beyond the core's own patience, all requests must end in
+    /// `TimedOut`.
+    #[serde(with = "units::duration")]
+    pub decides_after: Duration,
     /// The server.
     pub server: HostPlan,
     /// What all clients' datagrams pass besides their own links: a shared bottleneck.
@@ -73,6 +81,15 @@ pub struct HostPlan {
     /// It lies, with valid keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostile: Option<HostilePlan>,
+    /// Faults inside its core.
+    #[serde(skip_serializing_if = "FaultPlan::is_empty")]
+    pub faults: FaultPlan,
+    /// When the legal ones of these faults end; planted bugs stay.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        with = "units::duration::option"
+    )]
+    pub faults_until: Option<Duration>,
 }
 
 impl Default for HostPlan {
@@ -85,6 +102,8 @@ impl Default for HostPlan {
             limits: LimitsPlan::default(),
             disk: DiskPlan::default(),
             hostile: None,
+            faults: FaultPlan::default(),
+            faults_until: None,
         }
     }
 }
@@ -297,6 +316,9 @@ enum DurabilityText {
     Full,
 }
 
+/// Longer than any core waits for its application.
+pub const NEVER: Duration = Duration::from_secs(3_600);
+
 /// The directory at the server about which every request is refused.
 pub const LOCKED: &[u8] = b"locked";
 
@@ -375,6 +397,9 @@ impl Scenario {
             } else {
                 Some(Duration::ZERO)
             })?;
+            if host.faults.has_legal() {
+                until(host.faults_until)?;
+            }
         }
         for incident in &self.incidents {
             until(Some(incident.over_at()))?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proto_core::crypto::{Provider, PublicKey};
-use proto_core::wire::{Durability, FilePath};
+use proto_core::wire::{Durability, ErrorCode, FilePath};
 use proto_core::{Config, Duration, Instant, RootId};
 
 use super::agenda::Agenda;
@@ -12,13 +12,16 @@ use super::server::{Server, root_of};
 use super::user::{LOCAL_ROOT, Setup, Standing, User};
 use super::{SERVER, World, host_of};
 use crate::disk::{Disk, DiskPlan};
+use crate::fault::PlannedFaults;
 use crate::hostile::Hostile;
 use crate::lab::{HostSetup, Lab};
 use crate::link::{Link, LinkPlan};
 use crate::net::NodeId;
 use crate::null_crypto::NullProvider;
 use crate::rng::Rng;
-use crate::scenario::{ClientPlan, Goal, HostPlan, Kind, Misfortune, Planted, Scenario, address};
+use crate::scenario::{
+    ClientPlan, Expect, Goal, HostPlan, Kind, Misfortune, Planted, Scenario, address,
+};
 use crate::seeded_crypto::SeededTls;
 
 /// The port of everyone.
@@ -52,9 +55,12 @@ fn provider(rng: &mut Rng, tls: bool) -> Result<(Arc<dyn Provider>, PublicKey), 
 
 struct Builder {
     rng: Rng,
+    fault_rng: Rng,
     tls: bool,
     lab: Lab,
     files: Files,
+    /// When which faults end.
+    heals: Vec<(Instant, Arc<PlannedFaults>)>,
 }
 
 impl Builder {
@@ -75,6 +81,7 @@ impl Builder {
         config.datagram_size = plan.datagram_size;
         config.congestion = plan.congestion;
         config.limits = plan.limits.limits();
+        self.plant_faults(plan, &mut config);
         let host = crate::lab::HostId(self.lab.hosts().len());
         let mut disk = Disk::new(plan.disk, self.rng.fork());
         for (root, planted) in roots {
@@ -93,6 +100,18 @@ impl Builder {
         });
         self.lab.drift_clock(id, plan.clock_drift);
         Ok(key)
+    }
+
+    /// Gives a core the faults that are planned for it.
+    fn plant_faults(&mut self, plan: &HostPlan, config: &mut Config) {
+        if plan.faults.is_empty() {
+            return;
+        }
+        let hook = Arc::new(PlannedFaults::new(&plan.faults, self.fault_rng.fork()));
+        if let Some(until) = plan.faults_until {
+            self.heals.push((Instant::ZERO + until, Arc::clone(&hook)));
+        }
+        config.faults = Some(hook);
     }
 
     /// Lays the paths between a client and the server; all pass the nodes of the shared bottleneck.
@@ -184,9 +203,12 @@ fn slowest_rate(plan: &LinkPlan) -> u64 {
 pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
     let mut builder = Builder {
         rng: Rng::new(scenario.seed, 0xb01d),
+        // Of its own, so that a fault changes nothing else in a run.
+        fault_rng: Rng::new(scenario.seed, 0xfa17_0001),
         tls: scenario.tls,
         lab: Lab::new(scenario.seed),
         files: Files::default(),
+        heals: Vec::new(),
     };
     let roots: Vec<(RootId, &[Planted])> = (scenario.users().enumerate())
         .map(|(user, client)| (root_of(user), client.remote.as_slice()))
@@ -203,7 +225,8 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
     let healed = scenario.healed_at().unwrap_or(ENDLESS);
     let mut disks = scenario.clients.iter().map(|client| &client.host.disk);
     let slow_disks = disks.any(is_slow) || is_slow(&scenario.server.disk);
-    let mut server = Server::new(lies, slow_disks);
+    let thinks = (scenario.admits_after, scenario.decides_after);
+    let mut server = Server::new(lies, slow_disks, thinks);
     let mut users = Vec::new();
     let mut agenda = Agenda::default();
     for (user, client) in scenario.users().enumerate() {
@@ -236,6 +259,8 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
     }
     let mut incidents = scenario.incidents.clone();
     incidents.sort_by_key(|incident| std::cmp::Reverse(incident.at));
+    let mut heals = builder.heals;
+    heals.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     Ok(World {
         present: users.len(),
         gone_at: users.is_empty().then_some(Instant::ZERO),
@@ -249,6 +274,7 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
         files: builder.files,
         agenda,
         incidents,
+        heals,
         down: Vec::new(),
         time_max: Instant::ZERO + time_max(scenario),
         steps_max: STEPS_MAX,
@@ -270,7 +296,7 @@ fn expected_goals(
     scenario: &Scenario,
     user: usize,
     client: &ClientPlan,
-) -> Vec<(crate::scenario::GoalPlan, crate::scenario::Expect)> {
+) -> Vec<(crate::scenario::GoalPlan, Expect)> {
     let changes = |here: bool, path: &FilePath| {
         scenario.incidents.iter().any(|incident| {
             let ours = incident.who.0 as usize == user + 1;
@@ -282,7 +308,15 @@ fn expected_goals(
         })
     };
     let goals = client.goals.iter().enumerate();
+    let undecided = scenario.decides_after >= scenario.server.limits.limits().decision_timeout;
+    let expect = |index| match client.expect(index, changes) {
+        expect if !undecided => expect,
+        Expect::Success => Expect::Failure(vec![ErrorCode::TimedOut]),
+        Expect::Failure(codes) | Expect::Either(codes) => {
+            Expect::Failure([&codes[..], &[ErrorCode::TimedOut]].concat())
+        }
+    };
     goals
-        .map(|(index, plan)| (plan.clone(), client.expect(index, changes)))
+        .map(|(index, plan)| (plan.clone(), expect(index)))
         .collect()
 }

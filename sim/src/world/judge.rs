@@ -145,11 +145,17 @@ impl World {
         };
         let disk = self.lab.host(to.0).disk();
         let target = disk.content(to.1, &to.2);
-        let target = target.ok_or("there is no file at the target")?;
+        // The power may have gone between STORED and the client's hearing it.
+        let remnant = copy.durability != Durability::Full && self.crashed.contains(&to.0);
+        let target = match target {
+            Some(target) => target,
+            None if remnant => return Ok(None),
+            None => return Err("there is no file at the target".into()),
+        };
         let before = self.files.before(from).and_then(|planted| planted.bytes());
         // What is read from a file that others change too may have changed since.
         let steady = before.filter(|_| self.files.is_constant(from));
-        let single = steady.filter(|_| !self.files.is_contested(&to));
+        let single = steady.filter(|_| !self.files.is_contested(&to) && !remnant);
         match &single {
             Some(source) if target != source => {
                 return Err("the target's bytes are not the source's".into());
@@ -284,6 +290,8 @@ impl World {
             End::Told(Ok(theirs)) => root_of(&ours) == root_of(&theirs),
             // The last word to the server was lost with the session, or its own memory with the process.
             End::Told(Err(Failure::SessionLost)) | End::Forgotten => true,
+            // So it is when the user was thrown out before the server heard that its answer had arrived.
+            End::Told(Err(Failure::Here(ErrorCode::Cancelled))) if self.users[user].revoked => true,
             End::Told(Err(_)) | End::Open => false,
         };
         if seen.any(|served| agrees(served.end)) {

@@ -14,6 +14,7 @@ mod tests;
 mod user;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use proto_core::wire::FilePath;
 use proto_core::{Duration, Event, Instant, RootId};
@@ -26,6 +27,7 @@ use judge::Trust;
 use server::Server;
 use user::{Desk, Ended, Standing, User};
 
+use crate::fault::PlannedFaults;
 use crate::lab::{Checked, Happening, HostId, Lab, Trace, Violation};
 use crate::scenario::{Demands, Incident, Scenario};
 
@@ -103,6 +105,8 @@ pub struct World {
     agenda: Agenda,
     /// What is still to come, the next one last.
     incidents: Vec<Incident>,
+    /// Faults inside of cores that end, the next one last.
+    heals: Vec<(Instant, Arc<PlannedFaults>)>,
     /// Hosts that are down, and when they come up.
     down: Vec<(Instant, HostId)>,
     /// When the run must have ended.
@@ -137,6 +141,12 @@ impl World {
     /// Lets lines about the run go to `trace`.
     pub fn set_trace(&mut self, trace: Trace) {
         self.lab.set_trace(trace);
+    }
+
+    /// Whether the state of every endpoint is audited after each step; on from the beginning. Without, only what can be
+    /// seen from outside of the cores is judged.
+    pub fn set_audits(&mut self, on: bool) {
+        self.lab.set_audits(on);
     }
 
     /// Runs to the end.
@@ -186,10 +196,12 @@ impl World {
     /// When somebody outside the laboratory does something next, or the run must have ended.
     fn next_time(&self) -> Instant {
         let incident = self.incidents.last().map(|next| Instant::ZERO + next.at);
+        let heal = self.heals.last().map(|(at, _)| *at);
         let up = self.down.iter().map(|(at, _)| *at).min();
         // The last thing to happen on the way to rest has no event.
         let step = self.gone_at.and(self.lab.next_time());
-        let acts = [incident, up, self.agenda.next_time(), step];
+        let server = self.server.next_time();
+        let acts = [incident, heal, up, server, self.agenda.next_time(), step];
         // A nanosecond later it is too late.
         let rest = self.gone_at.map(|at| at + REST_MAX);
         let silence = Some(self.heard_at + SILENCE_MAX);
@@ -219,9 +231,23 @@ impl World {
     /// Lets everyone outside the laboratory do what is due.
     fn due(&mut self) -> Checked<()> {
         let now = self.lab.now();
+        while let Some((_, faults)) = self.heals.pop_if(|(at, _)| *at <= now) {
+            faults.heal();
+        }
         self.incidents_due()?;
+        self.answers_due()?;
         while let Some(user) = self.agenda.pop_due(now) {
             self.act(user)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the server's application say what it had to think about.
+    fn answers_due(&mut self) -> Checked<()> {
+        let now = self.lab.now();
+        while self.server.next_time().is_some_and(|at| at <= now) {
+            let endpoint = self.lab.endpoint(SERVER);
+            self.server.answer_next(endpoint)?;
         }
         Ok(())
     }
@@ -264,7 +290,7 @@ impl World {
             return Err(format!("{host:?}: is down and has {event:?}"));
         };
         let Some(user) = host.0.checked_sub(1) else {
-            return self.server.on_event(shown, endpoint, event);
+            return self.server.on_event((now, shown), endpoint, event);
         };
         let of = &mut self.users[user];
         let desk = &mut Desk {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proto_core::crypto::{Direction, PublicKey};
 use proto_core::wire::{CloseCode, ErrorCode, FilePath, RequestKind};
 use proto_core::{
-    Admission, CloseCause, Decision, Endpoint, Event, Failure, Finished, Instant, PeerId, Place,
-    Requested, RootId, TransferId,
+    Admission, CloseCause, Decision, Duration, Endpoint, Event, Failure, Finished, Instant, PeerId,
+    Place, Requested, RootId, TransferId,
 };
 
 use crate::lab::Checked;
@@ -31,11 +31,19 @@ pub(super) enum End {
     Told(Result<Finished, Failure>),
 }
 
+/// What the application has to answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Thought {
+    Admit(PeerId),
+    Decide(TransferId),
+}
+
 /// The server's application.
 #[derive(Debug, Default)]
 pub(super) struct Server {
     users: BTreeMap<PublicKey, usize>,
-    sessions: BTreeMap<PeerId, usize>,
+    /// Who each session is of, and whether it was admitted.
+    sessions: BTreeMap<PeerId, (usize, bool)>,
     open: BTreeMap<TransferId, (usize, usize)>,
     /// Requests by user, in order.
     served: Vec<Vec<Served>>,
@@ -47,6 +55,12 @@ pub(super) struct Server {
     lies: bool,
     /// Whether some disk is so slow that its host looks as if it held everyone up (T8).
     slow_disks: bool,
+    admits_after: Duration,
+    decides_after: Duration,
+    /// What it thinks about, by when it will be done; of two at one time, the earlier first.
+    thoughts: BTreeMap<(Instant, u64), Thought>,
+    /// Thoughts so far.
+    thought: u64,
 }
 
 /// The directory of a user.
@@ -55,10 +69,16 @@ pub(super) fn root_of(user: usize) -> RootId {
 }
 
 impl Server {
-    pub(super) fn new(lies: bool, slow_disks: bool) -> Self {
+    pub(super) fn new(
+        lies: bool,
+        slow_disks: bool,
+        (admits_after, decides_after): (Duration, Duration),
+    ) -> Self {
         Self {
             lies,
             slow_disks,
+            admits_after,
+            decides_after,
             ..Self::default()
         }
     }
@@ -80,6 +100,7 @@ impl Server {
     /// The process dies, with all that it knew.
     pub(super) fn crash(&mut self) {
         self.sessions.clear();
+        self.thoughts.clear();
         for (_, (user, place)) in std::mem::take(&mut self.open) {
             self.served[user][place].end = End::Forgotten;
         }
@@ -89,7 +110,7 @@ impl Server {
     pub(super) fn revoke(&mut self, now: Instant, endpoint: Option<&mut Endpoint>, user: usize) {
         self.revoked.insert(user);
         let Some(endpoint) = endpoint else { return };
-        for (peer, of) in &self.sessions {
+        for (peer, (of, _)) in &self.sessions {
             if *of == user {
                 // A session that has ended already has its last event under way.
                 let _ = endpoint.close(now, *peer, CloseCode::Refused);
@@ -100,7 +121,7 @@ impl Server {
     /// Takes an event and answers it.
     pub(super) fn on_event(
         &mut self,
-        now: Instant,
+        (now, shown): (Instant, Instant),
         endpoint: &mut Endpoint,
         event: Event,
     ) -> Checked<()> {
@@ -110,9 +131,13 @@ impl Server {
                 direction,
                 key,
                 ..
-            } => self.ready(now, endpoint, (peer, direction, key)),
+            } => {
+                self.ready(peer, direction, key)?;
+                self.think(Thought::Admit(peer), (now, shown), endpoint)
+            }
             Event::Requested { transfer, request } => {
-                self.requested(now, endpoint, transfer, request)
+                self.requested(transfer, request)?;
+                self.think(Thought::Decide(transfer), (now, shown), endpoint)
             }
             Event::Accepted { transfer }
             | Event::Entry { transfer, .. }
@@ -137,60 +162,128 @@ impl Server {
         }
     }
 
-    fn ready(
-        &mut self,
-        now: Instant,
-        endpoint: &mut Endpoint,
-        (peer, direction, key): (PeerId, Direction, PublicKey),
-    ) -> Checked<()> {
+    fn ready(&mut self, peer: PeerId, direction: Direction, key: PublicKey) -> Checked<()> {
         let user = self.users.get(&key).copied();
         let user = user.ok_or_else(|| format!("server: nobody has the key {key:?}"))?;
-        if direction != Direction::Server || self.sessions.insert(peer, user).is_some() {
+        if direction != Direction::Server || self.sessions.insert(peer, (user, false)).is_some() {
             return Err(format!("server: {peer:?} is no new session"));
         }
-        let admission = if self.revoked.contains(&user) {
-            Admission::Refuse
-        } else {
-            Admission::Admit
-        };
-        endpoint
-            .admit(now, peer, admission)
-            .map_err(|error| format!("server: a new {peer:?}: {error}"))
+        Ok(())
     }
 
-    fn requested(
-        &mut self,
-        now: Instant,
-        endpoint: &mut Endpoint,
-        transfer: TransferId,
-        request: Requested,
-    ) -> Checked<()> {
-        let user = self.sessions.get(&transfer.peer()).copied();
-        let user = user.ok_or_else(|| format!("server: {transfer:?} before its session"))?;
+    fn requested(&mut self, transfer: TransferId, request: Requested) -> Checked<()> {
+        let session = self.sessions.get(&transfer.peer()).copied();
+        let (user, admitted) =
+            session.ok_or_else(|| format!("server: {transfer:?} before its session"))?;
+        if !admitted {
+            return Err(format!(
+                "server: {transfer:?} is told before its session was admitted"
+            ));
+        }
         let served = &mut self.served[user];
         let place = (user, served.len());
         if self.open.insert(transfer, place).is_some() {
             return Err(format!("server: {transfer:?} is asked twice"));
         }
-        let decision = if request.path.components().next() == Some(LOCKED) {
+        served.push(Served {
+            kind: request.kind,
+            path: request.path,
+            end: End::Open,
+        });
+        Ok(())
+    }
+
+    /// Answers at once, or when it has thought about it.
+    fn think(
+        &mut self,
+        thought: Thought,
+        (now, shown): (Instant, Instant),
+        endpoint: &mut Endpoint,
+    ) -> Checked<()> {
+        let takes = match thought {
+            Thought::Admit(_) => self.admits_after,
+            Thought::Decide(_) => self.decides_after,
+        };
+        if takes == Duration::ZERO {
+            return self.answer(thought, shown, endpoint);
+        }
+        self.thought += 1;
+        self.thoughts.insert((now + takes, self.thought), thought);
+        Ok(())
+    }
+
+    /// When it has thought about something.
+    pub(super) fn next_time(&self) -> Option<Instant> {
+        self.thoughts.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Says the next thing that it has thought about, unless that is of no interest any more; `endpoint` with what its clock
+    /// shows.
+    pub(super) fn answer_next(
+        &mut self,
+        endpoint: Option<(Instant, &mut Endpoint)>,
+    ) -> Checked<()> {
+        let thought = self.thoughts.pop_first();
+        let (Some((_, thought)), Some((shown, endpoint))) = (thought, endpoint) else {
+            return Ok(());
+        };
+        let open = match thought {
+            Thought::Admit(peer) => self.sessions.contains_key(&peer),
+            Thought::Decide(transfer) => self.open.contains_key(&transfer),
+        };
+        if open {
+            self.answer(thought, shown, endpoint)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn answer(&mut self, thought: Thought, shown: Instant, endpoint: &mut Endpoint) -> Checked<()> {
+        match thought {
+            Thought::Admit(peer) => self.admit(shown, endpoint, peer),
+            Thought::Decide(transfer) => self.decide(shown, endpoint, transfer),
+        }
+    }
+
+    fn admit(&mut self, shown: Instant, endpoint: &mut Endpoint, peer: PeerId) -> Checked<()> {
+        let Some((user, admitted)) = self.sessions.get_mut(&peer) else {
+            return Ok(());
+        };
+        let admission = if self.revoked.contains(user) {
+            Admission::Refuse
+        } else {
+            *admitted = true;
+            Admission::Admit
+        };
+        endpoint
+            .admit(shown, peer, admission)
+            .map_err(|error| format!("server: a new {peer:?}: {error}"))
+    }
+
+    fn decide(
+        &mut self,
+        shown: Instant,
+        endpoint: &mut Endpoint,
+        transfer: TransferId,
+    ) -> Checked<()> {
+        let Some((user, place)) = self.open.get(&transfer) else {
+            return Ok(());
+        };
+        let path = &self.served[*user][*place].path;
+        let decision = if path.components().next() == Some(LOCKED) {
             Decision::Refuse(ErrorCode::Denied)
         } else {
             let place = Place {
-                root: root_of(user),
-                path: request.path.clone(),
+                root: root_of(*user),
+                path: path.clone(),
             };
             Decision::Grant {
                 place,
                 may_replace: true,
             }
         };
-        served.push(Served {
-            kind: request.kind,
-            path: request.path,
-            end: End::Open,
-        });
         endpoint
-            .decide(now, transfer, decision)
+            .decide(shown, transfer, decision)
             .map_err(|error| format!("server: a new {transfer:?}: {error}"))
     }
 
@@ -199,7 +292,7 @@ impl Server {
             return Err(format!("server: {peer:?} ended before its {transfer:?}"));
         }
         // A handshake that is not finished was not told of, so that its end need not be either.
-        let user = self.sessions.remove(&peer);
+        let user = self.sessions.remove(&peer).map(|(user, _)| user);
         let is = |users: &BTreeSet<usize>| user.is_some_and(|user| users.contains(&user));
         match cause {
             CloseCause::Peer(CloseCode::NoError)

@@ -127,7 +127,7 @@ impl Transfer {
                     ..
                 },
             ) => {
-                return source.handle_want(*start, *end);
+                return source.handle_want(cx.pool, *start, *end);
             }
             (Job::Source(source), Frame::Credit { limit, .. }) => source.handle_credit(*limit),
             (

@@ -222,8 +222,13 @@ impl Transfer {
     /// A packet with this item has arrived.
     pub(in crate::transfer) fn handle_acked(&mut self, item: Item) {
         match (item, &mut self.job) {
-            (Item::Data { offset, len, .. }, Job::Source(source)) => {
-                self.events.progress |= source.data_acked(offset, len);
+            (
+                Item::Data {
+                    again, offset, len, ..
+                },
+                Job::Source(source),
+            ) => {
+                self.events.progress |= source.data_acked(again, offset, len);
             }
             (Item::Page { offset, len }, Job::Lister(lister)) => lister.page_acked(offset, len),
             // A later CREDIT may be due or on its way.
@@ -250,7 +255,14 @@ impl Transfer {
     /// A packet with this item is lost.
     pub(in crate::transfer) fn handle_lost(&mut self, item: Item) {
         match (item, &mut self.job) {
-            (Item::Data { offset, len, .. }, Job::Source(source)) => source.data_lost(offset, len),
+            (
+                Item::Data {
+                    again, offset, len, ..
+                },
+                Job::Source(source),
+            ) => {
+                source.data_lost(again, offset, len);
+            }
             (Item::Page { offset, len }, Job::Lister(lister)) => lister.page_lost(offset, len),
             (Item::Credit, Job::Sink(sink)) => sink.credit_lost(),
             _ if self.faults.strikes(Fault::LostControlForgotten) => {}

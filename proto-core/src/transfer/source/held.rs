@@ -161,6 +161,20 @@ impl Held {
         }
     }
 
+    /// Sends home the blocks with bytes from `start` to `end`, as far as they are here: they must be read again.
+    pub(super) fn forget(&mut self, pool: &mut Pool, start: u64, end: u64) {
+        let size = u64::from(BLOCK_SIZE);
+        let within = |slot: &Slot| slot.index * size < end && start < (slot.index + 1) * size;
+        for slot in self
+            .blocks
+            .extract_if(.., |slot| slot.block.is_some() && within(slot))
+        {
+            if let Some(block) = slot.block {
+                pool.put(Use::Source, block);
+            }
+        }
+    }
+
     /// Sends home all blocks that are here; those on loan follow by [`put`](Self::put).
     pub(super) fn clear(&mut self, pool: &mut Pool) {
         for block in self.blocks.drain(..).filter_map(|slot| slot.block) {

@@ -75,6 +75,7 @@ impl Source {
         };
         let item = Item::Data {
             file: 0,
+            again: self.wanted_again.intersects(offset..offset + len),
             offset,
             len: len as u32,
         };
@@ -91,12 +92,13 @@ impl Source {
     }
 
     /// Bytes have arrived; true when the progress grew by a block or more, or to the end.
-    pub(in crate::transfer) fn data_acked(&mut self, offset: u64, len: u32) -> bool {
+    pub(in crate::transfer) fn data_acked(&mut self, again: bool, offset: u64, len: u32) -> bool {
         let range = offset..offset.saturating_add(u64::from(len));
-        if self.closing || range.end > self.next_send {
+        if self.closing || range.end > self.next_send || self.is_stale(again, &range) {
             return false;
         }
         self.lost.remove(range.clone());
+        self.wanted_again.remove(range.clone());
         let new = self.acked.insert(range);
         self.acked_bytes += new;
         self.moved += new;
@@ -108,9 +110,9 @@ impl Source {
     }
 
     /// Bytes are lost: what has not arrived by another packet is sent again.
-    pub(in crate::transfer) fn data_lost(&mut self, offset: u64, len: u32) {
+    pub(in crate::transfer) fn data_lost(&mut self, again: bool, offset: u64, len: u32) {
         let range = offset..offset.saturating_add(u64::from(len));
-        if self.closing || range.end > self.next_send {
+        if self.closing || range.end > self.next_send || self.is_stale(again, &range) {
             return;
         }
         if self.faults.strikes(Fault::LostRangeForgotten) {

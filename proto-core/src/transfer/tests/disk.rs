@@ -26,7 +26,7 @@ pub(super) struct Disk {
     pub(super) log: Vec<&'static str>,
     /// The operation that fails, counted from 0, and how.
     pub(super) fail: Option<(usize, FileError)>,
-    /// Bytes of every write of this block index are spoiled, this many times.
+    /// Bytes of every write of this block index are spoiled, this many times; those of a read after they were hashed.
     pub(super) spoil: Option<(u64, u32)>,
 }
 
@@ -40,6 +40,16 @@ impl Disk {
             .keys()
             .filter(|path| path.windows(6).any(|part| part == b".dhow-"))
             .count()
+    }
+
+    fn spoils(&mut self, offset: u64) -> bool {
+        match &mut self.spoil {
+            Some((index, times)) if *index * 65_536 == offset && *times > 0 => {
+                *times -= 1;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Does the operation; the second is the block to send home.
@@ -60,6 +70,9 @@ impl Disk {
                 let end = (start + len as usize).min(content.len());
                 block.bytes_mut()[..end - start].copy_from_slice(&content[start..end]);
                 let value = block_value(&content[start..end], offset, hash);
+                if self.spoils(offset) {
+                    block.bytes_mut()[0] ^= 1;
+                }
                 (
                     Ok(Outcome::Moved {
                         len: (end - start) as u32,
@@ -75,11 +88,7 @@ impl Disk {
                 mut block,
                 hash,
             } if failure.is_none() => {
-                if let Some((index, times)) = &mut self.spoil
-                    && *index * 65_536 == offset
-                    && *times > 0
-                {
-                    *times -= 1;
+                if self.spoils(offset) {
                     block.bytes_mut()[0] ^= 1;
                 }
                 let value = block_value(&block.bytes()[..len as usize], offset, hash);

@@ -262,6 +262,24 @@ fn i2_a_source_that_changes_is_noticed() {
     }
 }
 
+/// The source reads it again, for it may be what it holds in memory that is wrong; and what it hears of packets from before
+/// says nothing of what it sends again.
+#[test]
+fn a_piece_that_is_spoiled_at_either_end_comes_once_more_over_any_link() {
+    for seed in 0..200 {
+        for end in [CLIENT, SERVER] {
+            let mut world = World::new(seed, BAD, limits());
+            let content = world.put_file(CLIENT, b"here", 3 * BLOCK);
+            world.ends[end].disk.spoil = Some((seed % 3, 1));
+            world.start(request(true, Overwrite::Replace));
+            world.run();
+            assert!(world.outcomes(CLIENT)[0].is_ok(), "seed {seed}, end {end}");
+            let stored = &world.ends[SERVER].disk.files[&b"dir/there"[..]];
+            assert!(stored.content == content, "seed {seed}, end {end}");
+        }
+    }
+}
+
 #[test]
 fn a_spoiled_piece_comes_once_more() {
     for size in [BLOCK - 5, 3 * BLOCK, 40 * BLOCK] {

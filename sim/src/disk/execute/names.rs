@@ -20,7 +20,11 @@ impl Disk {
     }
 
     fn register(&mut self, file: FileId, ino: Ino, writable: bool) -> Result<Outcome> {
-        let handle = Handle { ino, writable };
+        let handle = Handle {
+            ino,
+            writable,
+            flipped: false,
+        };
         if self.open.insert(file, handle).is_some() {
             return Err(self.breach(format!("{file:?} is open already")));
         }
