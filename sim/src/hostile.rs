@@ -20,9 +20,10 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use proto_core::crypto::{CryptoError, Epoch, Level, Provider, PublicKey, Session, TAG_LEN};
+use proto_core::crypto::{CryptoError, Epoch, Level, Provider, Session, TAG_LEN};
 use proto_core::wire::ConnectionId;
 
+use crate::layer::{Layer, Layered};
 use crate::rng::Rng;
 pub use lie::Lie;
 pub use plan::{HostilePlan, Quiet, Silence};
@@ -94,11 +95,11 @@ impl Hostile {
         } else {
             open(params)?
         };
-        Ok(Box::new(HostileSession {
+        Ok(Box::new(Layered(HostileSession {
             inner,
             liar: Liar::new(self.plan.clone(), rng),
             state: self.state.clone(),
-        }))
+        })))
     }
 }
 
@@ -131,7 +132,15 @@ struct HostileSession {
     state: Arc<Mutex<State>>,
 }
 
-impl Session for HostileSession {
+impl Layer for HostileSession {
+    fn inner(&self) -> &dyn Session {
+        &*self.inner
+    }
+
+    fn inner_mut(&mut self) -> &mut dyn Session {
+        &mut *self.inner
+    }
+
     fn seal(
         &mut self,
         level: Level,
@@ -161,61 +170,5 @@ impl Session for HostileSession {
         let end = payload.len().saturating_sub(TAG_LEN);
         self.liar.hear(level, &payload[..end]);
         Ok(())
-    }
-
-    fn read_handshake(&mut self, level: Level, data: &[u8]) -> Result<(), CryptoError> {
-        self.inner.read_handshake(level, data)
-    }
-
-    fn write_handshake(&mut self, out: &mut Vec<u8>) -> Option<Level> {
-        self.inner.write_handshake(out)
-    }
-
-    fn is_complete(&self) -> bool {
-        self.inner.is_complete()
-    }
-
-    fn peer_params(&self) -> Option<&[u8]> {
-        self.inner.peer_params()
-    }
-
-    fn peer_key(&self) -> Option<PublicKey> {
-        self.inner.peer_key()
-    }
-
-    fn protect_header(
-        &self,
-        level: Level,
-        sample: &[u8; 16],
-        first: &mut u8,
-        number: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        self.inner.protect_header(level, sample, first, number)
-    }
-
-    fn unprotect_header(
-        &self,
-        level: Level,
-        sample: &[u8; 16],
-        first: &mut u8,
-        number: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        self.inner.unprotect_header(level, sample, first, number)
-    }
-
-    fn update_keys(&mut self) {
-        self.inner.update_keys();
-    }
-
-    fn discard_previous_keys(&mut self) {
-        self.inner.discard_previous_keys();
-    }
-
-    fn discard_keys(&mut self, level: Level) {
-        self.inner.discard_keys(level);
-    }
-
-    fn integrity_limit(&self) -> u64 {
-        self.inner.integrity_limit()
     }
 }

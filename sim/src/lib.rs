@@ -7,6 +7,7 @@ pub mod explore;
 pub mod fault;
 pub mod hostile;
 pub mod lab;
+pub mod layer;
 pub mod link;
 pub mod measure;
 pub mod mutants;

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::layer::{Layer, Layered};
 use ml_kem::kem::{Decapsulate as _, KeyExport as _};
 use ml_kem::{B32, DecapsulationKey, EncapsulationKey, MlKem768, ml_kem_768};
-use proto_core::crypto::{CryptoError, Epoch, Level, Provider, PublicKey, Session, TlsProvider};
+use proto_core::crypto::{CryptoError, Level, Provider, PublicKey, Session, TlsProvider};
 use proto_core::wire::ConnectionId;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -83,7 +84,7 @@ impl SeededTls {
         let mut rng = ChaCha12Rng::from_seed(self.seed);
         rng.set_stream(self.made.fetch_add(1, Ordering::Relaxed));
         let session = with_stream(&mut rng, || make(&self.tls))?;
-        Ok(Box::new(SeededSession { session, rng }))
+        Ok(Box::new(Layered(SeededSession { session, rng })))
     }
 }
 
@@ -248,82 +249,21 @@ struct SeededSession {
     rng: ChaCha12Rng,
 }
 
-impl Session for SeededSession {
+impl Layer for SeededSession {
+    fn inner(&self) -> &dyn Session {
+        &*self.session
+    }
+
+    fn inner_mut(&mut self) -> &mut dyn Session {
+        &mut *self.session
+    }
+
     fn read_handshake(&mut self, level: Level, data: &[u8]) -> Result<(), CryptoError> {
         with_stream(&mut self.rng, || self.session.read_handshake(level, data))
     }
 
     fn write_handshake(&mut self, out: &mut Vec<u8>) -> Option<Level> {
         with_stream(&mut self.rng, || self.session.write_handshake(out))
-    }
-
-    fn is_complete(&self) -> bool {
-        self.session.is_complete()
-    }
-
-    fn peer_params(&self) -> Option<&[u8]> {
-        self.session.peer_params()
-    }
-
-    fn peer_key(&self) -> Option<PublicKey> {
-        self.session.peer_key()
-    }
-
-    fn seal(
-        &mut self,
-        level: Level,
-        number: u64,
-        header: &[u8],
-        payload: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        self.session.seal(level, number, header, payload)
-    }
-
-    fn open(
-        &mut self,
-        level: Level,
-        epoch: Epoch,
-        number: u64,
-        header: &[u8],
-        payload: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        self.session.open(level, epoch, number, header, payload)
-    }
-
-    fn protect_header(
-        &self,
-        level: Level,
-        sample: &[u8; 16],
-        first: &mut u8,
-        number: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        self.session.protect_header(level, sample, first, number)
-    }
-
-    fn unprotect_header(
-        &self,
-        level: Level,
-        sample: &[u8; 16],
-        first: &mut u8,
-        number: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        self.session.unprotect_header(level, sample, first, number)
-    }
-
-    fn update_keys(&mut self) {
-        self.session.update_keys();
-    }
-
-    fn discard_previous_keys(&mut self) {
-        self.session.discard_previous_keys();
-    }
-
-    fn discard_keys(&mut self, level: Level) {
-        self.session.discard_keys(level);
-    }
-
-    fn integrity_limit(&self) -> u64 {
-        self.session.integrity_limit()
     }
 }
 

@@ -23,6 +23,7 @@ use proto_core::wire::ConnectionId;
 use proto_core::{DropReason, Endpoint, Instant};
 
 use crate::digest::Digest;
+use crate::layer::Layered;
 use session::WatchedSession;
 
 /// A provider whose sessions are watched.
@@ -40,7 +41,10 @@ impl<P: Provider> Watched<P> {
     }
 
     fn watched(&self, session: Box<dyn Session>) -> Box<dyn Session> {
-        Box::new(WatchedSession::new(session, Arc::clone(&self.watch)))
+        Box::new(Layered(WatchedSession::new(
+            session,
+            Arc::clone(&self.watch),
+        )))
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use proto_core::crypto::{CryptoError, Epoch, Level, PublicKey, Session, TAG_LEN};
+use crate::layer::Layer;
+use proto_core::crypto::{CryptoError, Epoch, Level, Session, TAG_LEN};
 use proto_core::wire::Frame;
 
 use super::Watch;
@@ -69,7 +70,15 @@ impl WatchedSession {
     }
 }
 
-impl Session for WatchedSession {
+impl Layer for WatchedSession {
+    fn inner(&self) -> &dyn Session {
+        &*self.session
+    }
+
+    fn inner_mut(&mut self) -> &mut dyn Session {
+        &mut *self.session
+    }
+
     fn seal(
         &mut self,
         level: Level,
@@ -106,57 +115,5 @@ impl Session for WatchedSession {
         self.watch.key_updates.fetch_add(1, Ordering::Relaxed);
         self.sealed = 0;
         self.session.update_keys();
-    }
-
-    fn read_handshake(&mut self, level: Level, data: &[u8]) -> Result<(), CryptoError> {
-        self.session.read_handshake(level, data)
-    }
-
-    fn write_handshake(&mut self, out: &mut Vec<u8>) -> Option<Level> {
-        self.session.write_handshake(out)
-    }
-
-    fn is_complete(&self) -> bool {
-        self.session.is_complete()
-    }
-
-    fn peer_params(&self) -> Option<&[u8]> {
-        self.session.peer_params()
-    }
-
-    fn peer_key(&self) -> Option<PublicKey> {
-        self.session.peer_key()
-    }
-
-    fn protect_header(
-        &self,
-        level: Level,
-        sample: &[u8; 16],
-        first: &mut u8,
-        number: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        self.session.protect_header(level, sample, first, number)
-    }
-
-    fn unprotect_header(
-        &self,
-        level: Level,
-        sample: &[u8; 16],
-        first: &mut u8,
-        number: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        self.session.unprotect_header(level, sample, first, number)
-    }
-
-    fn discard_previous_keys(&mut self) {
-        self.session.discard_previous_keys();
-    }
-
-    fn discard_keys(&mut self, level: Level) {
-        self.session.discard_keys(level);
-    }
-
-    fn integrity_limit(&self) -> u64 {
-        self.session.integrity_limit()
     }
 }

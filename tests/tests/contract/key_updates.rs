@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use proto_core::crypto::{CryptoError, Epoch, Level, Provider, PublicKey, Session};
+use proto_core::crypto::{CryptoError, Level, Provider, Session};
 use proto_core::wire::CloseCode;
 use proto_core::wire::{ConnectionId, FilePath};
 use proto_core::{CloseCause, DatagramMeta, Event, Request};
 use sim::disk::Content;
+use sim::layer::{Layer, Layered};
 use tests::scenario::{get, lossy, null, open, path, run, stored_root, tls};
 use tests::{Pair, ROOT};
 
@@ -46,14 +47,14 @@ impl Watched {
     }
 
     fn watch(&self, session: Box<dyn Session>) -> Box<dyn Session> {
-        Box::new(WatchedSession {
+        Box::new(Layered(WatchedSession {
             session,
             sealed: self.sealed.clone(),
             number: self.made.fetch_add(1, Ordering::Relaxed),
             generation: 0,
             updates: self.updates.clone(),
             integrity_limit: self.integrity_limit,
-        })
+        }))
     }
 }
 
@@ -75,25 +76,13 @@ impl Provider for Watched {
     }
 }
 
-impl Session for WatchedSession {
-    fn read_handshake(&mut self, level: Level, data: &[u8]) -> Result<(), CryptoError> {
-        self.session.read_handshake(level, data)
+impl Layer for WatchedSession {
+    fn inner(&self) -> &dyn Session {
+        &*self.session
     }
 
-    fn write_handshake(&mut self, out: &mut Vec<u8>) -> Option<Level> {
-        self.session.write_handshake(out)
-    }
-
-    fn is_complete(&self) -> bool {
-        self.session.is_complete()
-    }
-
-    fn peer_params(&self) -> Option<&[u8]> {
-        self.session.peer_params()
-    }
-
-    fn peer_key(&self) -> Option<PublicKey> {
-        self.session.peer_key()
+    fn inner_mut(&mut self) -> &mut dyn Session {
+        &mut *self.session
     }
 
     fn seal(
@@ -118,49 +107,10 @@ impl Session for WatchedSession {
         self.session.seal(level, number, header, payload)
     }
 
-    fn open(
-        &mut self,
-        level: Level,
-        epoch: Epoch,
-        number: u64,
-        header: &[u8],
-        payload: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        self.session.open(level, epoch, number, header, payload)
-    }
-
-    fn protect_header(
-        &self,
-        level: Level,
-        sample: &[u8; 16],
-        first: &mut u8,
-        number: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        self.session.protect_header(level, sample, first, number)
-    }
-
-    fn unprotect_header(
-        &self,
-        level: Level,
-        sample: &[u8; 16],
-        first: &mut u8,
-        number: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        self.session.unprotect_header(level, sample, first, number)
-    }
-
     fn update_keys(&mut self) {
         self.generation += 1;
         self.updates.fetch_add(1, Ordering::Relaxed);
         self.session.update_keys();
-    }
-
-    fn discard_previous_keys(&mut self) {
-        self.session.discard_previous_keys();
-    }
-
-    fn discard_keys(&mut self, level: Level) {
-        self.session.discard_keys(level);
     }
 
     fn integrity_limit(&self) -> u64 {

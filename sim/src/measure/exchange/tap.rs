@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto_core::Instant;
-use proto_core::crypto::{CryptoError, Epoch, Level, Provider, PublicKey, Session, TAG_LEN};
+use proto_core::crypto::{CryptoError, Level, Provider, Session, TAG_LEN};
 use proto_core::wire::{ConnectionId, PartialHeader};
 
 use super::label::Packet;
+use crate::layer::{Layer, Layered};
 use crate::net::{Fate, Node};
 use crate::plot::Side;
 
@@ -131,7 +132,7 @@ impl<P> TappedProvider<P> {
 
     fn tap(&self, inner: Box<dyn Session>) -> Box<dyn Session> {
         let sealed = self.sealed.clone();
-        Box::new(TappedSession { inner, sealed })
+        Box::new(Layered(TappedSession { inner, sealed }))
     }
 }
 
@@ -160,25 +161,13 @@ struct TappedSession {
     sealed: Sealed,
 }
 
-impl Session for TappedSession {
-    fn read_handshake(&mut self, level: Level, data: &[u8]) -> Result<(), CryptoError> {
-        self.inner.read_handshake(level, data)
+impl Layer for TappedSession {
+    fn inner(&self) -> &dyn Session {
+        &*self.inner
     }
 
-    fn write_handshake(&mut self, out: &mut Vec<u8>) -> Option<Level> {
-        self.inner.write_handshake(out)
-    }
-
-    fn is_complete(&self) -> bool {
-        self.inner.is_complete()
-    }
-
-    fn peer_params(&self) -> Option<&[u8]> {
-        self.inner.peer_params()
-    }
-
-    fn peer_key(&self) -> Option<PublicKey> {
-        self.inner.peer_key()
+    fn inner_mut(&mut self) -> &mut dyn Session {
+        &mut *self.inner
     }
 
     fn seal(
@@ -193,52 +182,5 @@ impl Session for TappedSession {
         self.inner.seal(level, number, header, payload)?;
         lock(&self.sealed).push_back(packet);
         Ok(())
-    }
-
-    fn open(
-        &mut self,
-        level: Level,
-        epoch: Epoch,
-        number: u64,
-        header: &[u8],
-        payload: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        self.inner.open(level, epoch, number, header, payload)
-    }
-
-    fn protect_header(
-        &self,
-        level: Level,
-        sample: &[u8; 16],
-        first: &mut u8,
-        number: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        self.inner.protect_header(level, sample, first, number)
-    }
-
-    fn unprotect_header(
-        &self,
-        level: Level,
-        sample: &[u8; 16],
-        first: &mut u8,
-        number: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        self.inner.unprotect_header(level, sample, first, number)
-    }
-
-    fn update_keys(&mut self) {
-        self.inner.update_keys();
-    }
-
-    fn discard_previous_keys(&mut self) {
-        self.inner.discard_previous_keys();
-    }
-
-    fn discard_keys(&mut self, level: Level) {
-        self.inner.discard_keys(level);
-    }
-
-    fn integrity_limit(&self) -> u64 {
-        self.inner.integrity_limit()
     }
 }
