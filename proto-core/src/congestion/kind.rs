@@ -10,6 +10,8 @@ const FIXED_MIN: u64 = 1_000;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum CongestionControl {
+    /// BBRv3 (draft-ietf-ccwg-bbr): `bbr`.
+    Bbr,
     /// RFC 9438: `cubic`.
     #[default]
     Cubic,
@@ -21,6 +23,7 @@ pub enum CongestionControl {
 impl fmt::Display for CongestionControl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Bbr => f.write_str("bbr"),
             Self::Cubic => f.write_str("cubic"),
             Self::Fixed(rate) => {
                 let (unit, name) = [(1_000_000_000, "G"), (1_000_000, "M"), (1_000, "K")]
@@ -37,7 +40,7 @@ impl fmt::Display for CongestionControl {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CongestionControlError {
     /// No controller has that name.
-    #[error("expected cubic or fixed:RATE")]
+    #[error("expected bbr, cubic or fixed:RATE")]
     Name,
     /// What stands behind `fixed:` is no rate.
     #[error("expected a rate of 1K (bytes a second) or more, such as fixed:500M or fixed:4gbit")]
@@ -51,6 +54,7 @@ impl FromStr for CongestionControl {
     /// bits (`kbit`, `mbit`, `gbit`) per second.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
+            None if text == "bbr" => Ok(Self::Bbr),
             None if text == "cubic" => Ok(Self::Cubic),
             Some(("fixed", text)) => rate(text)
                 .map(Self::Fixed)

@@ -4,6 +4,7 @@
 //! the rule that is the same for all controllers: losses of packets that were sent before the last cut belong to the same
 //! congestion event (RFC 9002 §7.3.2), so that there is one cut per round trip.
 
+mod bbr;
 mod cubic;
 mod fixed;
 mod kind;
@@ -15,6 +16,7 @@ mod testing;
 use alloc::boxed::Box;
 use core::fmt;
 
+pub use bbr::Bbr;
 pub use cubic::Cubic;
 pub use fixed::Fixed;
 pub use kind::{CongestionControl, CongestionControlError};
@@ -187,6 +189,12 @@ pub trait Controller: Send + fmt::Debug {
         false
     }
 
+    /// TRACE
+    #[cfg(test)]
+    fn trace(&self) -> alloc::string::String {
+        alloc::string::String::new()
+    }
+
     /// For people: `cubic`.
     fn name(&self) -> &'static str;
 }
@@ -195,6 +203,7 @@ pub trait Controller: Send + fmt::Debug {
 #[must_use]
 pub fn controller(control: CongestionControl, datagram_size: u16) -> Box<dyn Controller> {
     match control {
+        CongestionControl::Bbr => Box::new(Bbr::new(datagram_size)),
         CongestionControl::Cubic => Box::new(Cubic::new(datagram_size)),
         CongestionControl::Fixed(rate) => Box::new(Fixed::new(rate, datagram_size)),
     }
