@@ -47,7 +47,7 @@ impl Default for Limits {
             sink_blocks: (512 << 20) / BLOCK_SIZE,
             source_blocks: (256 << 20) / BLOCK_SIZE,
             credit_blocks_max: (128 << 20) / BLOCK_SIZE,
-            credit_blocks_initial: (1 << 20) / BLOCK_SIZE,
+            credit_blocks_initial: (2 << 20) / BLOCK_SIZE,
             read_ahead_blocks: 8,
             crypto_buffer: 16 << 10,
             page: 64 << 10,

@@ -1,7 +1,7 @@
 //! Rate, quantum and window (draft-ietf-ccwg-bbr §5.6).
 
 use super::params::{
-    HEADROOM, MIN_PIPE, PACING_MARGIN, PROBE_RTT_CWND_GAIN, QUANTUM_MAX, STARTUP_PACING_GAIN,
+    MIN_PIPE, PACING_MARGIN, PROBE_RTT_CWND_GAIN, QUANTUM_MAX, STARTUP_PACING_GAIN,
 };
 use super::{Bbr, INFINITE, State, bytes_in, permille};
 use crate::congestion::{BYTES_MAX, initial_window};
@@ -75,8 +75,7 @@ impl Bbr {
         if self.inflight_longterm == INFINITE {
             return INFINITE;
         }
-        let headroom = permille(self.inflight_longterm, HEADROOM).max(self.datagram);
-        let inflight = self.inflight_longterm.saturating_sub(headroom);
+        let inflight = self.inflight_longterm.saturating_sub(self.datagram);
         inflight.max(self.min_pipe())
     }
 

@@ -1,7 +1,7 @@
 //! What loss says of the path, and taking it back (draft-ietf-ccwg-bbr §5.5.10, §5.5.11).
 
 use super::baseline::Baseline;
-use super::params::{BETA, HEAVY_LOSS, LOSS_THRESH};
+use super::params::{BETA, HEADROOM, HEAVY_LOSS, LOSS_THRESH};
 use super::{Bbr, INFINITE, State, permille};
 use crate::congestion::{Acked, LostPacket, Marked, RateSample};
 use crate::time::Instant;
@@ -187,7 +187,7 @@ impl Bbr {
         self.cycle.is_probe_sample = false;
         if !app_limited {
             let least = permille(self.target_inflight(), BETA);
-            self.inflight_longterm = in_flight.max(least);
+            self.inflight_longterm = permille(in_flight, 1_000 - HEADROOM).max(least);
         }
         if self.state == State::Up {
             self.undo.state = Some(State::Up);

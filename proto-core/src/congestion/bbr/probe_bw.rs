@@ -216,7 +216,9 @@ impl Bbr {
                 return true;
             }
         }
-        if !self.is_too_high(rate.lost, rate.tx_in_flight) && self.inflight_longterm != INFINITE {
+        let safe = !self.is_too_high(rate.lost, rate.tx_in_flight);
+        let rising = matches!(self.state, State::Refill | State::Up);
+        if safe && rising && self.inflight_longterm != INFINITE {
             self.inflight_longterm = self.inflight_longterm.max(rate.tx_in_flight);
             if self.state == State::Up {
                 self.probe_upward(acked.newly_acked);

@@ -271,13 +271,13 @@ fn trace() {
         wait += run.queue();
         let mut line = std::format!("{:5.1} q={:4} ", tenth as f64 / 10.0, run.queue());
         for (n, flow) in run.flows.iter().enumerate() {
-            total[n] += got[n];
+            if tenth > env("FROM", 0) * 10 { total[n] += got[n]; }
             let r = &flow.bench.recovery;
             line += &std::format!(" | {:5.2} w={} f={} srtt={:.1} lost={} {}", got[n] as f64 * 80.0 / every as f64/ 1e6 , r.window() / 1200, r.in_flight() / 1200, r.rtt().smoothed().as_secs_f64()*1e3, r.counters().lost_packets, r.control.trace());
         }
         if env("QUIET", 0) == 0 { std::println!("{line}"); }
     }
     for (n, flow) in run.flows.iter().enumerate() {
-        std::println!("flow {n}: share {} sent/arrived {:.3} dropped {:.4} queue {}", run.share(total[n], seconds), flow.sent as f64 * 1200.0 / flow.arrived as f64, flow.dropped as f64 / flow.sent as f64, wait * every / (seconds*10));
+        std::println!("flow {n}: share {} sent/arrived {:.3} dropped {:.4} queue {}", run.share(total[n], seconds - env("FROM", 0)), flow.sent as f64 * 1200.0 / flow.arrived as f64, flow.dropped as f64 / flow.sent as f64, wait * every / (seconds*10));
     }
 }

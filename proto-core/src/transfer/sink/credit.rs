@@ -106,7 +106,7 @@ impl Credit {
     /// A block was written for the first time. The limit rises up to `cap`.
     pub(super) fn complete(&mut self, pool: &mut Pool, now: Instant, rtt: Duration, cap: u64) {
         self.completed += 1;
-        if self.completed - self.epoch_completed >= u64::from(self.window) {
+        if self.completed - self.epoch_completed >= u64::from(self.window.div_ceil(2)) {
             let fast = now.since(self.epoch_at) <= (rtt * 2).max(GROWTH_FLOOR);
             if fast && self.window < self.max && self.completed < cap {
                 let more = pool.reserve(Use::Sink, self.window.min(self.max - self.window));
