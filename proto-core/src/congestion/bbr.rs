@@ -284,6 +284,7 @@ impl Controller for Bbr {
         self.extra_acked.on_leap(by);
         self.cycle.on_leap(by);
         self.probe_rtt_done = self.probe_rtt_done.map(|at| at + by);
+        self.undo.event = self.undo.event.map(|at| at + by);
     }
 
     fn set_datagram_size(&mut self, bytes: u16) {
@@ -306,11 +307,6 @@ impl Controller for Bbr {
     fn is_holding_back(&self) -> bool {
         // HandleProbeRTT: low rates are not the path's.
         self.state == State::ProbeRtt
-    }
-
-    #[cfg(test)]
-    fn trace(&self) -> alloc::string::String {
-        alloc::format!("{:?} bw={:.2} max={:.2} st={:.2} lt={} ist={} pr={:.2} min={:?} ea={} q={} b={:.3}", self.state, self.bw as f64 * 8e-6, self.max_bw.get() as f64 * 8e-6, if self.bw_shortterm == INFINITE {-1.0} else {self.bw_shortterm as f64 * 8e-6}, (self.inflight_longterm as i64) / self.datagram as i64, (self.inflight_shortterm as i64) / self.datagram as i64, self.pacing_rate as f64 * 8e-6, self.min_rtt.get(), self.extra_acked.get() / self.datagram, self.min_rtt.is_queued() as u8, self.baseline.compensate(1_000_000, self.datagram) as f64 / 1e6 - 1.0)
     }
 
     fn name(&self) -> &'static str {

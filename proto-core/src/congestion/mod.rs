@@ -189,12 +189,6 @@ pub trait Controller: Send + fmt::Debug {
         false
     }
 
-    /// TRACE
-    #[cfg(test)]
-    fn trace(&self) -> alloc::string::String {
-        alloc::string::String::new()
-    }
-
     /// For people: `cubic`.
     fn name(&self) -> &'static str;
 }

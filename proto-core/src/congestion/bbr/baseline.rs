@@ -161,8 +161,8 @@ mod tests {
 
     #[test]
     fn heavy_loss_needs_more_than_a_few_packets() {
-        assert!(!Baseline::is_heavy(10_000, 5_000, DATAGRAM));
-        assert!(Baseline::is_heavy(10_000, 6_000, DATAGRAM));
+        assert!(!Baseline::is_heavy(10_000, 3_900, DATAGRAM));
+        assert!(Baseline::is_heavy(10_000, 4_000, DATAGRAM));
         assert!(Baseline::is_heavy(ROUND, 180_000, DATAGRAM));
         assert!(!Baseline::is_heavy(ROUND, 150_000, DATAGRAM));
     }

@@ -24,7 +24,10 @@ impl Bbr {
     /// SetPacingRateWithGain (§5.6.2), for what must be sent so that bw arrives.
     pub(super) fn set_pacing_rate_with(&mut self, gain: u64) {
         let paced = permille(permille(self.bw, PACING_MARGIN), gain);
-        let rate = self.baseline.compensate(paced, self.datagram).min(BYTES_MAX);
+        let rate = self
+            .baseline
+            .compensate(paced, self.datagram)
+            .min(BYTES_MAX);
         if self.full.reached || rate > self.pacing_rate {
             self.pacing_rate = rate;
         }

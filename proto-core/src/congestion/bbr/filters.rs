@@ -1,7 +1,7 @@
 //! Maxima over the recent past (draft-ietf-ccwg-bbr §5.5.3, §5.5.9), and what is measured to feed them.
 
-use super::params::EXTRA_ACKED_HALF;
 use super::bytes_in;
+use super::params::EXTRA_ACKED_HALF;
 use crate::congestion::BYTES_MAX;
 use crate::time::Instant;
 

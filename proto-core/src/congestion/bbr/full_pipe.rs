@@ -59,6 +59,8 @@ mod tests {
         }
         assert!(!pipe.grows());
         pipe.on_round(249);
+        assert!(!pipe.now);
+        pipe.on_round(249);
         assert!(pipe.now && pipe.reached);
         pipe.reset(249);
         assert!(!pipe.now && pipe.reached);

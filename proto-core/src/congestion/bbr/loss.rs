@@ -33,6 +33,8 @@ pub(super) struct LossRound {
 /// What to return to if nothing was lost (§2.14).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Undo {
+    /// When the last congestion event began.
+    pub(super) event: Option<Instant>,
     /// BBR.undo_state.
     pub(super) state: Option<State>,
     bw_shortterm: u64,
@@ -151,7 +153,7 @@ impl Bbr {
 
     /// HandleLostPacket (§5.5.10.2).
     pub(super) fn handle_lost_packet(&mut self, packet: &LostPacket) {
-        self.note_loss();
+        self.note_loss(packet.now, packet.sent);
         self.rounds.lost = self.rounds.lost.saturating_add(packet.bytes);
         self.loss.lost = self.loss.lost.saturating_add(packet.bytes);
         self.loss.gaps += u32::from(packet.number != self.loss.after);
@@ -162,11 +164,14 @@ impl Bbr {
         }
     }
 
-    /// NoteLoss.
-    fn note_loss(&mut self) {
+    /// NoteLoss. The state is saved once for all packets that were in flight when the first loss was found
+    /// (RFC 9002 §7.3.2), since that is what [`on_spurious_loss`](crate::congestion::Controller::on_spurious_loss) undoes.
+    fn note_loss(&mut self, now: Instant, sent: Instant) {
+        if self.undo.event.is_none_or(|event| sent > event) {
+            self.save_state(now);
+        }
         if !self.loss.in_round {
             self.loss.delivered = self.delivered;
-            self.save_state();
         }
         self.loss.in_round = true;
     }
@@ -197,7 +202,7 @@ impl Bbr {
 
     /// A router marked packets (RFC 3168): as loss above the threshold, once a round trip. The draft leaves ECN open (§3.7).
     pub(super) fn handle_mark(&mut self, marked: &Marked) {
-        self.note_loss();
+        self.note_loss(marked.now, marked.sent);
         self.loss.marked = true;
         match self.state {
             State::Startup => self.full.reached = true,
@@ -209,9 +214,10 @@ impl Bbr {
     }
 
     /// SaveStateUponLoss (§5.5.11.1).
-    fn save_state(&mut self) {
+    fn save_state(&mut self, now: Instant) {
         self.save_window();
         self.undo = Undo {
+            event: Some(now),
             state: None,
             bw_shortterm: self.bw_shortterm,
             inflight_shortterm: self.inflight_shortterm,

@@ -50,7 +50,10 @@ impl MinRtt {
             if lower || self.expired {
                 self.probed = Some(sample);
                 self.probed_at = now;
-            } else if self.probed.is_some_and(|least| sample <= least + least / 64) {
+            } else if self
+                .probed
+                .is_some_and(|least| sample <= least + least / 64)
+            {
                 self.probed_at = now;
             }
         }
@@ -138,7 +141,11 @@ mod tests {
     fn no_time_breaks_it() {
         let mut rtt = MinRtt::new();
         for now in [u64::MAX, 0, 5] {
-            for sample in [None, Some(Duration::ZERO), Some(Duration::from_secs(u64::from(u32::MAX)))] {
+            for sample in [
+                None,
+                Some(Duration::ZERO),
+                Some(Duration::from_secs(u64::from(u32::MAX))),
+            ] {
                 rtt.update(Instant::from_nanos(now), sample);
                 let _queued = rtt.is_queued();
             }

@@ -1,7 +1,7 @@
 //! The cycle of Down, Cruise, Refill and Up (draft-ietf-ccwg-bbr §5.3.3).
 
-use super::params::{PROBE_WAIT, PROBE_WAIT_SPREAD, RENO_ROUNDS};
-use super::{Bbr, INFINITE, State};
+use super::params::{BETA, HEADROOM, PROBE_WAIT, PROBE_WAIT_SPREAD, RENO_ROUNDS};
+use super::{Bbr, INFINITE, State, permille};
 use crate::congestion::{Acked, BYTES_MAX, RateSample};
 use crate::time::{Duration, Instant};
 
@@ -39,6 +39,8 @@ pub(super) struct Cycle {
     precautionary: bool,
     /// The round in which Cruise began.
     cruise_start: u64,
+    /// Since Down began, the queue was gone for a moment.
+    drained: bool,
 }
 
 impl Cycle {
@@ -55,6 +57,7 @@ impl Cycle {
             too_high: false,
             precautionary: false,
             cruise_start: 0,
+            drained: false,
         }
     }
 
@@ -72,6 +75,7 @@ impl Bbr {
         self.cycle.stamp = now;
         self.cycle.ack_phase = AckPhase::Stopping;
         self.start_round();
+        self.cycle.drained = false;
         self.state = State::Down;
     }
 
@@ -107,6 +111,9 @@ impl Bbr {
         if !self.full.reached || self.adapt_long_term(acked, rate) {
             return;
         }
+        if matches!(self.state, State::Down | State::Cruise) {
+            self.cycle.drained |= !self.min_rtt.is_queued();
+        }
         match self.state {
             State::Down => {
                 if self.is_time_to_probe(acked.now) {
@@ -129,6 +136,11 @@ impl Bbr {
             State::Up => {
                 if self.is_time_to_go_down(rate) {
                     self.cycle.too_high = false;
+                    if self.full.now && !self.cycle.drained {
+                        let least = permille(self.target_inflight(), BETA);
+                        self.inflight_longterm =
+                            permille(self.in_flight, 1_000 - HEADROOM).max(least);
+                    }
                     self.start_down(acked.now);
                 }
             }
