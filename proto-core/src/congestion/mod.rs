@@ -68,6 +68,9 @@ pub trait Controller: Send + fmt::Debug {
     /// Packets in flight were lost.
     fn on_loss_event(&mut self, lost: &Lost);
 
+    /// All packets of the last congestion event have arrived after all: its cut is undone.
+    fn on_spurious_loss(&mut self, _now: Instant) {}
+
     /// The UDP payload of full datagrams changed.
     fn set_datagram_size(&mut self, bytes: u16);
 
