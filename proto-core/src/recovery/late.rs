@@ -12,7 +12,7 @@ pub(super) const LATE_MAX: usize = 4_096;
 
 /// A packet that was declared lost.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LostPacket {
+pub(super) struct Missing {
     pub(super) number: u64,
     pub(super) sent: Instant,
     pub(super) bytes: u32,
@@ -26,7 +26,7 @@ pub(super) struct LostPacket {
     frames: u8,
 }
 
-impl Skips for LostPacket {
+impl Skips for Missing {
     fn skip(&self) -> u32 {
         self.skip
     }
@@ -39,7 +39,7 @@ impl Skips for LostPacket {
 /// The lost packets of a space, by number.
 #[derive(Debug)]
 pub(super) struct Late<F> {
-    packets: VecDeque<LostPacket>,
+    packets: VecDeque<Missing>,
     /// Their frames, in the same order.
     frames: VecDeque<F>,
     /// Frames that have left the front of the ring, modulo 2^32.
@@ -123,7 +123,7 @@ impl<F: Copy> Late<F> {
         let first_frame = self.frames_gone.wrapping_add(self.frames.len() as u32);
         let before = self.frames.len();
         self.frames.extend(frames);
-        self.packets.push_back(LostPacket {
+        self.packets.push_back(Missing {
             number: packet.number,
             sent: packet.time,
             bytes: packet.bytes,
@@ -158,7 +158,7 @@ impl<F: Copy> Late<F> {
         index: usize,
         end: u64,
         tell: &mut impl FnMut(F),
-    ) -> Option<(usize, LostPacket)> {
+    ) -> Option<(usize, Missing)> {
         let index = seek(&mut self.packets, index);
         let packet = self.packets.get_mut(index).filter(|p| p.number <= end)?;
         packet.skip = 1;

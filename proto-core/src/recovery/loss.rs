@@ -1,9 +1,9 @@
 //! Loss detection (RFC 9002 §6.1, §7.6).
 
-use super::late::LostPacket;
+use super::late::Missing;
 use super::space::State;
 use super::{Fate, Recovery};
-use crate::congestion::Lost;
+use crate::congestion::{Lost, LostPacket};
 use crate::crypto::Level;
 use crate::time::{Duration, Instant};
 
@@ -55,7 +55,7 @@ impl<F: Copy> Recovery<F> {
         let dead = self.pto().saturating_mul(PERSISTENT_PTOS);
         let (first_sample, cut_at) = (self.first_sample, self.cut_at);
         let event = self.counters.cuts as u32;
-        let space = self.space_mut(level);
+        let space = &mut self.spaces[level as usize];
         let Some(largest) = space.largest_acked else {
             return;
         };
@@ -89,7 +89,20 @@ impl<F: Copy> Recovery<F> {
             index += 1;
             losses.packets += 1;
             if counts {
-                freed += u64::from(packet.bytes);
+                let bytes = u64::from(packet.bytes);
+                freed += bytes;
+                self.delivery.on_lost(bytes);
+                self.control.on_packet_lost(&LostPacket {
+                    now,
+                    number: packet.number,
+                    sent: packet.time,
+                    bytes,
+                    tx_in_flight: packet.snapshot.in_flight(),
+                    lost: self.delivery.lost_since(&packet.snapshot),
+                    app_limited: packet.app_limited,
+                    delivered: self.delivery.delivered(),
+                    in_flight: self.in_flight - freed,
+                });
                 losses.newest = losses.newest.max(Some(packet.time));
                 losses.after_cut += u32::from(is_new);
                 losses.before_cut += u32::from(!is_new);
@@ -136,8 +149,7 @@ impl<F: Copy> Recovery<F> {
             self.event = None;
             self.rtt.forget_min();
         }
-        self.pacer
-            .set_rate(now, self.control.pacing_rate(&self.rtt));
+        self.pace(now);
         new_event
     }
 
@@ -147,12 +159,13 @@ impl<F: Copy> Recovery<F> {
     }
 
     /// Packets that were declared lost have arrived: one, of a congestion event or of none, at a time.
-    pub(super) fn on_late(&mut self, packet: &LostPacket) {
+    pub(super) fn on_late(&mut self, packet: &Missing) {
         self.counters.late_packets += 1;
         if packet.event == 0 {
             return;
         }
         self.counters.late_bytes += u64::from(packet.bytes);
+        self.delivery.on_late(u64::from(packet.bytes));
         if let Some(event) = &mut self.event
             && event.id == packet.event
         {
@@ -168,8 +181,7 @@ impl<F: Copy> Recovery<F> {
         self.cut_at = event.cut_before;
         self.counters.undone_cuts += 1;
         self.control.on_spurious_loss(now);
-        self.pacer
-            .set_rate(now, self.control.pacing_rate(&self.rtt));
+        self.pace(now);
     }
 }
 
