@@ -79,7 +79,7 @@ impl<F: Copy> Recovery<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::CongestionControl;
+    use crate::congestion::CongestionControl;
     use crate::recovery::{INITIAL_RTT, MAX_ACK_DELAY, Received, Sent, Settings};
     use crate::time::{Duration, Instant};
     use alloc::vec::Vec;

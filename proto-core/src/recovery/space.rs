@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::format;
 
+use super::delivery::Snapshot;
 use super::{Fate, Sent};
 use crate::audit::{Breach, check, rule};
 use crate::time::{Duration, Instant};
@@ -26,6 +27,8 @@ pub(super) enum State {
 pub(super) struct Packet {
     pub(super) number: u64,
     pub(super) time: Instant,
+    /// For the sample of the delivery rate.
+    pub(super) snapshot: Snapshot,
     pub(super) bytes: u32,
     /// Place of the first frame, counted over all that were ever pushed, modulo 2^32.
     first_frame: u32,
@@ -33,6 +36,33 @@ pub(super) struct Packet {
     pub(super) state: State,
     pub(super) ack_eliciting: bool,
     pub(super) in_flight: bool,
+    /// When it was sent there was nothing more to send.
+    pub(super) app_limited: bool,
+}
+
+impl Packet {
+    /// A full datagram in flight, without frames.
+    #[cfg(test)]
+    pub(super) fn of(
+        number: u64,
+        time: Instant,
+        bytes: u32,
+        snapshot: Snapshot,
+        app_limited: bool,
+    ) -> Self {
+        Self {
+            number,
+            time,
+            snapshot,
+            bytes,
+            first_frame: 0,
+            frames: 0,
+            state: State::Outstanding,
+            ack_eliciting: true,
+            in_flight: true,
+            app_limited,
+        }
+    }
 }
 
 // M5.
@@ -231,7 +261,14 @@ impl<F> Space<F> {
 
 impl<F: Copy> Space<F> {
     /// Remembers a packet under the next number.
-    pub(super) fn push(&mut self, now: Instant, sent: Sent, frames: &[F]) {
+    pub(super) fn push(
+        &mut self,
+        now: Instant,
+        sent: Sent,
+        snapshot: Snapshot,
+        app_limited: bool,
+        frames: &[F],
+    ) {
         let number = self.next;
         self.next += 1;
         if sent.in_flight {
@@ -248,12 +285,14 @@ impl<F: Copy> Space<F> {
         self.packets.push_back(Packet {
             number,
             time: now,
+            snapshot,
             bytes: sent.bytes,
             first_frame: self.frames_gone.wrapping_add(self.frames.len() as u32),
             frames: frames.len() as u32,
             state: State::Outstanding,
             ack_eliciting: sent.ack_eliciting,
             in_flight: sent.in_flight,
+            app_limited,
         });
         self.frames.extend(frames);
     }
