@@ -221,54 +221,51 @@ impl<F> Space<F> {
             .filter(|packet| packet.state == State::Outstanding)
     }
 
-    /// The frames of a remembered packet.
-    pub(super) fn frames(&self, packet: &Packet) -> impl Iterator<Item = &F> {
-        let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
-        self.frames
-            .iter()
-            .skip(first)
-            .take(usize::from(packet.frames))
+    /// The frames of packets of which nothing was heard.
+    pub(super) fn outstanding_frames(&self) -> impl Iterator<Item = &F> {
+        self.outstanding().flat_map(|packet| {
+            let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
+            self.frames.range(first..first + usize::from(packet.frames))
+        })
     }
 
     /// Whether the counts are those of the packets, and every packet has its frames.
     pub(super) fn audit(&self) -> Result<(), Breach> {
-        let in_order = self.packets.iter().zip(self.packets.iter().skip(1));
-        let rising = in_order.clone().all(|(a, b)| a.number < b.number);
-        let last = self.packets.back().map(|packet| packet.number);
-        check(
-            rising && last.is_none_or(|last| last < self.next),
-            rule::NUMBERS,
-            || {
-                format!(
-                    "sent packets are out of order, or end at {last:?} with {} next",
-                    self.next
-                )
-            },
-        )?;
-        let skipped = self
-            .skipped()
-            .find(|number| self.packets.iter().any(|p| p.number == *number));
-        check(skipped.is_none(), rule::NUMBERS, || {
-            format!("{skipped:?} was left out and sent")
-        })?;
-        let eliciting = self
-            .outstanding()
-            .filter(|p| p.in_flight && p.ack_eliciting)
-            .count();
-        let uncounted = self.outstanding().filter(|p| !p.in_flight).count();
-        let counted = (self.eliciting as usize, self.uncounted as usize);
-        check((eliciting, uncounted) == counted, rule::PACKETS, || {
-            format!(
-                "{eliciting} eliciting and {uncounted} others are outstanding, counted are {counted:?}"
-            )
-        })?;
+        let (mut rising, mut next) = (true, 0);
+        let (mut eliciting, mut uncounted) = (0, 0);
         let mut place = self.frames_gone;
         for packet in &self.packets {
+            rising &= packet.number >= next;
+            next = packet.number.saturating_add(1);
+            if packet.state == State::Outstanding {
+                eliciting += u32::from(packet.in_flight && packet.ack_eliciting);
+                uncounted += u32::from(!packet.in_flight);
+            }
             check(packet.first_frame == place, rule::PACKETS, || {
                 format!("packet {} has lost its frames", packet.number)
             })?;
             place = place.wrapping_add(u32::from(packet.frames));
         }
+        check(rising && next <= self.next, rule::NUMBERS, || {
+            format!(
+                "sent packets are out of order, or end before {next} with {} next",
+                self.next
+            )
+        })?;
+        let was_sent = |number: &u64| {
+            let packet = self.packets.get(self.index_of(*number));
+            packet.is_some_and(|packet| packet.number == *number)
+        };
+        let skipped = self.skipped().find(was_sent);
+        check(skipped.is_none(), rule::NUMBERS, || {
+            format!("{skipped:?} was left out and sent")
+        })?;
+        let counted = (self.eliciting, self.uncounted);
+        check((eliciting, uncounted) == counted, rule::PACKETS, || {
+            format!(
+                "{eliciting} eliciting and {uncounted} others are outstanding, counted are {counted:?}"
+            )
+        })?;
         let kept = place.wrapping_sub(self.frames_gone) as usize;
         check(kept == self.frames.len(), rule::PACKETS, || {
             format!("{} frames are kept, packets have {kept}", self.frames.len())
