@@ -510,7 +510,7 @@ fn a_file_that_changes_is_never_ended() {
     bench.plant("f", &bytes(1_500));
     bench.ask(peer(1), Message::DownloadRequest { name: b"f" });
     bench.ask(peer(1), Message::DownloadWanted { name: b"", ack: 0 });
-    bench.now = bench.now + SECOND;
+    bench.now += SECOND;
     assert!(bench.disk.change(
         bench.now,
         ROOT,
