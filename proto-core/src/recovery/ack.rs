@@ -3,7 +3,7 @@
 use core::ops::RangeInclusive;
 
 use super::loss::Losses;
-use super::space::{Space, State};
+use super::space::{Packet, Space, State};
 use super::{AckError, AckOutcome, Fate, Recovery};
 use crate::congestion::Acked;
 use crate::crypto::Level;
@@ -61,9 +61,11 @@ impl<F: Copy> Recovery<F> {
             .map(|range| *range.start()..=*range.end() + beyond);
         let prior_in_flight = self.in_flight;
         let cut_at = self.cut_at;
-        let space = self.space_mut(level);
+        let space = &mut self.spaces[level as usize];
         space.largest_acked = space.largest_acked.max(Some(largest));
-        let found = acknowledge(space, read, cut_at, fate);
+        let delivery = &mut self.delivery;
+        let mut deliver = |packet: &Packet| delivery.on_acked(now, packet);
+        let found = acknowledge(space, read, cut_at, &mut deliver, fate);
         let Some((newest, sent)) = found.newest else {
             return Ok(AckOutcome::default());
         };
@@ -83,13 +85,20 @@ impl<F: Copy> Recovery<F> {
             now,
             sent,
             bytes: if cut { 0 } else { found.earning },
+            newly_acked: found.bytes,
+            newly_lost: losses.bytes,
             prior_in_flight,
             in_flight: self.in_flight,
             app_limited: self.app_limited,
+            delivered: self.delivery.delivered(),
+            rate: self.delivery.sample(self.rtt.min()),
+            rtt_sample,
             rtt: &self.rtt,
         });
-        self.pacer
-            .set_rate(now, self.control.pacing_rate(&self.rtt));
+        if self.control.is_holding_back() {
+            self.delivery.on_app_limited(self.in_flight);
+        }
+        self.pace(now);
         self.timers.on_progress(now, level);
         Ok(AckOutcome {
             acked_packets: found.packets,
@@ -139,6 +148,7 @@ fn acknowledge<F: Copy>(
     space: &mut Space<F>,
     ranges: impl Iterator<Item = RangeInclusive<u64>>,
     cut_at: Option<Instant>,
+    deliver: &mut impl FnMut(&Packet),
     fate: &mut impl FnMut(Fate, F),
 ) -> Found {
     let mut found = Found::default();
@@ -159,6 +169,9 @@ fn acknowledge<F: Copy>(
                 if packet.in_flight {
                     let bytes = u64::from(packet.bytes);
                     found.bytes += bytes;
+                    if packet.number >= space.path_first {
+                        deliver(&packet);
+                    }
                     if cut_at.is_none_or(|cut| packet.time > cut) {
                         found.earning += bytes;
                     }

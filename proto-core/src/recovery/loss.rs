@@ -2,7 +2,7 @@
 
 use super::space::State;
 use super::{Fate, Recovery};
-use crate::congestion::Lost;
+use crate::congestion::{Lost, LostPacket};
 use crate::crypto::Level;
 use crate::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ impl<F: Copy> Recovery<F> {
         let delay = self.rtt.loss_delay();
         let dead = self.pto().saturating_mul(PERSISTENT_PTOS);
         let first_sample = self.first_sample;
-        let space = self.space_mut(level);
+        let space = &mut self.spaces[level as usize];
         let Some(largest) = space.largest_acked else {
             return;
         };
@@ -63,8 +63,21 @@ impl<F: Copy> Recovery<F> {
                     losses.packets += 1;
                     let own = packet.number >= path_first;
                     if packet.in_flight && own {
-                        freed += u64::from(packet.bytes);
+                        let bytes = u64::from(packet.bytes);
+                        freed += bytes;
                         losses.newest = losses.newest.max(Some(packet.time));
+                        self.delivery.on_lost(bytes);
+                        self.control.on_packet_lost(&LostPacket {
+                            now,
+                            number: packet.number,
+                            sent: packet.time,
+                            bytes,
+                            tx_in_flight: packet.snapshot.in_flight(),
+                            lost: self.delivery.lost_since(&packet.snapshot),
+                            app_limited: packet.app_limited,
+                            delivered: self.delivery.delivered(),
+                            in_flight: self.in_flight - freed,
+                        });
                     }
                     if own
                         && packet.ack_eliciting
@@ -105,8 +118,7 @@ impl<F: Copy> Recovery<F> {
             self.cut_at = None;
             self.rtt.forget_min();
         }
-        self.pacer
-            .set_rate(now, self.control.pacing_rate(&self.rtt));
+        self.pace(now);
         new_event
     }
 }

@@ -1,9 +1,10 @@
 //! What a new path, or time that nobody lived through, does to what is known.
 
 use super::Recovery;
+use super::delivery::Delivery;
 use super::rtt::Rtt;
 use super::space::Space;
-use crate::congestion::{Pacer, controller};
+use crate::congestion::controller;
 use crate::time::{Duration, Instant};
 
 impl<F: Copy> Recovery<F> {
@@ -16,7 +17,8 @@ impl<F: Copy> Recovery<F> {
         self.first_sample = None;
         self.cut_at = None;
         self.control = controller(self.control_kind, datagram_size);
-        self.pacer = Pacer::new(now, self.control.pacing_rate(&self.rtt), datagram_size);
+        self.pacer = super::pacer(now, &*self.control, &self.rtt);
+        self.delivery = Delivery::new(now);
         self.timers.reset_backoff();
     }
 
@@ -39,6 +41,8 @@ impl<F: Copy> Recovery<F> {
         {
             *at += by;
         }
+        self.delivery.on_leap(by);
+        self.control.on_leap(by);
         self.timers.on_leap(by);
     }
 }

@@ -31,6 +31,18 @@ impl Rtt {
         }
     }
 
+    /// One sample came.
+    #[cfg(test)]
+    pub(crate) const fn measured(sample: Duration) -> Self {
+        Self {
+            latest: sample,
+            smoothed: sample,
+            variance: Duration::ZERO,
+            min: Some(sample),
+            sampled: true,
+        }
+    }
+
     /// The last sample, or the initial value.
     #[must_use]
     pub fn latest(&self) -> Duration {

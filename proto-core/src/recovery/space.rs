@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::format;
 
+use super::delivery::Snapshot;
 use super::{Fate, Sent};
 use crate::audit::{Breach, check, rule};
 use crate::time::{Duration, Instant};
@@ -26,6 +27,8 @@ pub(super) enum State {
 pub(super) struct Packet {
     pub(super) number: u64,
     pub(super) time: Instant,
+    /// For the sample of the delivery rate.
+    pub(super) snapshot: Snapshot,
     pub(super) bytes: u32,
     /// Place of the first frame, counted over all that were ever pushed, modulo 2^32.
     first_frame: u32,
@@ -33,6 +36,33 @@ pub(super) struct Packet {
     pub(super) state: State,
     pub(super) ack_eliciting: bool,
     pub(super) in_flight: bool,
+    /// When it was sent there was nothing more to send.
+    pub(super) app_limited: bool,
+}
+
+impl Packet {
+    /// A full datagram in flight, without frames.
+    #[cfg(test)]
+    pub(super) fn of(
+        number: u64,
+        time: Instant,
+        bytes: u32,
+        snapshot: Snapshot,
+        app_limited: bool,
+    ) -> Self {
+        Self {
+            number,
+            time,
+            snapshot,
+            bytes,
+            first_frame: 0,
+            frames: 0,
+            state: State::Outstanding,
+            ack_eliciting: true,
+            in_flight: true,
+            app_limited,
+        }
+    }
 }
 
 // M5.
@@ -167,51 +197,51 @@ impl<F> Space<F> {
             .filter(|packet| packet.state == State::Outstanding)
     }
 
-    /// The frames of a remembered packet.
-    pub(super) fn frames(&self, packet: &Packet) -> impl Iterator<Item = &F> {
-        let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
-        self.frames.iter().skip(first).take(packet.frames as usize)
+    /// The frames of packets of which nothing was heard.
+    pub(super) fn outstanding_frames(&self) -> impl Iterator<Item = &F> {
+        self.outstanding().flat_map(|packet| {
+            let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
+            self.frames.range(first..first + packet.frames as usize)
+        })
     }
 
     /// Whether the counts are those of the packets, and every packet has its frames.
     pub(super) fn audit(&self) -> Result<(), Breach> {
-        let in_order = self.packets.iter().zip(self.packets.iter().skip(1));
-        let rising = in_order.clone().all(|(a, b)| a.number < b.number);
-        let last = self.packets.back().map(|packet| packet.number);
-        check(
-            rising && last.is_none_or(|last| last < self.next),
-            rule::NUMBERS,
-            || {
-                format!(
-                    "sent packets are out of order, or end at {last:?} with {} next",
-                    self.next
-                )
-            },
-        )?;
-        let skipped = self
-            .skipped()
-            .find(|number| self.packets.iter().any(|p| p.number == *number));
-        check(skipped.is_none(), rule::NUMBERS, || {
-            format!("{skipped:?} was left out and sent")
-        })?;
-        let eliciting = self
-            .outstanding()
-            .filter(|p| p.in_flight && p.ack_eliciting)
-            .count();
-        let uncounted = self.outstanding().filter(|p| !p.in_flight).count();
-        let counted = (self.eliciting as usize, self.uncounted as usize);
-        check((eliciting, uncounted) == counted, rule::PACKETS, || {
-            format!(
-                "{eliciting} eliciting and {uncounted} others are outstanding, counted are {counted:?}"
-            )
-        })?;
+        let (mut rising, mut next) = (true, 0);
+        let (mut eliciting, mut uncounted) = (0, 0);
         let mut place = self.frames_gone;
         for packet in &self.packets {
+            rising &= packet.number >= next;
+            next = packet.number.saturating_add(1);
+            if packet.state == State::Outstanding {
+                eliciting += u32::from(packet.in_flight && packet.ack_eliciting);
+                uncounted += u32::from(!packet.in_flight);
+            }
             check(packet.first_frame == place, rule::PACKETS, || {
                 format!("packet {} has lost its frames", packet.number)
             })?;
             place = place.wrapping_add(packet.frames);
         }
+        check(rising && next <= self.next, rule::NUMBERS, || {
+            format!(
+                "sent packets are out of order, or end before {next} with {} next",
+                self.next
+            )
+        })?;
+        let was_sent = |number: &u64| {
+            let packet = self.packets.get(self.index_of(*number));
+            packet.is_some_and(|packet| packet.number == *number)
+        };
+        let skipped = self.skipped().find(was_sent);
+        check(skipped.is_none(), rule::NUMBERS, || {
+            format!("{skipped:?} was left out and sent")
+        })?;
+        let counted = (self.eliciting, self.uncounted);
+        check((eliciting, uncounted) == counted, rule::PACKETS, || {
+            format!(
+                "{eliciting} eliciting and {uncounted} others are outstanding, counted are {counted:?}"
+            )
+        })?;
         let kept = place.wrapping_sub(self.frames_gone) as usize;
         check(kept == self.frames.len(), rule::PACKETS, || {
             format!("{} frames are kept, packets have {kept}", self.frames.len())
@@ -231,7 +261,14 @@ impl<F> Space<F> {
 
 impl<F: Copy> Space<F> {
     /// Remembers a packet under the next number.
-    pub(super) fn push(&mut self, now: Instant, sent: Sent, frames: &[F]) {
+    pub(super) fn push(
+        &mut self,
+        now: Instant,
+        sent: Sent,
+        snapshot: Snapshot,
+        app_limited: bool,
+        frames: &[F],
+    ) {
         let number = self.next;
         self.next += 1;
         if sent.in_flight {
@@ -248,12 +285,14 @@ impl<F: Copy> Space<F> {
         self.packets.push_back(Packet {
             number,
             time: now,
+            snapshot,
             bytes: sent.bytes,
             first_frame: self.frames_gone.wrapping_add(self.frames.len() as u32),
             frames: frames.len() as u32,
             state: State::Outstanding,
             ack_eliciting: sent.ack_eliciting,
             in_flight: sent.in_flight,
+            app_limited,
         });
         self.frames.extend(frames);
     }
