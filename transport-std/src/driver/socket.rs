@@ -321,6 +321,7 @@ mod tests {
             source: None,
             len,
             segment_size,
+            may_fragment: false,
         }
     }
 
@@ -386,6 +387,7 @@ mod tests {
                 source: None,
                 len: 1,
                 segment_size: 1,
+                may_fragment: false,
             },
             b"x",
         );
@@ -401,6 +403,7 @@ mod tests {
             source: meta.local,
             len: 1,
             segment_size: 1,
+            may_fragment: false,
         };
         assert_eq!(both.send(&answer, b"y"), Sent::Taken);
         let mut source = None;
@@ -428,6 +431,7 @@ mod tests {
             source: None,
             len: 4,
             segment_size: 2,
+            may_fragment: false,
         };
         assert_eq!(from.send(&nowhere, b"abcd"), Sent::Taken);
     }
