@@ -108,6 +108,7 @@ impl Peer {
             source: self.path.local,
             len,
             segment_size,
+            may_fragment: false,
         })
     }
 
@@ -170,6 +171,7 @@ impl Peer {
             source: left.local,
             len,
             segment_size: len,
+            may_fragment: false,
         })
     }
 
