@@ -136,7 +136,11 @@ impl Received {
             .said
             .map_or(0, |said| (said + 1).saturating_sub(distance));
         let from = told.max(self.floor);
-        if self.seen.last().is_some_and(|range| range.start <= from && number <= range.end) {
+        if self
+            .seen
+            .last()
+            .is_some_and(|range| range.start <= from && number <= range.end)
+        {
             return false;
         }
         let mut missing = self.seen.missing(from..largest + 1);
