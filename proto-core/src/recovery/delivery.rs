@@ -83,6 +83,11 @@ impl Delivery {
         self.app_limited != 0
     }
 
+    /// Bytes that had been declared lost have arrived. They make no sample: when they came is not known.
+    pub(super) fn on_late(&mut self, bytes: u64) {
+        self.delivered += bytes;
+    }
+
     /// Bytes lost since a packet was sent.
     pub(super) fn lost_since(&self, packet: &Snapshot) -> u64 {
         (self.lost as u32).wrapping_sub(packet.lost).into()

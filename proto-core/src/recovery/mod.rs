@@ -2,20 +2,26 @@
 //!
 //! [`Received`] remembers what arrived and says when an acknowledgement is owed. [`Recovery`] remembers what was sent,
 //! decides what was lost and when to probe, and holds the congestion controller and the pacer. Neither knows what packets
-//! carry: each sent packet's frames are kept as small copies, and come back once, with their [`Fate`].
+//! carry: each sent packet's frames are kept as small copies, and come back with their [`Fate`]: once, or twice when a packet that
+//! was declared lost arrives after all.
 
 mod ack;
 mod audit;
 mod delivery;
+mod frequency;
+mod late;
 mod loss;
 mod path;
 mod received;
+mod reordering;
 mod rtt;
+mod skips;
 mod space;
 mod timer;
 
 use alloc::boxed::Box;
 
+pub use frequency::AckFrequency;
 pub use received::{MAX_ACK_DELAY, RANGES_MAX, Received};
 pub use rtt::{GRANULARITY, INITIAL_RTT, Rtt};
 pub use timer::{OnTimeout, Timer};
@@ -26,6 +32,8 @@ use crate::crypto::Level;
 use crate::fault::Faults;
 use crate::time::{Duration, Instant};
 use delivery::{Delivery, Snapshot};
+use loss::CongestionEvent;
+use reordering::Reordering;
 use space::Space;
 
 /// Sent packets that may be remembered at once, over all packet number spaces (M5).
@@ -65,6 +73,8 @@ pub enum Fate {
     Acked,
     /// It is presumed lost; if it still matters, it must be sent again.
     Lost,
+    /// It was told lost, and has arrived after all. Meanwhile, it may have been sent again.
+    Late,
 }
 
 /// Why an ACK frame ends the session with PROTOCOL_VIOLATION.
@@ -88,6 +98,8 @@ pub struct AckOutcome {
     pub lost_packets: u32,
     /// Their bytes, of those that were in flight.
     pub lost_bytes: u64,
+    /// Packets that had been declared lost and have arrived after all.
+    pub late_packets: u32,
     /// The round-trip sample that it gave.
     pub rtt_sample: Option<Duration>,
 }
@@ -103,10 +115,16 @@ pub struct Counters {
     pub acked_packets: u64,
     /// Bytes acknowledged, of packets in flight.
     pub acked_bytes: u64,
-    /// Packets presumed lost.
+    /// Packets presumed lost, those that arrived after all included.
     pub lost_packets: u64,
-    /// Bytes presumed lost, of packets in flight.
+    /// Bytes presumed lost, of packets in flight, those that arrived after all included.
     pub lost_bytes: u64,
+    /// Packets presumed lost that arrived after all.
+    pub late_packets: u64,
+    /// Their bytes, of those that were in flight.
+    pub late_bytes: u64,
+    /// Cuts that were undone, since all that had been lost arrived after all.
+    pub undone_cuts: u64,
     /// Probe time-outs.
     pub probes: u64,
     /// Congestion events: each cut the window.
@@ -134,6 +152,9 @@ pub struct Recovery<F> {
     in_flight: u64,
     /// When the window was last cut; packets sent until then belong to that congestion event (RFC 9002 §7.3.2).
     cut_at: Option<Instant>,
+    /// The last one, while its cut may be undone.
+    event: Option<CongestionEvent>,
+    reordering: Reordering,
     app_limited: bool,
     timers: timer::Timers,
     counters: Counters,
@@ -160,6 +181,8 @@ impl<F: Copy> Recovery<F> {
             delivery: Delivery::new(now),
             in_flight: 0,
             cut_at: None,
+            event: None,
+            reordering: Reordering::default(),
             app_limited: false,
             timers: timer::Timers::new(settings.is_server, now),
             counters: Counters::default(),

@@ -2,6 +2,7 @@
 
 use super::Recovery;
 use super::delivery::Delivery;
+use super::reordering::Reordering;
 use super::rtt::Rtt;
 use super::space::Space;
 use crate::congestion::controller;
@@ -16,6 +17,8 @@ impl<F: Copy> Recovery<F> {
         self.rtt = Rtt::new(self.initial_rtt);
         self.first_sample = None;
         self.cut_at = None;
+        self.event = None;
+        self.reordering = Reordering::default();
         self.control = controller(self.control_kind, datagram_size);
         self.pacer = super::pacer(now, &*self.control, &self.rtt);
         self.delivery = Delivery::new(now);
@@ -35,8 +38,10 @@ impl<F: Copy> Recovery<F> {
         for space in &mut self.spaces {
             space.on_leap(by);
         }
-        for at in [&mut self.first_sample, &mut self.cut_at]
+        let before = self.event.as_mut().map(|event| &mut event.cut_before);
+        for at in [Some(&mut self.first_sample), Some(&mut self.cut_at), before]
             .into_iter()
+            .flatten()
             .flatten()
         {
             *at += by;
