@@ -6,11 +6,8 @@ mod cuts;
 mod loss;
 mod model;
 mod path;
-<<<<<<< HEAD
-mod shared;
-=======
 mod reordering;
->>>>>>> main
+mod shared;
 mod timer;
 mod work;
 

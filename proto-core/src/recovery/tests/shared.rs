@@ -414,6 +414,19 @@ fn bbr_beside_cubic() {
     }
 }
 
+/// Background leaves nine tenths to either, and takes what there is when it is alone.
+#[test]
+fn background_gives_way() {
+    const BACKGROUND: CongestionControl = CongestionControl::Background;
+    for (other, queue) in [(BBR, 1_000), (CUBIC, 1_000), (CUBIC, 4_000)] {
+        let path = Path { queue, ..CLEAN };
+        let (shares, _) = together(path, &[(other, 0), (BACKGROUND, 5)], 10, 60);
+        assert!(shares[0] >= 900, "{other}: {shares:?} at {queue}");
+    }
+    let (shares, _) = together(CLEAN, &[(BACKGROUND, 0)], 10, 60);
+    assert!(shares[0] >= 750, "alone: {shares:?}");
+}
+
 /// Twice what the link carries is not for ever: more than 15 % are lost. Half of it is sent as told, whatever is lost.
 #[test]
 fn a_fixed_rate() {
