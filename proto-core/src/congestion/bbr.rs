@@ -301,7 +301,11 @@ impl Controller for Bbr {
     }
 
     fn send_quantum(&self, pacing_rate: u64) -> u64 {
-        self.quantum(pacing_rate)
+        match self.full.reached {
+            true => self.quantum(pacing_rate),
+            // What is short leaves at once, as with the other controllers (RFC 9002 §7.7).
+            false => super::window_quantum(pacing_rate, self.datagram),
+        }
     }
 
     fn is_holding_back(&self) -> bool {
