@@ -116,6 +116,32 @@ pub(crate) fn from_close(cause: CloseCause) -> Error {
     }
 }
 
+/// Puts an error of an exchange in the classic dialect right, where it has other causes than in a session.
+pub(crate) fn in_classic_words(error: &mut Error) {
+    let (text, hint) = match error.code {
+        "too-large" => (
+            "larger than 2147483647 bytes: the classic dialect cannot carry it",
+            "a server of dhow's own takes it: host:path",
+        ),
+        "integrity" => (
+            "the server counted a repeated piece twice: what it stored is damaged",
+            "try again; the original server cannot stand lost messages",
+        ),
+        "session-lost" => (
+            "the server fell silent in mid-transfer",
+            "run the same command again",
+        ),
+        "name-refused" => (
+            "the classic dialect carries names of 1 to 255 bytes without slashes and control characters",
+            "give it another name",
+        ),
+        _ => return,
+    };
+    let subject = error.text.split(": ").next().unwrap_or_default();
+    error.text = format!("{subject}: {text}");
+    error.hint = Some(hint.to_owned());
+}
+
 /// Why a transfer ended.
 pub(crate) fn from_failure(failure: Failure) -> Error {
     match failure {

@@ -1,6 +1,7 @@
 //! A deterministic world around dhow's protocol core: a network, disks and users, all from one seed.
 
 mod checksum;
+pub mod classic;
 pub mod crash;
 pub mod digest;
 pub mod disk;

@@ -4,6 +4,7 @@
 //! waits with `polling`. Another loop around the same engine is another driver (`transport-mio` is one).
 
 mod engine;
+mod fragment;
 mod socket;
 
 use std::io;
