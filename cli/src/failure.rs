@@ -335,6 +335,19 @@ mod tests {
     }
 
     #[test]
+    fn a_classic_servers_errors_have_their_own_words() {
+        let mut error = from_code(ErrorCode::TooLarge).about("a");
+        in_classic_words(&mut error);
+        assert!(error.text.starts_with("a: larger than 2147483647"));
+        let silent = from_failure(Failure::NoAnswer);
+        assert_eq!((silent.exit as u8, silent.code), (3, "not-reached"));
+        let mut missing = from_code(ErrorCode::NotFound).about("a");
+        let before = missing.clone();
+        in_classic_words(&mut missing);
+        assert_eq!(missing, before);
+    }
+
+    #[test]
     fn a_closed_port_and_silence_have_different_advice() {
         let closed = not_reached("127.0.0.1:1", true);
         let silent = not_reached("127.0.0.1:1", false);
