@@ -6,13 +6,14 @@
 use std::io;
 use std::net::UdpSocket;
 
-/// Whether the socket lets IP cut what it sends.
+/// Lets IP cut what the socket sends, or goes back to what `quinn-udp` sets: the don't-fragment flag, whatever ICMP says of the
+/// path.
 #[cfg(target_os = "linux")]
 pub(super) fn set(socket: &UdpSocket, six: bool, may_fragment: bool) -> io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt::Ipv6DontFrag};
     use rustix::net::sockopt::{
         Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
     };
-    // PROBE is what `quinn-udp` sets: the don't-fragment flag, whatever ICMP says of the path.
     let (four, whole) = match may_fragment {
         true => (Ipv4PathMtuDiscovery::DONT, Ipv6PathMtuDiscovery::DONT),
         false => (Ipv4PathMtuDiscovery::PROBE, Ipv6PathMtuDiscovery::PROBE),
@@ -21,6 +22,7 @@ pub(super) fn set(socket: &UdpSocket, six: bool, may_fragment: bool) -> io::Resu
     set_ip_mtu_discover(socket, four)?;
     if six {
         set_ipv6_mtu_discover(socket, whole)?;
+        setsockopt(socket, Ipv6DontFrag, &!may_fragment)?;
     }
     Ok(())
 }
