@@ -114,8 +114,9 @@ impl CryptoReceive {
 
     /// Whether all these bytes came before.
     pub(crate) fn is_known(&self, offset: u64, len: usize) -> bool {
-        let end = offset.saturating_add(len as u64);
-        end <= self.read || self.received.covers(offset.max(self.read)..end)
+        offset
+            .checked_add(len as u64)
+            .is_some_and(|end| end <= self.read || self.received.covers(offset.max(self.read)..end))
     }
 
     /// Bytes that are held, and ranges that they make.
