@@ -133,7 +133,7 @@ impl Endpoint {
             return Err(DropReason::SmallInitial);
         }
         let result = peer.handle_packet(now, &mut self.shared, header, packet, arrival);
-        self.settle(key);
+        self.touch(key);
         result
     }
 
