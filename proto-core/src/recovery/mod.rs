@@ -8,6 +8,7 @@
 mod ack;
 mod audit;
 mod delivery;
+mod frequency;
 mod late;
 mod loss;
 mod path;
@@ -20,6 +21,7 @@ mod timer;
 
 use alloc::boxed::Box;
 
+pub use frequency::AckFrequency;
 pub use received::{MAX_ACK_DELAY, RANGES_MAX, Received};
 pub use rtt::{GRANULARITY, INITIAL_RTT, Rtt};
 pub use timer::{OnTimeout, Timer};
