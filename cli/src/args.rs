@@ -23,6 +23,7 @@ pub(crate) struct Args {
 
 const AFTER_HELP: &str = "\
 REMOTE is [user@]host:path or dhow://host[:port]/path; IPv6 addresses stand in brackets.
+classic://host[:port]/name is a file of a classic server: no encryption, no identity (ls, get, put).
 ./a:b is a local file.
 
 Exit codes: 0 done and verified, 1 other error, 2 usage, 3 server not reached, 4 not trusted or
@@ -122,6 +123,7 @@ Examples:
   dhow serve ~/pub                         users in authorized_keys may read and write
   dhow serve --public docs=/srv/doc music=/srv/music
   dhow serve --public=rw --listen 127.0.0.1:4917 /tmp/drop
+  dhow serve --classic --public /srv/pub   programs of the original protocol, too (docs/CLASSIC.md)
 Ctrl-C ends it.")]
 pub(crate) struct Serve {
     /// Directories to share; with NAME= each stands under its name [default: .]
@@ -142,6 +144,9 @@ pub(crate) struct Serve {
     /// Threads that serve the network, each with users of its own: more than one pays only with more than two cores
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) threads: u8,
+    /// Serve programs of the original protocol, too: without encryption or identity, with the rights of --public
+    #[arg(long)]
+    pub(crate) classic: bool,
     /// Append the log to this file, too
     #[arg(long, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,

@@ -5,6 +5,7 @@
 //! (`transport-mio` is one).
 
 mod engine;
+mod fragment;
 mod group;
 mod inbox;
 mod socket;
