@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use transport_std::CongestionControl;
 
 use crate::units::parse_timeout;
 
@@ -69,6 +70,9 @@ pub(crate) struct Global {
     /// Clients: the server's fingerprint, SHA256:…, to trust it alone. serve: the file of the server's private key
     #[arg(long, global = true, value_name = "KEY")]
     pub(crate) host_key: Option<OsString>,
+    /// How fast to send: cubic shares a path with TCP, fixed:RATE (fixed:50M: bytes a second) is for a network of one's own
+    #[arg(long, global = true, value_name = "NAME", default_value_t)]
+    pub(crate) cc: CongestionControl,
     /// Use IPv4 only
     #[arg(short = '4', long, global = true, conflicts_with = "ipv6")]
     pub(crate) ipv4: bool,
@@ -361,6 +365,8 @@ mod tests {
             "dhow -q -v demo",
             "dhow -P 0 ls h:",
             "dhow --timeout 0 ls h:",
+            "dhow --cc reno ls h:",
+            "dhow --cc fixed ls h:",
             "dhow get --force --no-clobber h:a b",
             "dhow sync a b",
             "dhow -4 -6 ls h:",

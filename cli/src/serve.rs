@@ -69,6 +69,7 @@ pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
     let policy_users = Arc::clone(&users);
     let tuning = Tuning {
         idle_timeout: app.global.timeout,
+        congestion: app.global.cc,
         ..Tuning::default()
     };
     let builder = builder

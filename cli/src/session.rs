@@ -166,6 +166,7 @@ impl App {
         options.connect_timeout = CONNECT_TIMEOUT.min(self.global.timeout);
         options.tuning = Tuning {
             idle_timeout: self.global.timeout,
+            congestion: self.global.cc,
             ..Tuning::default()
         };
         let client =
