@@ -8,6 +8,7 @@
 mod ack;
 mod audit;
 mod delivery;
+mod ecn;
 mod frequency;
 mod late;
 mod loss;
@@ -32,6 +33,7 @@ use crate::crypto::Level;
 use crate::fault::Faults;
 use crate::time::{Duration, Instant};
 use delivery::{Delivery, Snapshot};
+use ecn::Ecn;
 use loss::CongestionEvent;
 use reordering::Reordering;
 use space::Space;
@@ -64,6 +66,8 @@ pub struct Sent {
     pub ack_eliciting: bool,
     /// It counts against the congestion window: it is ack-eliciting or holds PADDING.
     pub in_flight: bool,
+    /// It leaves with ECT(0): see [`Recovery::marks_ecn`].
+    pub marked: bool,
 }
 
 /// What became of a sent frame.
@@ -129,6 +133,8 @@ pub struct Counters {
     pub probes: u64,
     /// Congestion events: each cut the window.
     pub cuts: u64,
+    /// Packets that routers had marked, as the peer says and as can be true (ECN-CE).
+    pub ecn_ce: u64,
     /// Ack-eliciting packets that made bytes in flight exceed the congestion window: only probes may.
     pub beyond_window: u64,
 }
@@ -155,6 +161,7 @@ pub struct Recovery<F> {
     /// The last one, while its cut may be undone.
     event: Option<CongestionEvent>,
     reordering: Reordering,
+    ecn: Ecn,
     app_limited: bool,
     timers: timer::Timers,
     counters: Counters,
@@ -183,6 +190,7 @@ impl<F: Copy> Recovery<F> {
             cut_at: None,
             event: None,
             reordering: Reordering::default(),
+            ecn: Ecn::default(),
             app_limited: false,
             timers: timer::Timers::new(settings.is_server, now),
             counters: Counters::default(),
@@ -238,6 +246,7 @@ impl<F: Copy> Recovery<F> {
             true => self.delivery.on_sent(now, bytes, self.in_flight),
             false => Snapshot::default(),
         };
+        self.ecn.on_sent(now, level, sent.marked);
         let space = self.space_mut(level);
         space.push(now, sent, snapshot, app_limited, frames);
         if !sent.in_flight {
