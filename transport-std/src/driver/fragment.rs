@@ -32,3 +32,38 @@ pub(super) fn set(socket: &UdpSocket, six: bool, may_fragment: bool) -> io::Resu
 pub(super) fn set(_socket: &UdpSocket, _six: bool, _may_fragment: bool) -> io::Result<()> {
     Ok(())
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use nix::sys::socket::{getsockopt, sockopt::Ipv6DontFrag};
+    use rustix::net::sockopt::{
+        Ipv4PathMtuDiscovery as Four, Ipv6PathMtuDiscovery as Six, ip_mtu_discover,
+        ipv6_mtu_discover,
+    };
+
+    use super::super::Socket;
+
+    /// An IPv6 socket has three flags: all must let go, and all come back.
+    #[test]
+    fn classic_datagrams_may_be_cut_and_no_others() {
+        let socket = Socket::bind("[::]:0".parse().unwrap()).unwrap();
+        let io = socket.io();
+        if io.local_addr().unwrap().is_ipv4() {
+            return;
+        }
+        let flags = || {
+            let whole = getsockopt(io, Ipv6DontFrag).unwrap();
+            (
+                ip_mtu_discover(io).unwrap(),
+                ipv6_mtu_discover(io).unwrap(),
+                whole,
+            )
+        };
+        let usual = flags();
+        assert_eq!(usual, (Four::PROBE, Six::PROBE, true));
+        super::set(io, true, true).unwrap();
+        assert_eq!(flags(), (Four::DONT, Six::DONT, false));
+        super::set(io, true, false).unwrap();
+        assert_eq!(flags(), usual);
+    }
+}
