@@ -15,31 +15,41 @@ use crate::time::Instant;
 /// What is in packets of which nothing was heard, of one transfer.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
-    /// Bytes of DATA or PAGE.
-    pub(super) bytes: RangeSet,
+    /// Bytes of DATA of each file, or of PAGE.
+    bytes: BTreeMap<u32, RangeSet>,
     /// Other frames. What a WANT or PIECE is about counts, a CREDIT does not.
-    controls: BTreeSet<(u8, u64)>,
+    controls: BTreeSet<(u8, u32, u64)>,
 }
 
 impl InFlight {
     pub(crate) fn add(&mut self, item: Item) {
         match item {
-            Item::Data { offset, len, .. } | Item::Page { offset, len } if len > 0 => {
-                self.bytes
-                    .insert(offset..offset.saturating_add(u64::from(len)));
-            }
+            Item::Data {
+                file, offset, len, ..
+            } => self.add_bytes(file, offset, len),
+            Item::Page { offset, len } if len > 0 => self.add_bytes(0, offset, len),
             item => {
                 self.controls.insert(label(item));
             }
         }
     }
 
+    fn add_bytes(&mut self, file: u32, offset: u64, len: u32) {
+        let bytes = self.bytes.entry(file).or_default();
+        bytes.insert(offset..offset.saturating_add(u64::from(len)));
+    }
+
     pub(super) fn holds(&self, item: Item) -> bool {
         self.controls.contains(&label(item))
     }
 
-    /// The first byte of `within` that is in none of the sets and not in flight.
-    pub(super) fn missing(&self, within: Range<u64>, known: &[&RangeSet]) -> Option<u64> {
+    /// The first byte of a file's `within` that is in none of the sets and not in flight.
+    pub(super) fn missing(
+        &self,
+        file: u32,
+        within: Range<u64>,
+        known: &[&RangeSet],
+    ) -> Option<u64> {
         let mut open = RangeSet::new();
         open.insert(within);
         for set in known {
@@ -47,27 +57,32 @@ impl InFlight {
                 open.remove(range);
             });
         }
-        self.bytes.iter().for_each(|range| {
-            open.remove(range);
-        });
+        let flying = self.bytes.get(&file);
+        flying
+            .into_iter()
+            .flat_map(RangeSet::iter)
+            .for_each(|range| {
+                open.remove(range);
+            });
         open.first().map(|range| range.start)
     }
 }
 
 /// Tells apart the frames that a transfer waits for.
-fn label(item: Item) -> (u8, u64) {
+fn label(item: Item) -> (u8, u32, u64) {
     match item {
-        Item::Request => (0, 0),
-        Item::Accept => (1, 0),
-        Item::Refuse | Item::Cancel | Item::Failed { .. } => (2, 0),
-        Item::Entry { .. } => (3, 0),
-        Item::Want { start, .. } => (4, start),
-        Item::Credit => (5, 0),
-        Item::Data { offset, .. } => (6, offset),
-        Item::Piece { index, .. } => (7, u64::from(index)),
-        Item::Seal { .. } => (8, 0),
-        Item::Stored { .. } => (9, 0),
-        Item::Page { .. } => (10, 0),
+        Item::Request => (0, 0, 0),
+        Item::Accept => (1, 0, 0),
+        Item::Refuse | Item::Cancel => (2, 0, 0),
+        Item::Failed { file } => (2, file, 0),
+        Item::Entry { file } => (3, file, 0),
+        Item::Want { file, start, .. } => (4, file, start),
+        Item::Credit { file } => (5, file, 0),
+        Item::Data { file, offset, .. } => (6, file, offset),
+        Item::Piece { file, index } => (7, file, u64::from(index)),
+        Item::Seal { file } => (8, file, 0),
+        Item::Stored { file } => (9, file, 0),
+        Item::Page { .. } => (10, 0, 0),
     }
 }
 

@@ -223,6 +223,7 @@ impl ClientApplication {
             Event::Accepted { .. } => ticket.mailbox.update(Update::Progress(Progress::Accepted)),
             Event::Entry { file, .. } => ticket.mailbox.update(Update::Entry(file)),
             Event::Listing { entries, .. } => ticket.mailbox.update(Update::Page(entries)),
+            Event::Files { files, .. } => ticket.mailbox.update(Update::Files(files)),
             Event::Progress {
                 bytes,
                 size,
@@ -294,6 +295,7 @@ impl Application for ClientApplication {
             Event::Accepted { transfer }
             | Event::Entry { transfer, .. }
             | Event::Listing { transfer, .. }
+            | Event::Files { transfer, .. }
             | Event::Progress { transfer, .. }
             | Event::Finished { transfer, .. } => self.job_event(now, endpoint, transfer, event),
             // A server may not ask anything of its client.

@@ -9,13 +9,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use proto_core::crypto::PublicKey;
-use proto_core::wire::{CloseCode, ErrorCode, FilePath};
-use proto_core::{CloseCause, Failure, Finished, Request};
+use proto_core::wire::{CloseCode, EntryKind, ErrorCode, FilePath, StoredAs};
+use proto_core::{CloseCause, Failure, FileReport, Finished, Request, TreeTotals};
 
 use super::application::{Board, ClientApplication, Command, Connected};
 use super::attempts::{self, Attempts};
 use super::mailbox::{End, Mailbox, Ticket, Update};
-use super::{Cancel, ClientOptions, Progress, Stored};
+use super::{Cancel, ClientOptions, Progress, Stored, Tree, TreeProgress};
 use crate::driver::{Driver, Handle, Parts, Socket};
 use crate::error::shown;
 use crate::executor::Roots;
@@ -145,7 +145,7 @@ impl Session {
         let (result, stats) = self.run(request, cancel, |update| match update {
             Update::Progress(made) => progress(made),
             Update::Entry(file) => progress(Progress::Started(file)),
-            Update::Page(_) => {}
+            Update::Page(_) | Update::Files(_) => {}
         });
         match result {
             Ok(Finished::Stored {
@@ -161,6 +161,71 @@ impl Session {
                 stats,
             }),
             // The core does not end a file's transfer in this way.
+            Ok(Finished::Answered | Finished::Tree(_)) => {
+                Err(self.failed(remote, Some(local), Failure::Here(ErrorCode::Io)))
+            }
+            Err(failure) => Err(self.failed(remote, Some(local), failure)),
+        }
+    }
+
+    /// Runs a job that moves a directory, or a file.
+    pub(super) fn haul_tree(
+        &self,
+        request: Request,
+        remote: &FilePath,
+        local: &Path,
+        cancel: Option<&Cancel>,
+        mut progress: impl FnMut(TreeProgress),
+    ) -> Result<Tree, ClientError> {
+        let (result, stats) = self.run(request, cancel, |update| match update {
+            Update::Progress(made) => progress(TreeProgress::Step(made)),
+            Update::Entry(file) => progress(TreeProgress::Step(Progress::Started(file))),
+            Update::Files(files) => files
+                .into_iter()
+                .for_each(|file| progress(TreeProgress::File(file))),
+            Update::Page(_) => {}
+        });
+        match result {
+            Ok(Finished::Tree(totals)) => Ok(Tree {
+                totals,
+                file: None,
+                stats,
+            }),
+            Ok(Finished::Stored {
+                root,
+                size,
+                how,
+                durability,
+            }) => {
+                let written = how == StoredAs::Written;
+                let totals = TreeTotals {
+                    files: written.into(),
+                    unchanged: (!written).into(),
+                    bytes: if written { size } else { 0 },
+                    ..TreeTotals::default()
+                };
+                progress(TreeProgress::File(FileReport {
+                    path: Vec::new(),
+                    kind: EntryKind::File,
+                    size,
+                    root,
+                    durability,
+                    result: Ok(how),
+                }));
+                let file = Some(Stored {
+                    hash: root,
+                    size,
+                    how,
+                    durability,
+                    stats,
+                });
+                Ok(Tree {
+                    totals,
+                    file,
+                    stats,
+                })
+            }
+            // The core does not end such a transfer in this way.
             Ok(Finished::Answered) => {
                 Err(self.failed(remote, Some(local), Failure::Here(ErrorCode::Io)))
             }

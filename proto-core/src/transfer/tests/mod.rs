@@ -7,4 +7,5 @@ mod files;
 mod liars;
 mod link;
 mod listings;
+mod trees;
 mod world;
