@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::transfer::{FileReport, Overwrite, Request, TransferEvent, TreeTotals};
 use crate::wire::{Durability, EntryKind, ErrorCode, StoredAs};
 
-fn request(up: bool, overwrite: Overwrite) -> Request {
+pub(super) fn request(up: bool, overwrite: Overwrite) -> Request {
     match up {
         true => Request::Put {
             from: place(b"here"),
@@ -65,6 +65,11 @@ fn dir(disk: &mut Disk, name: &str, seed: u64) {
         0o700 + (seed as u16 & 0o77),
     );
     disk.dirs.insert(name.as_bytes().to_vec(), meta);
+}
+
+/// A directory that the source has not read to its end when the sink makes it: it has more than a page.
+pub(super) fn plant_empty(disk: &mut Disk, root: &str) {
+    dir(disk, root, 1);
 }
 
 /// Directories in directories, empty ones, small and larger files, a link.
@@ -128,7 +133,7 @@ fn totals(world: &World, end: usize) -> TreeTotals {
     }
 }
 
-fn reports(world: &World, end: usize) -> Vec<FileReport> {
+pub(super) fn reports(world: &World, end: usize) -> Vec<FileReport> {
     let files = world.ends[end]
         .events
         .iter()

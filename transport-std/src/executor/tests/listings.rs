@@ -28,7 +28,7 @@ fn page(
         versions: false,
     };
     match disk.perform(list).1.unwrap() {
-        Outcome::Page { entries, next } => {
+        Outcome::Page { entries, next, .. } => {
             assert!(entries.len() <= max as usize);
             let mut rest = entries.as_slice();
             let mut found = Vec::new();
