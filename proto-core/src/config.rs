@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use crate::congestion::CongestionControl;
 use crate::crypto::Provider;
 use crate::fault::{FaultHook, Faults};
 use crate::limits::Limits;
@@ -21,6 +22,9 @@ pub struct Config {
     pub datagram_size: u16,
     /// The socket's receive buffer, told to peers so that they do not overrun it. 0 when unknown.
     pub receive_buffer: u64,
+    /// Whether the classic dialect is spoken, too (`docs/CLASSIC.md`): without encryption and identity. With
+    /// [`accept`](Self::accept), its clients are served. Off by default.
+    pub classic: bool,
     /// Which congestion controller new sessions get.
     pub congestion: CongestionControl,
     /// A server's secret that outlasts restarts. With it, a server that was restarted tells clients of sessions from before
@@ -61,15 +65,6 @@ impl core::fmt::Debug for HostSecret {
     }
 }
 
-/// The congestion controllers to choose from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub enum CongestionControl {
-    /// RFC 9438.
-    #[default]
-    Cubic,
-}
-
 impl Config {
     /// Defaults around a provider: client role only.
     #[must_use]
@@ -80,6 +75,7 @@ impl Config {
             idle_timeout: Duration::from_secs(60),
             datagram_size: 1_200,
             receive_buffer: 0,
+            classic: false,
             congestion: CongestionControl::default(),
             host_secret: None,
             limits: Limits::default(),

@@ -25,6 +25,8 @@ pub struct Transmit {
     pub len: usize,
     /// Bytes of each datagram but the last.
     pub segment_size: usize,
+    /// Larger than packets on the way may be, and to be cut by IP: the driver clears the don't-fragment flag (classic dialect).
+    pub may_fragment: bool,
 }
 
 /// Why an endpoint wants to be woken.
@@ -52,6 +54,8 @@ pub enum Reason {
     KeyUpdate,
     /// A closing session is done with.
     Closing,
+    /// A message of the classic dialect is to be sent again, or its exchange is over.
+    Classic,
 }
 
 /// The application's answer to [`Event::PeerReady`](crate::Event::PeerReady).
@@ -92,6 +96,9 @@ pub enum StartError {
     /// The peer's path has more than 1,024 bytes: the request would not fit the smallest packet.
     #[error("the requested path is longer than 1024 bytes")]
     PathTooLong,
+    /// The classic dialect has no word for it: it lists one directory, and moves files whose names are single components.
+    #[error("the classic dialect knows one directory and single names")]
+    NotClassic,
 }
 
 /// What a session looks like from here.
@@ -107,8 +114,10 @@ pub struct PeerStats {
     pub in_flight: u64,
     /// Packets sent.
     pub packets_sent: u64,
-    /// Packets declared lost.
+    /// Packets declared lost. Some arrive after all: see [`loss`](Self::loss).
     pub packets_lost: u64,
+    /// Packets declared lost that arrived after all, within three probe time-outs: reordering, and not loss.
+    pub spurious_losses: u64,
     /// Packets received and opened.
     pub packets_received: u64,
     /// UDP payload bytes sent.
@@ -131,6 +140,8 @@ pub struct PeerStats {
     pub bytes_lost: u64,
     /// Congestion events: each cut the window.
     pub congestion_events: u64,
+    /// Of these, those that were undone since all their losses were spurious.
+    pub congestion_events_undone: u64,
     /// Probe time-outs.
     pub probe_timeouts: u64,
     /// Packets sent whatever congestion control said: at a probe time-out, or to keep the session alive.
@@ -140,6 +151,12 @@ pub struct PeerStats {
 }
 
 impl PeerStats {
+    /// Packets that were lost, as far as is known now.
+    #[must_use]
+    pub fn loss(&self) -> u64 {
+        self.packets_lost.saturating_sub(self.spurious_losses)
+    }
+
     /// Checks that these figures may follow those of `before`, of the same session: what counts does not go back.
     ///
     /// # Errors
@@ -149,6 +166,7 @@ impl PeerStats {
             [
                 ("packets sent", of.packets_sent),
                 ("packets lost", of.packets_lost),
+                ("spurious losses", of.spurious_losses),
                 ("packets received", of.packets_received),
                 ("bytes sent", of.bytes_sent),
                 ("bytes received", of.bytes_received),
@@ -156,6 +174,7 @@ impl PeerStats {
                 ("bytes acknowledged", of.bytes_acknowledged),
                 ("bytes lost", of.bytes_lost),
                 ("congestion events", of.congestion_events),
+                ("undone events", of.congestion_events_undone),
                 ("probe time-outs", of.probe_timeouts),
                 ("probes", of.probes_sent),
                 ("failed opens", of.failed_opens),
@@ -196,9 +215,11 @@ pub enum DropReason {
     Closing,
     /// From an address that is not the server's (RFC 9000 §9).
     WrongAddress,
+    /// A message of the classic dialect that is bad, late or for nobody.
+    Classic,
 }
 
 impl DropReason {
     /// How many reasons there are.
-    pub const COUNT: usize = 11;
+    pub const COUNT: usize = 12;
 }

@@ -2,6 +2,7 @@
 
 use super::stateless::{ANSWER_MAX, Answer};
 use super::{DatagramMeta, DropReason, Endpoint};
+use crate::classic::is_classic;
 use crate::crypto::Direction;
 use crate::fault::Fault;
 use crate::peer::{Arrival, Opening, Peer};
@@ -18,6 +19,10 @@ impl Endpoint {
         let now = self.advance(now);
         if self.shared.faults.strikes(Fault::DatagramDropped) {
             return self.shared.drop_packet(DropReason::NoRoom);
+        }
+        if self.shared.config.classic && is_classic(payload) {
+            let (classic, shared) = (&mut self.classic, &mut self.shared);
+            return classic.handle_datagram(now, shared, meta, payload);
         }
         let size = payload.len();
         let mut rest = payload;
@@ -47,14 +52,15 @@ impl Endpoint {
             if *destination.get_or_insert(header.destination) != header.destination {
                 return self.shared.drop_packet(DropReason::UnknownSession);
             }
-            if first && header.kind == PacketKind::Short && self.route(&meta, &header).is_none() {
+            let place = self.route(&meta, &header);
+            if first && header.kind == PacketKind::Short && place.is_none() {
                 if !self.take_reset(now, meta.source, rest) {
                     self.answer_reset(now, &meta, header.destination, size);
                 }
                 return self.shared.drop_packet(DropReason::UnknownSession);
             }
             let (packet, next) = rest.split_at_mut(header.end);
-            let handled = match self.route(&meta, &header) {
+            let handled = match place {
                 Some(key) => {
                     let arrival = Arrival {
                         source: meta.source,

@@ -1,14 +1,15 @@
 //! Acting on the frames of an opened packet.
 
+use super::frequency::Frequency;
 use super::ids::{Destination, Destinations, Issued};
 use super::packet_writer::{MAX_FRAMES, SentFrame};
 use super::{Arrival, Peer, Space};
 use crate::crypto::{Direction, Level};
 use crate::endpoint::Shared;
 use crate::event::CloseCause;
-use crate::recovery::{Fate, OnTimeout, Recovery};
-use crate::time::Instant;
-use crate::transfer::{Context, Taken, Transfers};
+use crate::recovery::{AckFrequency, Fate, OnTimeout, Recovery};
+use crate::time::{Duration, Instant};
+use crate::transfer::{Context, Item, Taken, Transfers};
 use crate::wire::{Ack, CloseCode, Frame};
 
 /// Challenges that wait for their answer at most; beyond, the oldest is dropped (T7, M6).
@@ -98,6 +99,19 @@ impl Peer {
                 self.replace_retired_ids();
             }
             Frame::RetireConnectionId { sequence } => self.issued.on_retired(*sequence)?,
+            Frame::AckFrequency {
+                sequence,
+                packets,
+                delay,
+                reordering,
+            } => {
+                let asked = AckFrequency {
+                    packets: *packets,
+                    delay: Duration::from_micros(*delay),
+                    reordering: *reordering,
+                };
+                self.on_ack_frequency(*sequence, asked);
+            }
             Frame::PathResponse { data } => self.on_path_response(now, shared, *data),
             Frame::Close { code, .. } => self.end(now, shared, CloseCause::Peer(*code)),
             transfer => {
@@ -126,6 +140,7 @@ impl Peer {
             && let Some(largest) = outcome.largest_acked
         {
             self.keys.on_acked(largest);
+            self.adapt_ack_frequency(now);
         }
         Ok(())
     }
@@ -176,6 +191,7 @@ impl Peer {
             handshake_done_pending: &mut self.handshake_done_pending,
             issued: &mut self.issued,
             destinations: &mut self.destinations,
+            frequency: &mut self.frequency,
         };
         (&mut self.recovery, owners)
     }
@@ -188,25 +204,40 @@ struct Owners<'a> {
     handshake_done_pending: &'a mut bool,
     issued: &'a mut Issued,
     destinations: &'a mut Destinations,
+    frequency: &'a mut Frequency,
 }
 
 impl Owners<'_> {
     fn settle(&mut self, cx: &mut Context<'_>, fate: Fate, frame: SentFrame) {
         match (frame, fate) {
-            (SentFrame::Ack { level, largest }, Fate::Acked) => {
+            // Bytes that came after all need not be sent again. Another frame may have been made anew from a later state:
+            // that an old one came says nothing of it.
+            (
+                SentFrame::Transfer {
+                    key,
+                    item: item @ (Item::Data { .. } | Item::Page { .. }),
+                },
+                Fate::Late,
+            ) => self.transfers.handle_acked(cx, key, item),
+            (SentFrame::Transfer { .. }, Fate::Late) => {}
+            (SentFrame::Ack { level, largest }, Fate::Acked | Fate::Late) => {
                 self.spaces[level as usize].received.on_ack_acked(largest);
             }
             (SentFrame::Ack { .. } | SentFrame::Ping | SentFrame::Path, _)
             | (
-                SentFrame::HandshakeDone | SentFrame::NewId { .. } | SentFrame::RetireId { .. },
-                Fate::Acked,
+                SentFrame::HandshakeDone
+                | SentFrame::NewId { .. }
+                | SentFrame::RetireId { .. }
+                | SentFrame::AckFrequency { .. },
+                Fate::Acked | Fate::Late,
             ) => {}
+            (SentFrame::AckFrequency { sequence }, Fate::Lost) => self.frequency.on_lost(sequence),
             (SentFrame::HandshakeDone, Fate::Lost) => *self.handshake_done_pending = true,
             (SentFrame::NewId { sequence }, Fate::Lost) => self.issued.set_owed(sequence, true),
             (SentFrame::RetireId { sequence }, Fate::Lost) => {
                 self.destinations.owe_retirement(sequence);
             }
-            (SentFrame::Crypto { level, offset, len }, Fate::Acked) => {
+            (SentFrame::Crypto { level, offset, len }, Fate::Acked | Fate::Late) => {
                 let crypto = &mut self.spaces[level as usize].crypto_out;
                 crypto.on_acked(u64::from(offset), u64::from(len));
             }

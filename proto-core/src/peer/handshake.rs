@@ -103,8 +103,8 @@ impl Peer {
         self.path.destination.token = params.reset_token;
         let theirs = Duration::from_millis(params.max_idle_timeout_ms);
         self.idle_timeout = self.idle_timeout.min(theirs);
-        self.recovery
-            .set_max_ack_delay(Duration::from_micros(params.max_ack_delay_us));
+        self.peer_ack_delay = Duration::from_micros(params.max_ack_delay_us);
+        self.recovery.set_max_ack_delay(self.peer_ack_delay);
         self.datagram_size = shared
             .config
             .datagram_size

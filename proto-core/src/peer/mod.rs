@@ -5,6 +5,7 @@ mod audit;
 mod close;
 mod crypto_stream;
 mod frames;
+mod frequency;
 mod gate;
 mod handshake;
 mod ids;
@@ -36,6 +37,7 @@ use crate::transfer::Transfers;
 use crate::wire::{ConnectionId, TransportParams};
 
 use crypto_stream::{CryptoReceive, CryptoSend};
+use frequency::Frequency;
 use ids::{Destination, Destinations, Issued};
 use key_phase::KeyPhase;
 use path::Path;
@@ -92,6 +94,9 @@ pub(crate) struct Peer {
     announced: bool,
     /// UDP payload of full datagrams once the handshake is confirmed.
     datagram_size: u16,
+    /// How long the peer said that it holds acknowledgements back.
+    peer_ack_delay: Duration,
+    frequency: Frequency,
     /// The peer's socket receive buffer in bytes; 0 when it does not say.
     peer_buffer: u64,
     events: Pending,
@@ -269,6 +274,8 @@ impl Peer {
             idle_timeout: config.idle_timeout.clamp(IDLE_MIN, IDLE_MAX),
             announced: false,
             datagram_size: DATAGRAM_BASE,
+            peer_ack_delay: MAX_ACK_DELAY,
+            frequency: Frequency::default(),
             peer_buffer: 0,
             events: Pending::default(),
             packets_received: 0,
@@ -334,6 +341,7 @@ impl Peer {
             in_flight: self.recovery.in_flight(),
             packets_sent: counters.sent_packets,
             packets_lost: counters.lost_packets,
+            spurious_losses: counters.late_packets,
             packets_received: self.packets_received,
             bytes_sent: self.bytes_sent,
             bytes_received: self.bytes_received,
@@ -345,6 +353,7 @@ impl Peer {
             bytes_acknowledged: counters.acked_bytes,
             bytes_lost: counters.lost_bytes,
             congestion_events: counters.cuts,
+            congestion_events_undone: counters.undone_cuts,
             probe_timeouts: counters.probes,
             probes_sent: self.probes_sent,
             failed_opens: self.failed_opens,

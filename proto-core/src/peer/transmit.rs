@@ -108,6 +108,7 @@ impl Peer {
             source: self.path.local,
             len,
             segment_size,
+            may_fragment: false,
         })
     }
 
@@ -170,6 +171,7 @@ impl Peer {
             source: left.local,
             len,
             segment_size: len,
+            may_fragment: false,
         })
     }
 
@@ -282,6 +284,9 @@ impl Peer {
         let before = writer.len();
         if is_data && (gate == Gate::Open || self.space(level).probes > 0) {
             self.write_id_frames(shared, writer);
+            if self.frequency.is_due() {
+                self.write_ack_frequency(writer);
+            }
         }
         let Self {
             spaces,

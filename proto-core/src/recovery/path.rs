@@ -1,9 +1,11 @@
 //! What a new path, or time that nobody lived through, does to what is known.
 
 use super::Recovery;
+use super::delivery::Delivery;
+use super::reordering::Reordering;
 use super::rtt::Rtt;
 use super::space::Space;
-use crate::congestion::{Pacer, controller};
+use crate::congestion::controller;
 use crate::time::{Duration, Instant};
 
 impl<F: Copy> Recovery<F> {
@@ -15,8 +17,11 @@ impl<F: Copy> Recovery<F> {
         self.rtt = Rtt::new(self.initial_rtt);
         self.first_sample = None;
         self.cut_at = None;
+        self.event = None;
+        self.reordering = Reordering::default();
         self.control = controller(self.control_kind, datagram_size);
-        self.pacer = Pacer::new(now, self.control.pacing_rate(&self.rtt), datagram_size);
+        self.pacer = super::pacer(now, &*self.control, &self.rtt);
+        self.delivery = Delivery::new(now);
         self.timers.reset_backoff();
     }
 
@@ -33,12 +38,16 @@ impl<F: Copy> Recovery<F> {
         for space in &mut self.spaces {
             space.on_leap(by);
         }
-        for at in [&mut self.first_sample, &mut self.cut_at]
+        let before = self.event.as_mut().map(|event| &mut event.cut_before);
+        for at in [Some(&mut self.first_sample), Some(&mut self.cut_at), before]
             .into_iter()
+            .flatten()
             .flatten()
         {
             *at += by;
         }
+        self.delivery.on_leap(by);
+        self.control.on_leap(by);
         self.timers.on_leap(by);
     }
 }

@@ -1,7 +1,8 @@
 //! Whether transfers agree with what is in flight for them, with their numbers and with the pool.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::format;
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::one::Transfer;
@@ -14,31 +15,14 @@ use crate::time::Instant;
 
 /// What is in packets of which nothing was heard, of one transfer.
 #[derive(Debug, Default)]
-pub(crate) struct InFlight {
+pub(super) struct InFlight {
     /// Bytes of DATA of each file, or of PAGE.
     bytes: BTreeMap<u32, RangeSet>,
     /// Other frames. What a WANT or PIECE is about counts, a CREDIT does not.
-    controls: BTreeSet<(u8, u32, u64)>,
+    controls: Vec<(u8, u32, u64)>,
 }
 
 impl InFlight {
-    pub(crate) fn add(&mut self, item: Item) {
-        match item {
-            Item::Data {
-                file, offset, len, ..
-            } => self.add_bytes(file, offset, len),
-            Item::Page { offset, len } if len > 0 => self.add_bytes(0, offset, len),
-            item => {
-                self.controls.insert(label(item));
-            }
-        }
-    }
-
-    fn add_bytes(&mut self, file: u32, offset: u64, len: u32) {
-        let bytes = self.bytes.entry(file).or_default();
-        bytes.insert(offset..offset.saturating_add(u64::from(len)));
-    }
-
     pub(super) fn holds(&self, item: Item) -> bool {
         self.controls.contains(&label(item))
     }
@@ -50,21 +34,62 @@ impl InFlight {
         within: Range<u64>,
         known: &[&RangeSet],
     ) -> Option<u64> {
-        let mut open = RangeSet::new();
-        open.insert(within);
-        for set in known {
-            set.iter().for_each(|range| {
-                open.remove(range);
-            });
-        }
         let flying = self.bytes.get(&file);
-        flying
-            .into_iter()
-            .flat_map(RangeSet::iter)
-            .for_each(|range| {
-                open.remove(range);
-            });
-        open.first().map(|range| range.start)
+        let mut at = within.start;
+        while at < within.end {
+            let sets = known.iter().copied().chain(flying);
+            let ends = sets.filter_map(|set| set.range_of(at));
+            match ends.map(|range| range.end).max() {
+                Some(end) => at = end,
+                None => return Some(at),
+            }
+        }
+        None
+    }
+}
+
+/// What is in flight, by transfer.
+#[derive(Debug, Default)]
+pub(crate) struct AllInFlight {
+    of: Vec<(Key, InFlight)>,
+    /// Bytes that are not in `of` yet: packets mostly carry on where the one before ended.
+    run: Option<(Key, u32, Range<u64>)>,
+}
+
+impl AllInFlight {
+    pub(crate) fn add(&mut self, key: Key, item: Item) {
+        let (file, offset, len) = match item {
+            Item::Data {
+                file, offset, len, ..
+            } => (file, offset, len),
+            Item::Page { offset, len } if len > 0 => (0, offset, len),
+            item => return self.entry(key).controls.push(label(item)),
+        };
+        let end = offset.saturating_add(u64::from(len));
+        match &mut self.run {
+            Some((of, number, run)) if (*of, *number) == (key, file) && run.end == offset => {
+                run.end = end;
+            }
+            _ => {
+                self.end_run();
+                self.run = Some((key, file, offset..end));
+            }
+        }
+    }
+
+    fn end_run(&mut self) {
+        if let Some((key, file, run)) = self.run.take() {
+            self.entry(key).bytes.entry(file).or_default().insert(run);
+        }
+    }
+
+    fn entry(&mut self, key: Key) -> &mut InFlight {
+        let at = self.of.iter().rposition(|(other, _)| *other == key);
+        let at = at.unwrap_or_else(|| {
+            self.of.push((key, InFlight::default()));
+            self.of.len() - 1
+        });
+        &mut self.of[at].1
     }
 }
 
@@ -128,10 +153,13 @@ impl Transfers {
     }
 
     /// Checks that whatever waits for an answer is in flight.
-    pub(crate) fn audit_in_flight(&self, flying: &BTreeMap<Key, InFlight>) -> Result<(), Breach> {
+    pub(crate) fn audit_in_flight(&self, mut flying: AllInFlight) -> Result<(), Breach> {
+        flying.end_run();
         let nothing = InFlight::default();
         self.all.iter().try_for_each(|(key, transfer)| {
-            transfer.audit_in_flight(flying.get(&key).unwrap_or(&nothing))
+            let mut all = flying.of.iter();
+            let of = all.find(|(other, _)| *other == key);
+            transfer.audit_in_flight(of.map_or(&nothing, |(_, of)| of))
         })
     }
 

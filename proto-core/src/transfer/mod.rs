@@ -20,7 +20,9 @@ mod source;
 mod transfers;
 mod tree;
 
-pub(crate) use audit::InFlight;
+pub(crate) use audit::AllInFlight;
+use audit::InFlight;
+pub(crate) use codes::error_code;
 pub(crate) use context::Context;
 pub(crate) use event::TransferEvent;
 pub(crate) use item::Item;

@@ -113,6 +113,7 @@ impl Flow {
                 wire_bytes: 0,
                 return_bytes: 0,
                 lost: 0,
+                dropped: 0,
                 deliveries: Vec::new(),
                 samples: Vec::new(),
             },
@@ -300,13 +301,14 @@ impl Flow {
         let (from, to) = self.file_way();
         if let Some(stats) = lab.network().stats(from, to) {
             self.outcome.datagrams = stats.sent;
+            self.outcome.dropped = stats.lost;
             self.outcome.wire_bytes = stats.sent_bytes + HEADERS * stats.sent;
         }
         if let Some(stats) = lab.network().stats(to, from) {
             self.outcome.return_bytes = stats.sent_bytes + HEADERS * stats.sent;
         }
         if let Some(stats) = self.sender_stats(lab) {
-            self.outcome.lost = stats.packets_lost;
+            self.outcome.lost = stats.loss();
         }
     }
 
@@ -335,7 +337,7 @@ impl Flow {
             in_flight: stats.in_flight,
             rtt: stats.rtt,
             queue: queues.sum(),
-            lost: stats.packets_lost,
+            lost: stats.loss(),
         });
     }
 

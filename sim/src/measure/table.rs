@@ -24,7 +24,7 @@ pub struct Point {
     pub rate: u64,
     /// Round trip, half of it in each direction.
     pub rtt: Duration,
-    /// Random loss in each direction, parts per million.
+    /// Random loss in each direction, parts per million; what is lost has taken its share of the wire.
     pub loss: u32,
     /// Datagrams that are held back for up to a tenth of the round trip, in each direction, parts per million.
     pub reorder: u32,
@@ -69,7 +69,7 @@ pub struct Cell {
     /// Where.
     pub point: Point,
     /// Whose.
-    pub algorithm: &'static str,
+    pub algorithm: String,
     /// How the flow ended.
     pub end: End,
     /// File bits per second.
@@ -142,6 +142,7 @@ impl Point {
         Link::symmetric(LinkPlan {
             delay: self.rtt / 2,
             loss: self.loss,
+            loss_after_rate: true,
             reorder: self.reorder,
             reorder_extra: self.rtt / 10,
             rate: Some(wire),
@@ -234,7 +235,7 @@ impl Table {
         let mut head: Vec<String> = ["rate", "RTT", "loss", "reorder"].map(Into::into).into();
         for algorithm in &self.algorithms {
             let name = algorithm_name(*algorithm);
-            head.extend([name.into(), format!("{name} queue")]);
+            head.extend([name.clone(), format!("{name} queue")]);
         }
         let mut grid = vec![head];
         for row in cells.chunks(self.algorithms.len().max(1)) {
@@ -249,7 +250,7 @@ impl Table {
 }
 
 impl Cell {
-    fn new(point: Point, algorithm: &'static str, outcome: &Outcome) -> Self {
+    fn new(point: Point, algorithm: String, outcome: &Outcome) -> Self {
         let flow = &outcome.flows[0];
         let of_file = |bytes: u64| parts(bytes, flow.delivered, 1_000);
         let wait = |bytes: u64| {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::wire::{Durability, EntryKind, ErrorCode, StoredAs};
 
 /// What became of one file, directory or link of a tree.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct FileReport {
     /// Its path below the directory that was asked for; empty for that one itself. At the sink, bytes from the peer:
     /// escape them before they reach a terminal.
