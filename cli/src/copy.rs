@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use transport_std::{
-    Cancel, Client, ClientError, Durability, EntryKind, FilePath, FileReport, GetOptions,
-    Overwrite, Progress as Step, PutOptions, Stored, StoredAs, Tree, TreeProgress,
+    Cancel, ClientError, Durability, EntryKind, FilePath, FileReport, GetOptions, Overwrite,
+    Progress as Step, PutOptions, Stored, StoredAs, Tree, TreeProgress,
 };
 
 use crate::args::{Copying, DurabilityArg};
+use crate::connection::Connection;
 use crate::escape::{self, Escaped};
 use crate::exchange::{self, Exchange};
 use crate::exit::{self, Error, Exit};
@@ -17,7 +18,7 @@ use crate::interrupt;
 use crate::json;
 use crate::names;
 use crate::progress::Progress;
-use crate::session::{App, path_of};
+use crate::session::App;
 
 /// Which way the bytes go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,7 +66,7 @@ pub(crate) struct Copy<'a> {
     /// The flags.
     pub(crate) flags: &'a Copying,
     /// The open sessions.
-    pub(crate) sessions: &'a [Client],
+    pub(crate) sessions: &'a [Connection],
     /// Files that could not even be begun, reported already.
     pub(crate) errors: Vec<Error>,
     /// Bytes in all, as far as known.
@@ -141,7 +142,7 @@ impl Copy<'_> {
                     }
                 }
                 Step::Moved { bytes, resent, .. } => {
-                    progress.moved(bytes, resent, || path_of(client));
+                    progress.moved(bytes, resent, || client.path());
                 }
                 _ => {}
             }
@@ -151,11 +152,11 @@ impl Copy<'_> {
         let tree = result.map_err(|error| self.explain(task, &error))?;
         match &tree.file {
             Some(stored) => {
-                progress.moved(stored.size, stored.stats.resent, || path_of(client));
+                progress.moved(stored.size, stored.stats.resent, || client.path());
                 self.tell(task, stored, progress);
             }
             None => {
-                progress.moved(tree.totals.bytes, tree.stats.resent, || path_of(client));
+                progress.moved(tree.totals.bytes, tree.stats.resent, || client.path());
                 self.tell_tree(task, &tree, progress);
             }
         }
@@ -225,7 +226,7 @@ impl Copy<'_> {
 
     fn call(
         &self,
-        client: &Client,
+        client: &Connection,
         task: &Task,
         each: impl FnMut(TreeProgress),
     ) -> Result<Tree, ClientError> {
@@ -248,7 +249,7 @@ impl Copy<'_> {
                     preserve: true,
                     cancel,
                 };
-                client.get_tree(task.remote.as_bytes(), &task.local, &options, each)
+                client.get(task.remote.as_bytes(), &task.local, &options, each)
             }
             Way::Upload => {
                 let options = PutOptions {
@@ -256,7 +257,7 @@ impl Copy<'_> {
                     durability,
                     cancel,
                 };
-                client.put_tree(&task.local, task.remote.as_bytes(), &options, each)
+                client.put(&task.local, task.remote.as_bytes(), &options, each)
             }
         }
     }
@@ -264,6 +265,10 @@ impl Copy<'_> {
     /// The error in terms of the command: what is missing is the source of a download, the target's directory of an upload.
     fn explain(&self, task: &Task, error: &ClientError) -> Error {
         let mut found = failure::from_client(error);
+        if self.sessions[task.session].is_classic() {
+            failure::in_classic_words(&mut found);
+            return found;
+        }
         if self.way == Way::Upload
             && found.code == "not-found"
             && matches!(error, ClientError::Transfer { .. })
@@ -307,7 +312,7 @@ impl Copy<'_> {
     fn summary(&self, done: usize, progress: &Progress) {
         let count = progress.count();
         if self.app.global.json {
-            let path = self.sessions.first().and_then(path_of);
+            let path = self.sessions.first().and_then(Connection::path);
             json::emit(
                 "done",
                 json!({

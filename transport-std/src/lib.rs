@@ -36,8 +36,8 @@ mod server;
 mod tuning;
 
 pub use client::{
-    Cancel, Client, ClientOptions, DirEntry, GetOptions, Progress, PutOptions, Stored, Tree,
-    TreeProgress, Trust,
+    Cancel, ClassicClient, Client, ClientOptions, DirEntry, GetOptions, Progress, PutOptions,
+    Stored, Tree, TreeProgress, Trust,
 };
 pub use error::{ClientError, code_text};
 pub use faults::Faults;

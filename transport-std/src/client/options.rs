@@ -140,6 +140,37 @@ pub struct Tree {
     pub stats: TransferStats,
 }
 
+impl From<Stored> for Tree {
+    /// A file that went alone.
+    fn from(file: Stored) -> Self {
+        let written = file.how == StoredAs::Written;
+        Self {
+            totals: TreeTotals {
+                files: written.into(),
+                unchanged: (!written).into(),
+                bytes: if written { file.size } else { 0 },
+                ..TreeTotals::default()
+            },
+            file: Some(file),
+            stats: file.stats,
+        }
+    }
+}
+
+impl From<&Stored> for FileReport {
+    /// A file that went alone.
+    fn from(file: &Stored) -> Self {
+        Self {
+            path: Vec::new(),
+            kind: EntryKind::File,
+            size: file.size,
+            root: file.hash,
+            durability: file.durability,
+            result: Ok(file.how),
+        }
+    }
+}
+
 /// How a file was stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stored {

@@ -9,8 +9,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use proto_core::crypto::PublicKey;
-use proto_core::wire::{CloseCode, EntryKind, ErrorCode, FilePath, StoredAs};
-use proto_core::{CloseCause, Failure, FileReport, Finished, Request, TreeTotals};
+use proto_core::wire::{CloseCode, ErrorCode, FilePath};
+use proto_core::{CloseCause, Failure, FileReport, Finished, Request, TransferStats};
 
 use super::application::{Board, ClientApplication, Command, Connected};
 use super::attempts::{self, Attempts};
@@ -148,22 +148,9 @@ impl Session {
             Update::Page(_) | Update::Files(_) => {}
         });
         match result {
-            Ok(Finished::Stored {
-                root,
-                size,
-                how,
-                durability,
-            }) => Ok(Stored {
-                hash: root,
-                size,
-                how,
-                durability,
-                stats,
-            }),
-            // The core does not end a file's transfer in this way.
-            Ok(Finished::Answered | Finished::Tree(_)) => {
-                Err(self.failed(remote, Some(local), Failure::Here(ErrorCode::Io)))
-            }
+            // The core does not end a file's transfer in another way.
+            Ok(finished) => stored(finished, stats)
+                .ok_or_else(|| self.failed(remote, Some(local), Failure::Here(ErrorCode::Io))),
             Err(failure) => Err(self.failed(remote, Some(local), failure)),
         }
     }
@@ -191,43 +178,13 @@ impl Session {
                 file: None,
                 stats,
             }),
-            Ok(Finished::Stored {
-                root,
-                size,
-                how,
-                durability,
-            }) => {
-                let written = how == StoredAs::Written;
-                let totals = TreeTotals {
-                    files: written.into(),
-                    unchanged: (!written).into(),
-                    bytes: if written { size } else { 0 },
-                    ..TreeTotals::default()
-                };
-                progress(TreeProgress::File(FileReport {
-                    path: Vec::new(),
-                    kind: EntryKind::File,
-                    size,
-                    root,
-                    durability,
-                    result: Ok(how),
-                }));
-                let file = Some(Stored {
-                    hash: root,
-                    size,
-                    how,
-                    durability,
-                    stats,
-                });
-                Ok(Tree {
-                    totals,
-                    file,
-                    stats,
-                })
-            }
-            // The core does not end such a transfer in this way.
-            Ok(Finished::Answered) => {
-                Err(self.failed(remote, Some(local), Failure::Here(ErrorCode::Io)))
+            // The core does not end such a transfer in another way.
+            Ok(finished) => {
+                let file = stored(finished, stats).ok_or_else(|| {
+                    self.failed(remote, Some(local), Failure::Here(ErrorCode::Io))
+                })?;
+                progress(TreeProgress::File(FileReport::from(&file)));
+                Ok(Tree::from(file))
             }
             Err(failure) => Err(self.failed(remote, Some(local), failure)),
         }
@@ -282,8 +239,28 @@ impl Drop for Session {
     }
 }
 
+/// How a file was stored; `None` for another end.
+pub(super) fn stored(finished: Finished, stats: TransferStats) -> Option<Stored> {
+    let Finished::Stored {
+        root,
+        size,
+        how,
+        durability,
+    } = finished
+    else {
+        return None;
+    };
+    Some(Stored {
+        hash: root,
+        size,
+        how,
+        durability,
+        stats,
+    })
+}
+
 /// A socket that reaches the addresses, as far as the system can.
-fn bind(addresses: &[SocketAddr]) -> io::Result<Socket> {
+pub(super) fn bind(addresses: &[SocketAddr]) -> io::Result<Socket> {
     let any = match addresses.iter().any(SocketAddr::is_ipv6) {
         true => (Ipv6Addr::UNSPECIFIED, 0).into(),
         false => (Ipv4Addr::UNSPECIFIED, 0).into(),
