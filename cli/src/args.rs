@@ -58,6 +58,10 @@ pub(crate) struct Global {
     /// Silence of the other side after which to give up: 1s to 10m
     #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = parse_timeout)]
     pub(crate) timeout: Duration,
+    /// How fast to send: bbr fills the path whatever it loses, cubic is shy, background takes what others leave,
+    /// fixed:RATE (fixed:20M bytes or fixed:160mbit a second) is for networks that are yours alone
+    #[arg(long, global = true, value_name = "NAME", default_value = "bbr")]
+    pub(crate) cc: CongestionControl,
     /// The server's port, where REMOTE does not name one
     #[arg(short = 'P', long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
@@ -145,6 +149,9 @@ pub(crate) struct Serve {
     /// Nobody may write
     #[arg(long)]
     pub(crate) read_only: bool,
+    /// Threads that serve the network, each with users of its own: more than one pays only with more than two cores
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) threads: u8,
     /// Serve programs of the original protocol, too: without encryption or identity, with the rights of --public
     #[arg(long)]
     pub(crate) classic: bool,
