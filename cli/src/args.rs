@@ -74,9 +74,6 @@ pub(crate) struct Global {
     /// Clients: the server's fingerprint, SHA256:…, to trust it alone. serve: the file of the server's private key
     #[arg(long, global = true, value_name = "KEY")]
     pub(crate) host_key: Option<OsString>,
-    /// How fast to send: cubic shares a path with TCP, fixed:RATE (fixed:50M: bytes a second) is for a network of one's own
-    #[arg(long, global = true, value_name = "NAME", default_value_t)]
-    pub(crate) cc: CongestionControl,
     /// Use IPv4 only
     #[arg(short = '4', long, global = true, conflicts_with = "ipv6")]
     pub(crate) ipv4: bool,
@@ -199,7 +196,7 @@ pub(crate) struct Copying {
     /// Keep time and permissions: always done, taken for the habit
     #[arg(short = 'p', long)]
     pub(crate) preserve: bool,
-    /// Taken for the habit: directories cannot be copied yet
+    /// Taken for the habit: directories are always copied with all that is in them
     #[arg(short, long)]
     pub(crate) recursive: bool,
     /// What must survive a power loss when a file counts as done: full is the file and its name, file its content

@@ -107,6 +107,7 @@ fn get(name: &str) -> Request {
         overwrite: Overwrite::Replace,
         durability: Durability::Full,
         preserve: true,
+        tree: false,
     }
 }
 
@@ -116,6 +117,7 @@ fn put(name: &str) -> Request {
         to: path(name),
         overwrite: Overwrite::Replace,
         durability: Durability::Full,
+        tree: false,
     }
 }
 
@@ -347,6 +349,7 @@ fn a_target_without_room_for_a_temporary_name_fails_at_once() {
         overwrite: Overwrite::Replace,
         durability: Durability::None,
         preserve: true,
+        tree: false,
     };
     let told = run(&mut pair, request);
     assert!(
