@@ -365,6 +365,8 @@ impl Endpoint {
                         self.telling.push(index);
                     }
                     self.touched.push(index);
+                    // Taking an event may give the session something to say, such as the credit for a page.
+                    self.has_input = true;
                 } else {
                     // One that is over is stale from here on.
                     self.settle(key);
