@@ -42,6 +42,7 @@ impl Peer {
             format!("{} packets sealed", self.keys.sealed())
         })?;
         self.audit_received(limits)?;
+        self.audit_path_mtu()?;
         self.transfers.audit()?;
         if self.state.is_live() {
             self.audit_in_flight()?;
@@ -75,6 +76,16 @@ impl Peer {
         })
     }
 
+    fn audit_path_mtu(&self) -> Result<(), Breach> {
+        let (used, found) = (self.recovery.datagram_size(), self.mtu.size());
+        check(used == found || !self.confirmed, rule::PATH_MTU, || {
+            format!("datagrams of {used} bytes are sent where {found} pass")
+        })?;
+        check(!self.recovery.is_in_black_hole(), rule::PATH_MTU, || {
+            format!("datagrams of {used} bytes vanish")
+        })
+    }
+
     fn audit_received(&self, limits: &Limits) -> Result<(), Breach> {
         let mut numbers = 0;
         for space in &self.spaces {
@@ -105,6 +116,7 @@ impl Peer {
             SentFrame::Transfer { key, item } => transfers.entry(key).or_default().add(item),
             SentFrame::Ack { .. }
             | SentFrame::Ping
+            | SentFrame::MtuProbe(_)
             | SentFrame::HandshakeDone
             | SentFrame::Path
             | SentFrame::NewId { .. }

@@ -1,6 +1,7 @@
 //! Acting on the frames of an opened packet.
 
 use super::ids::{Destination, Destinations, Issued};
+use super::mtu::Mtu;
 use super::packet_writer::{MAX_FRAMES, SentFrame};
 use super::{Arrival, Peer, Space};
 use crate::crypto::{Direction, Level};
@@ -127,6 +128,7 @@ impl Peer {
         {
             self.keys.on_acked(largest);
         }
+        self.heed_path_mtu(now);
         Ok(())
     }
 
@@ -139,7 +141,7 @@ impl Peer {
                 owners.settle(&mut cx, fate, frame);
             });
             match outcome {
-                OnTimeout::None => return,
+                OnTimeout::None => return self.heed_path_mtu(now),
                 OnTimeout::LossDetected => {}
                 OnTimeout::Probe(level) => return self.probe(now, shared, level),
             }
@@ -176,6 +178,7 @@ impl Peer {
             handshake_done_pending: &mut self.handshake_done_pending,
             issued: &mut self.issued,
             destinations: &mut self.destinations,
+            mtu: &mut self.mtu,
         };
         (&mut self.recovery, owners)
     }
@@ -188,6 +191,7 @@ struct Owners<'a> {
     handshake_done_pending: &'a mut bool,
     issued: &'a mut Issued,
     destinations: &'a mut Destinations,
+    mtu: &'a mut Mtu,
 }
 
 impl Owners<'_> {
@@ -201,6 +205,8 @@ impl Owners<'_> {
                 SentFrame::HandshakeDone | SentFrame::NewId { .. } | SentFrame::RetireId { .. },
                 Fate::Acked,
             ) => {}
+            (SentFrame::MtuProbe(id), Fate::Acked) => self.mtu.on_acked(cx.now, id),
+            (SentFrame::MtuProbe(id), Fate::Lost) => self.mtu.on_lost(cx.now, id),
             (SentFrame::HandshakeDone, Fate::Lost) => *self.handshake_done_pending = true,
             (SentFrame::NewId { sequence }, Fate::Lost) => self.issued.set_owed(sequence, true),
             (SentFrame::RetireId { sequence }, Fate::Lost) => {

@@ -10,6 +10,7 @@ mod handshake;
 mod ids;
 mod key_phase;
 mod migration;
+mod mtu;
 mod packet_writer;
 mod path;
 mod receive;
@@ -38,6 +39,7 @@ use crate::wire::{ConnectionId, TransportParams};
 use crypto_stream::{CryptoReceive, CryptoSend};
 use ids::{Destination, Destinations, Issued};
 use key_phase::KeyPhase;
+use mtu::Mtu;
 use path::Path;
 use state::State;
 
@@ -90,8 +92,8 @@ pub(crate) struct Peer {
     idle_timeout: Duration,
     /// The handshake was complete once, so that the application hears of the session.
     announced: bool,
-    /// UDP payload of full datagrams once the handshake is confirmed.
-    datagram_size: u16,
+    /// How large datagrams may be once the handshake is confirmed.
+    mtu: Mtu,
     /// The peer's socket receive buffer in bytes; 0 when it does not say.
     peer_buffer: u64,
     events: Pending,
@@ -268,7 +270,7 @@ impl Peer {
             quiet_pings: 0,
             idle_timeout: config.idle_timeout.clamp(IDLE_MIN, IDLE_MAX),
             announced: false,
-            datagram_size: DATAGRAM_BASE,
+            mtu: Mtu::new(DATAGRAM_BASE, DATAGRAM_BASE),
             peer_buffer: 0,
             events: Pending::default(),
             packets_received: 0,

@@ -2,6 +2,7 @@
 
 use core::ops::RangeInclusive;
 
+use super::black_hole::BlackHole;
 use super::loss::Losses;
 use super::space::{Space, State};
 use super::{AckError, AckOutcome, Fate, Recovery};
@@ -61,9 +62,11 @@ impl<F: Copy> Recovery<F> {
             .map(|range| *range.start()..=*range.end() + beyond);
         let prior_in_flight = self.in_flight;
         let cut_at = self.cut_at;
+        let mut black_hole = self.black_hole;
         let space = self.space_mut(level);
         space.largest_acked = space.largest_acked.max(Some(largest));
-        let found = acknowledge(space, read, cut_at, fate);
+        let found = acknowledge(space, read, cut_at, &mut black_hole, fate);
+        self.black_hole = black_hole;
         let Some((newest, sent)) = found.newest else {
             return Ok(AckOutcome::default());
         };
@@ -139,6 +142,7 @@ fn acknowledge<F: Copy>(
     space: &mut Space<F>,
     ranges: impl Iterator<Item = RangeInclusive<u64>>,
     cut_at: Option<Instant>,
+    black_hole: &mut BlackHole,
     fate: &mut impl FnMut(Fate, F),
 ) -> Found {
     let mut found = Found::default();
@@ -159,6 +163,7 @@ fn acknowledge<F: Copy>(
                 if packet.in_flight {
                     let bytes = u64::from(packet.bytes);
                     found.bytes += bytes;
+                    black_hole.on_acked(packet.number, packet.bytes);
                     if cut_at.is_none_or(|cut| packet.time > cut) {
                         found.earning += bytes;
                     }

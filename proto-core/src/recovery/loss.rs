@@ -35,6 +35,7 @@ impl<F: Copy> Recovery<F> {
         let delay = self.rtt.loss_delay();
         let dead = self.pto().saturating_mul(PERSISTENT_PTOS);
         let first_sample = self.first_sample;
+        let mut black_hole = self.black_hole;
         let space = self.space_mut(level);
         let Some(largest) = space.largest_acked else {
             return;
@@ -64,9 +65,11 @@ impl<F: Copy> Recovery<F> {
                     let own = packet.number >= path_first;
                     if packet.in_flight && own {
                         freed += u64::from(packet.bytes);
+                        black_hole.on_lost(packet.number, packet.bytes);
                         losses.newest = losses.newest.max(Some(packet.time));
                     }
                     if own
+                        && packet.in_flight
                         && packet.ack_eliciting
                         && first_sample.is_some_and(|at| packet.time > at)
                     {
@@ -77,6 +80,7 @@ impl<F: Copy> Recovery<F> {
         }
         space.forget_resolved();
         losses.bytes += freed;
+        self.black_hole = black_hole;
         self.in_flight -= freed;
     }
 
