@@ -198,7 +198,7 @@ pub(crate) fn loss(stats: &PeerStats) -> f64 {
     if stats.packets_sent == 0 {
         return 0.0;
     }
-    stats.packets_lost as f64 / stats.packets_sent as f64
+    stats.loss() as f64 / stats.packets_sent as f64
 }
 
 /// What a session was like, in words.

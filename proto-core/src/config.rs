@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use crate::congestion::CongestionControl;
 use crate::crypto::Provider;
 use crate::fault::{FaultHook, Faults};
 use crate::limits::Limits;
@@ -62,15 +63,6 @@ impl core::fmt::Debug for HostSecret {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("HostSecret")
     }
-}
-
-/// The congestion controllers to choose from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub enum CongestionControl {
-    /// RFC 9438.
-    #[default]
-    Cubic,
 }
 
 impl Config {

@@ -11,7 +11,7 @@ use crate::wire::{CloseCode, Durability, EntryKind, ErrorCode, StoredAs};
 
 /// One thing that happened. Untaken events do not pile up: progress coalesces, and a transfer waits for the application
 /// where an event of its must not be lost.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
     /// The handshake is complete. Answer with [`Endpoint::admit`](crate::Endpoint::admit).
     PeerReady {
@@ -82,7 +82,7 @@ pub enum Event {
 }
 
 /// A file or directory, as its owner tells it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FileInfo {
     /// File, directory or something else.
     pub kind: EntryKind,
@@ -95,7 +95,7 @@ pub struct FileInfo {
 }
 
 /// How a transfer ended well.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Finished {
     /// A file stands under its name at the sink.
     Stored {
@@ -126,7 +126,7 @@ pub enum Failure {
 }
 
 /// Figures of a transfer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct TransferStats {
     /// File bytes that travelled once.
     pub bytes: u64,

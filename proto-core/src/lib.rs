@@ -27,7 +27,8 @@ mod transfer;
 pub mod wire;
 
 pub use audit::Breach;
-pub use config::{Config, CongestionControl, HostSecret};
+pub use config::{Config, HostSecret};
+pub use congestion::CongestionControl;
 pub use endpoint::{
     Admission, ConnectError, DatagramMeta, DropReason, Endpoint, PeerStats, Reason, StaleId,
     StartError, Transmit,

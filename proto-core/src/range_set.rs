@@ -85,8 +85,14 @@ impl RangeSet {
 
     /// Whether the number is in the set.
     pub(crate) fn contains(&self, number: u64) -> bool {
+        self.range_of(number).is_some()
+    }
+
+    /// The range that holds the number.
+    pub(crate) fn range_of(&self, number: u64) -> Option<Range<u64>> {
         let at = self.ranges.partition_point(|r| r.end <= number);
-        self.ranges.get(at).is_some_and(|r| r.start <= number)
+        let range = self.ranges.get(at)?;
+        (range.start <= number).then(|| range.clone())
     }
 
     /// Whether every number of the range is in the set; true for an empty range.

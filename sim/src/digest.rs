@@ -1,10 +1,11 @@
 //! A running 64-bit checksum over what a run did, to tell two runs apart. Not for adversaries.
 
-use std::fmt;
+use std::hash::Hasher;
 
+use crate::checksum::checksum;
 use crate::rng::GOLDEN;
 
-/// The checksum so far. Text can be written into it, so that a log can be compared without being kept.
+/// The checksum so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Digest(u64);
 
@@ -24,21 +25,43 @@ impl Digest {
 
     /// Takes bytes and their number in.
     pub fn bytes(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        for word in words {
-            self.number(u64::from_le_bytes(*word));
-        }
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        self.number(u64::from_le_bytes(last));
-        self.number(bytes.len() as u64);
+        self.number(checksum(GOLDEN, bytes));
     }
 }
 
-impl fmt::Write for Digest {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.bytes(text.as_bytes());
-        Ok(())
+/// Numbers count as such, whatever their size in memory.
+impl Hasher for Digest {
+    fn finish(&self) -> u64 {
+        self.value()
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.bytes(bytes);
+    }
+
+    fn write_u8(&mut self, number: u8) {
+        self.number(number.into());
+    }
+
+    fn write_u16(&mut self, number: u16) {
+        self.number(number.into());
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.number(number.into());
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.number(number);
+    }
+
+    fn write_u128(&mut self, number: u128) {
+        self.number(number as u64);
+        self.number((number >> 64) as u64);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.number(number as u64);
     }
 }
 

@@ -7,7 +7,6 @@
 //! A handshake message is a type byte, a length of three bytes, and a body: checksum (8, over the transcript and
 //! the rest of the body), public key (32), length of the parameters (2), parameters, zeros up to the message's usual size.
 
-mod checksum;
 mod message;
 #[cfg(test)]
 mod tests;
@@ -17,7 +16,7 @@ use proto_core::crypto::{
 };
 use proto_core::wire::ConnectionId;
 
-use checksum::{checksum, fold};
+use crate::checksum::{checksum, fold};
 use message::{HEADER as MESSAGE_HEADER, Message};
 
 /// Bytes of a body before the parameters.

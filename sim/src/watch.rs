@@ -198,6 +198,7 @@ pub fn fingerprint(endpoint: &Endpoint) -> u64 {
                 stats.in_flight,
                 stats.packets_sent,
                 stats.packets_lost,
+                stats.spurious_losses,
                 stats.packets_received,
                 stats.packets_acknowledged,
                 stats.bytes_sent,

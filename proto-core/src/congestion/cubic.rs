@@ -2,7 +2,10 @@
 //!
 //! All arithmetic is on integers: time in microseconds, windows in 2^-16 bytes.
 
-use super::{Acked, BYTES_MAX, Controller, Lost, initial_window, minimum_window, window_rate};
+use super::{
+    Acked, BYTES_MAX, Controller, Lost, Marked, SentPacket, initial_window, minimum_window,
+    window_quantum, window_rate,
+};
 use crate::recovery::Rtt;
 use crate::time::{Duration, Instant};
 
@@ -137,10 +140,10 @@ impl Cubic {
 }
 
 impl Controller for Cubic {
-    fn on_sent(&mut self, now: Instant, _bytes: u64, in_flight: u64) {
-        if in_flight == 0 {
-            self.pause(now.since(self.last_ack));
-            self.last_ack = now;
+    fn on_sent(&mut self, sent: &SentPacket) {
+        if sent.in_flight == 0 {
+            self.pause(sent.now.since(self.last_ack));
+            self.last_ack = sent.now;
         }
     }
 
@@ -173,6 +176,12 @@ impl Controller for Cubic {
         }
     }
 
+    fn on_ecn_ce(&mut self, marked: &Marked) {
+        if marked.new_event {
+            self.cut();
+        }
+    }
+
     fn set_datagram_size(&mut self, bytes: u16) {
         self.datagram = u64::from(bytes);
         self.set_window(self.window);
@@ -184,6 +193,10 @@ impl Controller for Cubic {
 
     fn pacing_rate(&self, rtt: &Rtt) -> u64 {
         window_rate(self.window(), rtt)
+    }
+
+    fn send_quantum(&self, pacing_rate: u64) -> u64 {
+        window_quantum(pacing_rate, self.datagram)
     }
 
     fn name(&self) -> &'static str {

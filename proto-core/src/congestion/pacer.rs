@@ -5,44 +5,37 @@ use crate::time::{Duration, Instant};
 /// Tokens are counted in byte-nanoseconds, so that elapsed time times rate needs no rounding.
 const PER_BYTE: i64 = 1_000_000_000;
 
-/// Full datagrams that may leave at once.
-const BURST_DATAGRAMS: u64 = 10;
-
 /// Spreads packets over time.
 ///
-/// The bucket holds what is sent in 1 ms, or ten datagrams if that is more. A batch larger than the bucket may leave when
+/// The bucket holds what is sent in 1 ms, or the controller's quantum if that is more. A batch larger than the bucket may leave when
 /// the bucket is full; it then owes the difference.
 #[derive(Clone, Copy, Debug)]
 pub struct Pacer {
     tokens: i64,
     filled: Instant,
     rate: u64,
-    datagram: u64,
+    quantum: u64,
 }
 
 impl Pacer {
-    /// A full bucket. `rate` is in bytes per second.
+    /// A full bucket. `rate` is in bytes per second; `quantum` bytes may leave at once.
     #[must_use]
-    pub fn new(now: Instant, rate: u64, datagram_size: u16) -> Self {
+    pub fn new(now: Instant, rate: u64, quantum: u64) -> Self {
         let mut pacer = Self {
             tokens: i64::MAX,
             filled: now,
             rate: rate.max(1),
-            datagram: u64::from(datagram_size),
+            quantum,
         };
         pacer.fill(now);
         pacer
     }
 
-    /// Changes the rate, in bytes per second, from `now` on.
-    pub fn set_rate(&mut self, now: Instant, rate: u64) {
+    /// Changes the rate, in bytes per second, and what may leave at once, from `now` on.
+    pub fn set_rate(&mut self, now: Instant, rate: u64, quantum: u64) {
         self.fill(now);
         self.rate = rate.max(1);
-    }
-
-    /// Changes the UDP payload of full datagrams.
-    pub fn set_datagram_size(&mut self, bytes: u16) {
-        self.datagram = u64::from(bytes);
+        self.quantum = quantum;
     }
 
     /// Whether `bytes` may leave now.
@@ -81,7 +74,7 @@ impl Pacer {
     }
 
     fn capacity(&self) -> u64 {
-        (self.rate / 1_000).max(BURST_DATAGRAMS * self.datagram)
+        (self.rate / 1_000).max(self.quantum)
     }
 }
 
@@ -107,7 +100,7 @@ mod tests {
     /// RFC 9002 §7.7: an initial burst, then the rate.
     #[test]
     fn ten_datagrams_then_the_rate() {
-        let mut pacer = Pacer::new(us(0), MB, 1_200);
+        let mut pacer = Pacer::new(us(0), MB, 12_000);
         for _ in 0..10 {
             assert_eq!(pacer.ready(us(0), 1_200), Ok(()));
             pacer.on_sent(us(0), 1_200);
@@ -120,7 +113,7 @@ mod tests {
 
     #[test]
     fn fast_paths_burst_a_millisecond_and_wake_for_half_of_one() {
-        let mut pacer = Pacer::new(us(0), 100 * MB, 1_200);
+        let mut pacer = Pacer::new(us(0), 100 * MB, 12_000);
         assert_eq!(pacer.ready(us(0), 100_000), Ok(()));
         pacer.on_sent(us(0), 100_000);
         assert_eq!(pacer.ready(us(0), 1_200), Err(us(500)));
@@ -130,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_batch_larger_than_the_bucket_leaves_a_debt() {
-        let mut pacer = Pacer::new(us(0), MB, 1_200);
+        let mut pacer = Pacer::new(us(0), MB, 12_000);
         assert_eq!(pacer.ready(us(0), 60_000), Ok(()));
         pacer.on_sent(us(0), 60_000);
         assert_eq!(pacer.ready(us(0), 1_200), Err(us(48_000 + 1_200)));
@@ -139,7 +132,7 @@ mod tests {
     /// T12.
     #[test]
     fn a_clock_that_goes_back_or_leaps_breaks_nothing() {
-        let mut pacer = Pacer::new(us(5_000), MB, 1_200);
+        let mut pacer = Pacer::new(us(5_000), MB, 12_000);
         pacer.on_sent(us(5_000), 12_000);
         assert_eq!(pacer.ready(us(0), 1_200), Err(us(1_200)));
         assert_eq!(pacer.ready(us(1_200), 1_200), Ok(()));
@@ -163,7 +156,7 @@ mod tests {
             rate in 10_000..200 * MB,
             steps in prop::collection::vec((0..3_000_000_u64, 1..12_000_u64), 1..200),
         ) {
-            let mut pacer = Pacer::new(us(0), rate, 1_200);
+            let mut pacer = Pacer::new(us(0), rate, 12_000);
             let burst = pacer.capacity();
             let mut now = 0;
             let mut sent = Vec::new();

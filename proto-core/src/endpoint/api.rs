@@ -107,8 +107,10 @@ pub struct PeerStats {
     pub in_flight: u64,
     /// Packets sent.
     pub packets_sent: u64,
-    /// Packets declared lost.
+    /// Packets declared lost. Some arrive after all: see [`loss`](Self::loss).
     pub packets_lost: u64,
+    /// Packets declared lost that arrived after all, within three probe time-outs: reordering, and not loss.
+    pub spurious_losses: u64,
     /// Packets received and opened.
     pub packets_received: u64,
     /// UDP payload bytes sent.
@@ -131,6 +133,8 @@ pub struct PeerStats {
     pub bytes_lost: u64,
     /// Congestion events: each cut the window.
     pub congestion_events: u64,
+    /// Of these, those that were undone since all their losses were spurious.
+    pub congestion_events_undone: u64,
     /// Probe time-outs.
     pub probe_timeouts: u64,
     /// Packets sent whatever congestion control said: at a probe time-out, or to keep the session alive.
@@ -140,6 +144,12 @@ pub struct PeerStats {
 }
 
 impl PeerStats {
+    /// Packets that were lost, as far as is known now.
+    #[must_use]
+    pub fn loss(&self) -> u64 {
+        self.packets_lost.saturating_sub(self.spurious_losses)
+    }
+
     /// Checks that these figures may follow those of `before`, of the same session: what counts does not go back.
     ///
     /// # Errors
@@ -149,6 +159,7 @@ impl PeerStats {
             [
                 ("packets sent", of.packets_sent),
                 ("packets lost", of.packets_lost),
+                ("spurious losses", of.spurious_losses),
                 ("packets received", of.packets_received),
                 ("bytes sent", of.bytes_sent),
                 ("bytes received", of.bytes_received),
@@ -156,6 +167,7 @@ impl PeerStats {
                 ("bytes acknowledged", of.bytes_acknowledged),
                 ("bytes lost", of.bytes_lost),
                 ("congestion events", of.congestion_events),
+                ("undone events", of.congestion_events_undone),
                 ("probe time-outs", of.probe_timeouts),
                 ("probes", of.probes_sent),
                 ("failed opens", of.failed_opens),

@@ -54,8 +54,8 @@ impl Endpoint {
     }
 
     fn audit_peer(&self, key: Key, peer: &Peer) -> Result<(), Breach> {
-        peer.audit(&self.shared.config.limits)?;
         let (armed, wanted) = (self.deadlines.get(key.index), peer.deadline());
+        peer.audit(&self.shared.config.limits, wanted)?;
         check(armed == wanted, rule::DEADLINES, || {
             format!("{key:?} wants {wanted:?}, armed is {armed:?}")
         })?;

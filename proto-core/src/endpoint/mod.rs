@@ -382,11 +382,14 @@ impl Endpoint {
             return;
         };
         // An input can make a deadline of before count again: a probe that waited for the address to be proven.
-        let due = peer.deadline().is_some_and(|(at, _)| at <= self.now);
+        let mut deadline = peer.deadline();
+        let due = deadline.is_some_and(|(at, _)| at <= self.now);
         if due {
             peer.handle_timeout(self.now, &mut self.shared);
         }
-        peer.close_when_flushed(self.now, &mut self.shared);
+        if peer.close_when_flushed(self.now, &mut self.shared) || due {
+            deadline = peer.deadline();
+        }
         if !peer.is_half_open() {
             self.half_open.remove(&key);
         }
@@ -401,7 +404,7 @@ impl Endpoint {
             self.deadlines.set(key.index, None);
             return;
         }
-        self.deadlines.set(key.index, peer.deadline());
+        self.deadlines.set(key.index, deadline);
         let none = none.filter(|_| !due);
         if none != Some(Output::Datagrams) && peer.wants_transmit(self.now) {
             self.sending.push(key.index);

@@ -47,14 +47,15 @@ impl Endpoint {
             if *destination.get_or_insert(header.destination) != header.destination {
                 return self.shared.drop_packet(DropReason::UnknownSession);
             }
-            if first && header.kind == PacketKind::Short && self.route(&meta, &header).is_none() {
+            let place = self.route(&meta, &header);
+            if first && header.kind == PacketKind::Short && place.is_none() {
                 if !self.take_reset(now, meta.source, rest) {
                     self.answer_reset(now, &meta, header.destination, size);
                 }
                 return self.shared.drop_packet(DropReason::UnknownSession);
             }
             let (packet, next) = rest.split_at_mut(header.end);
-            let handled = match self.route(&meta, &header) {
+            let handled = match place {
                 Some(key) => {
                     let arrival = Arrival {
                         source: meta.source,

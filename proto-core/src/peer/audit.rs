@@ -1,6 +1,5 @@
 //! Whether the parts of a session agree with each other.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 
 use super::crypto_stream::MAX_GAPS;
@@ -15,11 +14,16 @@ use crate::file::Use;
 use crate::limits::Limits;
 use crate::range_set::RangeSet;
 use crate::slab::Key;
-use crate::transfer::InFlight;
+use crate::time::Instant;
+use crate::transfer::AllInFlight;
 
 impl Peer {
-    /// Checks the session; the work grows with its state.
-    pub(crate) fn audit(&self, limits: &Limits) -> Result<(), Breach> {
+    /// Checks the session, whose deadline is `timer`; the work grows with its state.
+    pub(crate) fn audit(
+        &self,
+        limits: &Limits,
+        timer: Option<(Instant, Reason)>,
+    ) -> Result<(), Breach> {
         self.recovery.audit()?;
         let beyond = self.recovery.counters().beyond_window;
         check(beyond <= self.probes_sent, rule::WINDOW, || {
@@ -46,9 +50,9 @@ impl Peer {
         self.transfers.audit()?;
         if self.state.is_live() {
             self.audit_in_flight()?;
-            self.audit_timers()
+            self.audit_timers(timer.map(|(at, _)| at))
         } else {
-            self.audit_ended()
+            self.audit_ended(timer)
         }
     }
 
@@ -107,13 +111,13 @@ impl Peer {
     /// What was sent and not answered is in a packet of which nothing was heard.
     fn audit_in_flight(&self) -> Result<(), Breach> {
         let mut crypto = [const { RangeSet::new() }; 3];
-        let mut transfers: BTreeMap<Key, InFlight> = BTreeMap::new();
+        let mut transfers = AllInFlight::default();
         self.recovery.outstanding(|frame| match frame {
             SentFrame::Crypto { level, offset, len } => {
                 let start = u64::from(offset);
                 crypto[level as usize].insert(start..start + u64::from(len));
             }
-            SentFrame::Transfer { key, item } => transfers.entry(key).or_default().add(item),
+            SentFrame::Transfer { key, item } => transfers.add(key, item),
             SentFrame::Ack { .. }
             | SentFrame::Ping
             | SentFrame::MtuProbe(_)
@@ -132,12 +136,11 @@ impl Peer {
                 format!("handshake bytes {missing:?} are forgotten")
             })?;
         }
-        self.transfers.audit_in_flight(&transfers)
+        self.transfers.audit_in_flight(transfers)
     }
 
     /// No deadline of a part is later than that of the session.
-    fn audit_timers(&self) -> Result<(), Breach> {
-        let armed = self.deadline().map(|(at, _)| at);
+    fn audit_timers(&self, armed: Option<Instant>) -> Result<(), Breach> {
         let recovery = self.recovery.deadline().map(|(at, _)| at);
         let idle = self.last_heard + self.idle_timeout.max(3 * self.recovery.pto());
         let open = self.state == State::Open && !self.transfers.is_idle();
@@ -161,8 +164,7 @@ impl Peer {
         })
     }
 
-    fn audit_ended(&self) -> Result<(), Breach> {
-        let timer = self.deadline();
+    fn audit_ended(&self, timer: Option<(Instant, Reason)>) -> Result<(), Breach> {
         let right = match self.state {
             State::Closing { until, .. } => timer == Some((until, Reason::Closing)),
             _ => timer.is_none(),

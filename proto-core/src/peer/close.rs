@@ -39,13 +39,15 @@ impl Peer {
         }
     }
 
-    /// Goes on from Flushing once the peer has acknowledged everything.
-    pub(crate) fn close_when_flushed(&mut self, now: Instant, shared: &mut Shared) {
+    /// Goes on from Flushing once the peer has acknowledged everything; whether it did.
+    pub(crate) fn close_when_flushed(&mut self, now: Instant, shared: &mut Shared) -> bool {
         if let State::Flushing { until, code } = self.state
             && (until <= now || self.transfers.is_idle())
         {
             self.fail(now, shared, code);
+            return true;
         }
+        false
     }
 
     /// Ends the session from this side at once.

@@ -9,7 +9,7 @@ use crate::endpoint::Shared;
 use crate::event::CloseCause;
 use crate::recovery::{Fate, OnTimeout, Recovery};
 use crate::time::Instant;
-use crate::transfer::{Context, Taken, Transfers};
+use crate::transfer::{Context, Item, Taken, Transfers};
 use crate::wire::{Ack, CloseCode, Frame};
 
 /// Challenges that wait for their answer at most; beyond, the oldest is dropped (T7, M6).
@@ -197,22 +197,32 @@ struct Owners<'a> {
 impl Owners<'_> {
     fn settle(&mut self, cx: &mut Context<'_>, fate: Fate, frame: SentFrame) {
         match (frame, fate) {
-            (SentFrame::Ack { level, largest }, Fate::Acked) => {
+            // Bytes that came after all need not be sent again. Another frame may have been made anew from a later state:
+            // that an old one came says nothing of it.
+            (
+                SentFrame::Transfer {
+                    key,
+                    item: item @ (Item::Data { .. } | Item::Page { .. }),
+                },
+                Fate::Late,
+            ) => self.transfers.handle_acked(cx, key, item),
+            (SentFrame::Transfer { .. }, Fate::Late) => {}
+            (SentFrame::Ack { level, largest }, Fate::Acked | Fate::Late) => {
                 self.spaces[level as usize].received.on_ack_acked(largest);
             }
             (SentFrame::Ack { .. } | SentFrame::Ping | SentFrame::Path, _)
             | (
                 SentFrame::HandshakeDone | SentFrame::NewId { .. } | SentFrame::RetireId { .. },
-                Fate::Acked,
+                Fate::Acked | Fate::Late,
             ) => {}
-            (SentFrame::MtuProbe(id), Fate::Acked) => self.mtu.on_acked(cx.now, id),
+            (SentFrame::MtuProbe(id), Fate::Acked | Fate::Late) => self.mtu.on_acked(cx.now, id),
             (SentFrame::MtuProbe(id), Fate::Lost) => self.mtu.on_lost(cx.now, id),
             (SentFrame::HandshakeDone, Fate::Lost) => *self.handshake_done_pending = true,
             (SentFrame::NewId { sequence }, Fate::Lost) => self.issued.set_owed(sequence, true),
             (SentFrame::RetireId { sequence }, Fate::Lost) => {
                 self.destinations.owe_retirement(sequence);
             }
-            (SentFrame::Crypto { level, offset, len }, Fate::Acked) => {
+            (SentFrame::Crypto { level, offset, len }, Fate::Acked | Fate::Late) => {
                 let crypto = &mut self.spaces[level as usize].crypto_out;
                 crypto.on_acked(u64::from(offset), u64::from(len));
             }

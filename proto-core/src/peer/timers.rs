@@ -33,14 +33,15 @@ impl Peer {
             Timer::Loss => (at, Reason::LossDetection),
             Timer::Pto => (at, Reason::ProbeTimeout),
         });
+        let pto = self.recovery.pto();
         [
             phase,
             ack.map(|at| (at, Reason::AckDelay)),
             recovery,
             self.paced_until.map(|at| (at, Reason::Pacing)),
             self.path_deadline().map(|at| (at, Reason::PathValidation)),
-            self.keep_alive_at().map(|at| (at, Reason::KeepAlive)),
-            Some((self.idle_at(), Reason::Idle)),
+            self.keep_alive_at(pto).map(|at| (at, Reason::KeepAlive)),
+            Some((self.idle_at(pto), Reason::Idle)),
             self.transfers.deadline().map(|at| (at, Reason::Decision)),
             self.keys.deadline().map(|at| (at, Reason::KeyUpdate)),
         ]
@@ -65,10 +66,11 @@ impl Peer {
             State::Unadmitted { until: Some(until) } if until <= now => {
                 return self.fail(now, shared, CloseCode::Refused);
             }
-            State::Flushing { .. } => self.close_when_flushed(now, shared),
+            State::Flushing { .. } => drop(self.close_when_flushed(now, shared)),
             _ => {}
         }
-        if self.idle_at() <= now {
+        let pto = self.recovery.pto();
+        if self.idle_at(pto) <= now {
             return self.end(now, shared, CloseCause::TimedOut);
         }
         for space in &mut self.spaces {
@@ -78,7 +80,7 @@ impl Peer {
         if self.paced_until.is_some_and(|at| at <= now) {
             self.paced_until = None;
         }
-        if self.keep_alive_at().is_some_and(|at| at <= now) {
+        if self.keep_alive_at(pto).is_some_and(|at| at <= now) {
             self.last_ping = now;
             self.quiet_pings = self.quiet_pings.saturating_add(1);
             let space = &mut self.spaces[Level::Data as usize];
@@ -116,11 +118,11 @@ impl Peer {
     }
 
     /// When silence has lasted too long (RFC 9000 §10.1).
-    fn idle_at(&self) -> Instant {
+    fn idle_at(&self, pto: Duration) -> Instant {
         if self.faults.strikes(Fault::IdleTimerForgotten) {
             return Instant::from_nanos(u64::MAX);
         }
-        self.last_heard + self.idle_timeout.max(3 * self.recovery.pto())
+        self.last_heard + self.idle_timeout.max(3 * pto)
     }
 
     /// When a PING keeps the session alive: while a transfer is open, or the user is asked whether to trust the peer (T8).
@@ -128,7 +130,7 @@ impl Peer {
     /// A client with an open transfer says it earlier: when the server falls silent it may be because a NAT between them has
     /// forgotten the client, and only a packet of the client's tells the server where it is now. The first goes out after one
     /// probe time-out, further ones after twice the time each, until the server has something to say again.
-    fn keep_alive_at(&self) -> Option<Instant> {
+    fn keep_alive_at(&self, pto: Duration) -> Option<Instant> {
         if self.faults.strikes(Fault::KeepAliveForgotten) {
             return None;
         }
@@ -139,7 +141,6 @@ impl Peer {
         };
         let mut every: Duration = self.idle_timeout / 3;
         if self.direction == Direction::Client && self.state == State::Open {
-            let pto = self.recovery.pto();
             every = every.min(pto.saturating_mul(1 << self.quiet_pings.min(16)));
         }
         wanted.then(|| self.last_heard.max(self.last_ping) + every)

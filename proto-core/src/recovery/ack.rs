@@ -2,9 +2,8 @@
 
 use core::ops::RangeInclusive;
 
-use super::black_hole::BlackHole;
 use super::loss::Losses;
-use super::space::{Space, State};
+use super::space::{Packet, Space};
 use super::{AckError, AckOutcome, Fate, Recovery};
 use crate::congestion::Acked;
 use crate::crypto::Level;
@@ -57,18 +56,30 @@ impl<F: Copy> Recovery<F> {
         };
         let ignored = usize::from(self.faults.strikes(Fault::AckRangeIgnored));
         let beyond = u64::from(self.faults.strikes(Fault::AckOneTooMany));
-        let read = ranges()
-            .skip(ignored)
-            .map(|range| *range.start()..=*range.end() + beyond);
+        let read = || {
+            let read = ranges().skip(ignored);
+            read.map(|range| *range.start()..=*range.end() + beyond)
+        };
         let prior_in_flight = self.in_flight;
         let cut_at = self.cut_at;
-        let mut black_hole = self.black_hole;
-        let space = self.space_mut(level);
+        let late = self.find_late(now, level, read(), fate);
+        let space = &mut self.spaces[level as usize];
         space.largest_acked = space.largest_acked.max(Some(largest));
-        let found = acknowledge(space, read, cut_at, &mut black_hole, fate);
-        self.black_hole = black_hole;
+        let (delivery, black_hole) = (&mut self.delivery, &mut self.black_hole);
+        let mut deliver = |packet: &Packet| {
+            delivery.on_acked(now, packet);
+            black_hole.on_acked(packet.number, packet.bytes);
+        };
+        let found = acknowledge(space, read(), cut_at, &mut deliver, fate);
+        if level == Level::Data {
+            let next = self.space(level).next;
+            self.reordering.on_ack(largest, next);
+        }
         let Some((newest, sent)) = found.newest else {
-            return Ok(AckOutcome::default());
+            return Ok(AckOutcome {
+                late_packets: late,
+                ..AckOutcome::default()
+            });
         };
         if !self.faults.strikes(Fault::InFlightMiscounted) {
             self.in_flight -= found.bytes;
@@ -86,13 +97,20 @@ impl<F: Copy> Recovery<F> {
             now,
             sent,
             bytes: if cut { 0 } else { found.earning },
+            newly_acked: found.bytes,
+            newly_lost: losses.bytes,
             prior_in_flight,
             in_flight: self.in_flight,
             app_limited: self.app_limited,
+            delivered: self.delivery.delivered(),
+            rate: self.delivery.sample(self.rtt.min()),
+            rtt_sample,
             rtt: &self.rtt,
         });
-        self.pacer
-            .set_rate(now, self.control.pacing_rate(&self.rtt));
+        if self.control.is_holding_back() {
+            self.delivery.on_app_limited(self.in_flight);
+        }
+        self.pace(now);
         self.timers.on_progress(now, level);
         Ok(AckOutcome {
             acked_packets: found.packets,
@@ -100,8 +118,57 @@ impl<F: Copy> Recovery<F> {
             largest_acked: Some(newest),
             lost_packets: losses.packets,
             lost_bytes: losses.bytes,
+            late_packets: late,
             rtt_sample,
         })
+    }
+
+    /// Finds packets in `ranges` that had been declared lost: reordering is what delayed them. How many there are.
+    fn find_late(
+        &mut self,
+        now: Instant,
+        level: Level,
+        ranges: impl Iterator<Item = RangeInclusive<u64>>,
+        fate: &mut impl FnMut(Fate, F),
+    ) -> u32 {
+        let known_since = self.known_since(now);
+        let late = &mut self.space_mut(level).late;
+        late.forget(known_since);
+        if late.is_empty() {
+            return 0;
+        }
+        let acked_before = self.space(level).largest_acked.unwrap_or(0);
+        let mut found = 0;
+        for range in ranges {
+            #[cfg(test)]
+            super::skips::steps::add();
+            let space = self.space_mut(level);
+            let path_first = space.path_first;
+            if space.late.lowest().is_none_or(|it| *range.end() < it) {
+                break;
+            }
+            let mut index = space.late.index_of(*range.start());
+            let tell = &mut |frame| fate(Fate::Late, frame);
+            while let Some((next, packet)) =
+                self.space_mut(level).late.take(index, *range.end(), tell)
+            {
+                #[cfg(test)]
+                super::skips::steps::add();
+                index = next;
+                found += 1;
+                self.on_late(&packet);
+                if packet.number >= path_first {
+                    let distance = acked_before.saturating_sub(packet.number);
+                    let took = now.since(packet.sent);
+                    self.reordering.on_spurious(distance, took, &self.rtt);
+                    self.black_hole.on_acked(packet.number, packet.bytes);
+                }
+            }
+        }
+        if found > 0 {
+            self.undo_cut(now);
+        }
+        found
     }
 
     /// RFC 9002 §5.3: Initial packets are not held back, whatever the frame says, and after the handshake the peer's word
@@ -142,7 +209,7 @@ fn acknowledge<F: Copy>(
     space: &mut Space<F>,
     ranges: impl Iterator<Item = RangeInclusive<u64>>,
     cut_at: Option<Instant>,
-    black_hole: &mut BlackHole,
+    deliver: &mut impl FnMut(&Packet),
     fate: &mut impl FnMut(Fate, F),
 ) -> Found {
     let mut found = Found::default();
@@ -151,31 +218,35 @@ fn acknowledge<F: Copy>(
         if *range.end() < oldest {
             break;
         }
+        #[cfg(test)]
+        super::skips::steps::add();
         let mut index = space.index_of(*range.start());
-        while let Some(&packet) = space.packet(index) {
+        while let Some((place, packet)) = space.next_outstanding(index) {
+            #[cfg(test)]
+            super::skips::steps::add();
             if packet.number > *range.end() {
                 break;
             }
-            if packet.state == State::Outstanding {
-                space.resolve(index, Fate::Acked, fate);
-                found.packets += 1;
-                found.ack_eliciting |= packet.ack_eliciting;
-                if packet.in_flight {
-                    let bytes = u64::from(packet.bytes);
-                    found.bytes += bytes;
-                    black_hole.on_acked(packet.number, packet.bytes);
-                    if cut_at.is_none_or(|cut| packet.time > cut) {
-                        found.earning += bytes;
-                    }
+            index = place + 1;
+            space.resolve(place, Fate::Acked, fate);
+            found.packets += 1;
+            found.ack_eliciting |= packet.ack_eliciting;
+            if packet.in_flight {
+                let bytes = u64::from(packet.bytes);
+                found.bytes += bytes;
+                if packet.number >= space.path_first {
+                    deliver(&packet);
                 }
-                if found
-                    .newest
-                    .is_none_or(|(number, _)| packet.number > number)
-                {
-                    found.newest = Some((packet.number, packet.time));
+                if cut_at.is_none_or(|cut| packet.time > cut) {
+                    found.earning += bytes;
                 }
             }
-            index += 1;
+            if found
+                .newest
+                .is_none_or(|(number, _)| packet.number > number)
+            {
+                found.newest = Some((packet.number, packet.time));
+            }
         }
     }
     found

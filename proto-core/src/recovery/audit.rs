@@ -14,15 +14,16 @@ impl<F: Copy> Recovery<F> {
     /// Checks the accounts; the work grows with the packets that are remembered.
     pub(crate) fn audit(&self) -> Result<(), Breach> {
         self.spaces.iter().try_for_each(Space::audit)?;
-        let outstanding = || self.spaces.iter().flat_map(Space::outstanding);
-        let flying = outstanding().filter(|packet| packet.in_flight);
-        let bytes: u64 = flying.map(|packet| u64::from(packet.bytes)).sum();
+        let outstanding = self.spaces.iter().flat_map(Space::outstanding);
+        let (bytes, open) = outstanding.fold((0, 0), |(bytes, open), packet| {
+            let flying = if packet.in_flight { packet.bytes } else { 0 };
+            (bytes + u64::from(flying), open + 1)
+        });
         check(bytes == self.in_flight, rule::IN_FLIGHT, || {
             format!("{} are counted, the packets have {bytes}", self.in_flight)
         })?;
         let of = &self.counters;
         let forgotten: u64 = self.spaces.iter().map(|space| space.forgotten).sum();
-        let open = outstanding().count() as u64;
         let all = of.acked_packets + of.lost_packets + forgotten + open;
         check(all == of.sent_packets, rule::FATES, || {
             format!(
@@ -70,18 +71,15 @@ impl<F: Copy> Recovery<F> {
 
     /// Shows the frames of packets of which nothing was heard.
     pub(crate) fn outstanding(&self, mut show: impl FnMut(F)) {
-        for space in &self.spaces {
-            for packet in space.outstanding() {
-                space.frames(packet).for_each(|frame| show(*frame));
-            }
-        }
+        let frames = self.spaces.iter().flat_map(Space::outstanding_frames);
+        frames.for_each(|frame| show(*frame));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::CongestionControl;
+    use crate::congestion::CongestionControl;
     use crate::recovery::{INITIAL_RTT, MAX_ACK_DELAY, Received, Sent, Settings};
     use crate::time::{Duration, Instant};
     use alloc::vec::Vec;

@@ -2,15 +2,20 @@
 //!
 //! [`Received`] remembers what arrived and says when an acknowledgement is owed. [`Recovery`] remembers what was sent,
 //! decides what was lost and when to probe, and holds the congestion controller and the pacer. Neither knows what packets
-//! carry: each sent packet's frames are kept as small copies, and come back once, with their [`Fate`].
+//! carry: each sent packet's frames are kept as small copies, and come back with their [`Fate`]: once, or twice when a packet that
+//! was declared lost arrives after all.
 
 mod ack;
 mod audit;
 mod black_hole;
+mod delivery;
+mod late;
 mod loss;
 mod path;
 mod received;
+mod reordering;
 mod rtt;
+mod skips;
 mod space;
 mod timer;
 
@@ -20,11 +25,14 @@ pub use received::{MAX_ACK_DELAY, RANGES_MAX, Received};
 pub use rtt::{GRANULARITY, INITIAL_RTT, Rtt};
 pub use timer::{OnTimeout, Timer};
 
-use crate::config::CongestionControl;
-use crate::congestion::{Controller, Pacer, controller};
+use crate::congestion::CongestionControl;
+use crate::congestion::{Controller, Pacer, SentPacket, controller};
 use crate::crypto::Level;
 use crate::fault::Faults;
 use crate::time::{Duration, Instant};
+use delivery::{Delivery, Snapshot};
+use loss::CongestionEvent;
+use reordering::Reordering;
 use space::Space;
 
 /// Sent packets that may be remembered at once, over all packet number spaces (M5).
@@ -66,6 +74,8 @@ pub enum Fate {
     Acked,
     /// It is presumed lost; if it still matters, it must be sent again.
     Lost,
+    /// It was told lost, and has arrived after all. Meanwhile, it may have been sent again.
+    Late,
 }
 
 /// Why an ACK frame ends the session with PROTOCOL_VIOLATION.
@@ -89,6 +99,8 @@ pub struct AckOutcome {
     pub lost_packets: u32,
     /// Their bytes, of those that were in flight.
     pub lost_bytes: u64,
+    /// Packets that had been declared lost and have arrived after all.
+    pub late_packets: u32,
     /// The round-trip sample that it gave.
     pub rtt_sample: Option<Duration>,
 }
@@ -104,10 +116,16 @@ pub struct Counters {
     pub acked_packets: u64,
     /// Bytes acknowledged, of packets in flight.
     pub acked_bytes: u64,
-    /// Packets presumed lost.
+    /// Packets presumed lost, those that arrived after all included.
     pub lost_packets: u64,
-    /// Bytes presumed lost, of packets in flight.
+    /// Bytes presumed lost, of packets in flight, those that arrived after all included.
     pub lost_bytes: u64,
+    /// Packets presumed lost that arrived after all.
+    pub late_packets: u64,
+    /// Their bytes, of those that were in flight.
+    pub late_bytes: u64,
+    /// Cuts that were undone, since all that had been lost arrived after all.
+    pub undone_cuts: u64,
     /// Probe time-outs.
     pub probes: u64,
     /// Congestion events: each cut the window.
@@ -131,9 +149,13 @@ pub struct Recovery<F> {
     control_kind: CongestionControl,
     control: Box<dyn Controller>,
     pacer: Pacer,
+    delivery: Delivery,
     in_flight: u64,
     /// When the window was last cut; packets sent until then belong to that congestion event (RFC 9002 §7.3.2).
     cut_at: Option<Instant>,
+    /// The last one, while its cut may be undone.
+    event: Option<CongestionEvent>,
+    reordering: Reordering,
     app_limited: bool,
     black_hole: black_hole::BlackHole,
     timers: timer::Timers,
@@ -147,7 +169,7 @@ impl<F: Copy> Recovery<F> {
     pub fn new(settings: Settings, now: Instant) -> Self {
         let rtt = Rtt::new(settings.initial_rtt);
         let control = controller(settings.control, settings.datagram_size);
-        let pacer = Pacer::new(now, control.pacing_rate(&rtt), settings.datagram_size);
+        let pacer = pacer(now, &*control, &rtt);
         Self {
             spaces: Default::default(),
             rtt,
@@ -158,8 +180,11 @@ impl<F: Copy> Recovery<F> {
             control_kind: settings.control,
             control,
             pacer,
+            delivery: Delivery::new(now),
             in_flight: 0,
             cut_at: None,
+            event: None,
+            reordering: Reordering::default(),
             app_limited: false,
             black_hole: black_hole::BlackHole::default(),
             timers: timer::Timers::new(settings.is_server, now),
@@ -182,9 +207,14 @@ impl<F: Copy> Recovery<F> {
     pub fn set_datagram_size(&mut self, now: Instant, bytes: u16) {
         self.datagram_size = bytes;
         self.control.set_datagram_size(bytes);
-        self.pacer.set_datagram_size(bytes);
+        self.pace(now);
+    }
+
+    /// The pacer takes the controller's rate.
+    fn pace(&mut self, now: Instant) {
+        let rate = self.control.pacing_rate(&self.rtt);
         self.pacer
-            .set_rate(now, self.control.pacing_rate(&self.rtt));
+            .set_rate(now, rate, self.control.send_quantum(rate));
     }
 
     /// From now on, packets of `size` that are lost while smaller ones arrive are noticed, if `size` is above `base`.
@@ -221,9 +251,14 @@ impl<F: Copy> Recovery<F> {
     pub fn on_packet_sent(&mut self, now: Instant, level: Level, sent: Sent, frames: &[F]) {
         self.counters.sent_packets += 1;
         self.counters.sent_bytes += u64::from(sent.bytes);
-        let space = self.space_mut(level);
-        space.push(now, sent, frames);
         let bytes = u64::from(sent.bytes);
+        let app_limited = self.delivery.is_app_limited();
+        let snapshot = match sent.in_flight {
+            true => self.delivery.on_sent(now, bytes, self.in_flight),
+            false => Snapshot::default(),
+        };
+        let space = self.space_mut(level);
+        space.push(now, sent, snapshot, app_limited, frames);
         if !sent.in_flight {
             if sent.ack_eliciting {
                 self.pacer.on_sent(now, bytes);
@@ -232,7 +267,13 @@ impl<F: Copy> Recovery<F> {
         }
         let beyond = sent.ack_eliciting && self.in_flight + bytes > self.control.window();
         self.counters.beyond_window += u64::from(beyond);
-        self.control.on_sent(now, bytes, self.in_flight);
+        self.control.on_sent(&SentPacket {
+            now,
+            bytes,
+            in_flight: self.in_flight,
+            app_limited,
+            delivered: self.delivery.delivered(),
+        });
         self.pacer.on_sent(now, bytes);
         self.in_flight += bytes;
         if sent.ack_eliciting {
@@ -281,6 +322,7 @@ impl<F: Copy> Recovery<F> {
     /// credit. Holds until the next ack-eliciting packet; an unused window does not grow (RFC 9002 §7.8).
     pub fn on_app_limited(&mut self) {
         self.app_limited = true;
+        self.delivery.on_app_limited(self.in_flight);
     }
 
     /// Shows the frames of the `count` oldest ack-eliciting packets in flight, which stay where they are: what a probe
@@ -349,6 +391,12 @@ impl<F: Copy> Recovery<F> {
     fn space_mut(&mut self, level: Level) -> &mut Space<F> {
         &mut self.spaces[level as usize]
     }
+}
+
+/// A pacer with a full bucket at the controller's rate.
+fn pacer(now: Instant, control: &dyn Controller, rtt: &Rtt) -> Pacer {
+    let rate = control.pacing_rate(rtt);
+    Pacer::new(now, rate, control.send_quantum(rate))
 }
 
 #[cfg(test)]

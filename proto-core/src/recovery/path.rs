@@ -2,9 +2,11 @@
 
 use super::Recovery;
 use super::black_hole::BlackHole;
+use super::delivery::Delivery;
+use super::reordering::Reordering;
 use super::rtt::Rtt;
 use super::space::Space;
-use crate::congestion::{Pacer, controller};
+use crate::congestion::controller;
 use crate::time::{Duration, Instant};
 
 impl<F: Copy> Recovery<F> {
@@ -17,8 +19,11 @@ impl<F: Copy> Recovery<F> {
         self.rtt = Rtt::new(self.initial_rtt);
         self.first_sample = None;
         self.cut_at = None;
+        self.event = None;
+        self.reordering = Reordering::default();
         self.control = controller(self.control_kind, datagram_size);
-        self.pacer = Pacer::new(now, self.control.pacing_rate(&self.rtt), datagram_size);
+        self.pacer = super::pacer(now, &*self.control, &self.rtt);
+        self.delivery = Delivery::new(now);
         self.timers.reset_backoff();
     }
 
@@ -35,12 +40,16 @@ impl<F: Copy> Recovery<F> {
         for space in &mut self.spaces {
             space.on_leap(by);
         }
-        for at in [&mut self.first_sample, &mut self.cut_at]
+        let before = self.event.as_mut().map(|event| &mut event.cut_before);
+        for at in [Some(&mut self.first_sample), Some(&mut self.cut_at), before]
             .into_iter()
+            .flatten()
             .flatten()
         {
             *at += by;
         }
+        self.delivery.on_leap(by);
+        self.control.on_leap(by);
         self.timers.on_leap(by);
     }
 }

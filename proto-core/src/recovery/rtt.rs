@@ -31,6 +31,18 @@ impl Rtt {
         }
     }
 
+    /// One sample came.
+    #[cfg(test)]
+    pub(crate) const fn measured(sample: Duration) -> Self {
+        Self {
+            latest: sample,
+            smoothed: sample,
+            variance: Duration::ZERO,
+            min: Some(sample),
+            sampled: true,
+        }
+    }
+
     /// The last sample, or the initial value.
     #[must_use]
     pub fn latest(&self) -> Duration {
@@ -93,13 +105,6 @@ impl Rtt {
     pub fn pto_base(&self) -> Duration {
         self.smoothed + (self.variance * 4).max(GRANULARITY)
     }
-
-    /// How much later than a newer packet's an acknowledgement may be before loss is presumed (RFC 9002 §6.1.2).
-    #[must_use]
-    pub fn loss_delay(&self) -> Duration {
-        let rtt = self.latest.max(self.smoothed);
-        (rtt + rtt / 8).max(GRANULARITY)
-    }
 }
 
 #[cfg(test)]
@@ -143,17 +148,11 @@ mod tests {
         assert_eq!(rtt.smoothed(), Duration::from_micros(101_250));
     }
 
-    /// RFC 9002 §6.1.2: 9/8 of the larger of both, at least 1 ms.
+    /// RFC 9002 §6.2.1: 4 × variance counts as the timer's granularity at least.
     #[test]
-    fn the_loss_delay_has_a_floor() {
-        let mut rtt = Rtt::new(INITIAL_RTT);
-        rtt.update(ms(80), ms(0));
-        assert_eq!(rtt.loss_delay(), ms(90));
-        rtt.update(ms(160), ms(0));
-        assert_eq!(rtt.loss_delay(), ms(180));
+    fn the_probe_time_out_has_a_floor() {
         let mut short = Rtt::new(INITIAL_RTT);
         short.update(Duration::from_micros(10), ms(0));
-        assert_eq!(short.loss_delay(), GRANULARITY);
         assert_eq!(short.pto_base(), Duration::from_micros(1_010));
     }
 

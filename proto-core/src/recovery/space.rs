@@ -3,6 +3,9 @@
 use alloc::collections::VecDeque;
 use alloc::format;
 
+use super::delivery::Snapshot;
+use super::late::{LATE_MAX, Late};
+use super::skips::{Skips, seek};
 use super::{Fate, Sent};
 use crate::audit::{Breach, check, rule};
 use crate::time::{Duration, Instant};
@@ -26,13 +29,55 @@ pub(super) enum State {
 pub(super) struct Packet {
     pub(super) number: u64,
     pub(super) time: Instant,
+    /// For the sample of the delivery rate.
+    pub(super) snapshot: Snapshot,
     pub(super) bytes: u32,
     /// Place of the first frame, counted over all that were ever pushed, modulo 2^32.
     first_frame: u32,
-    frames: u32,
+    /// See [`Skips`].
+    skip: u32,
+    frames: u8,
     pub(super) state: State,
     pub(super) ack_eliciting: bool,
     pub(super) in_flight: bool,
+    /// When it was sent there was nothing more to send.
+    pub(super) app_limited: bool,
+}
+
+impl Packet {
+    /// A full datagram in flight, without frames.
+    #[cfg(test)]
+    pub(super) fn of(
+        number: u64,
+        time: Instant,
+        bytes: u32,
+        snapshot: Snapshot,
+        app_limited: bool,
+    ) -> Self {
+        Self {
+            number,
+            time,
+            snapshot,
+            bytes,
+            first_frame: 0,
+            skip: 0,
+            frames: 0,
+            state: State::Outstanding,
+            ack_eliciting: true,
+            in_flight: true,
+            app_limited,
+        }
+    }
+}
+
+impl Skips for Packet {
+    fn skip(&self) -> u32 {
+        self.skip
+    }
+
+    fn set_skip(&mut self, entries: u32) {
+        self.skip = entries;
+    }
 }
 
 // M5.
@@ -43,13 +88,14 @@ const _: () = assert!(size_of::<Packet>() <= 64);
 pub(super) struct Space<F> {
     /// The next packet's number.
     pub(super) next: u64,
-    /// By number, from the oldest unresolved packet on. Resolved ones further up wait for those below them; since what
-    /// is three below the largest acknowledged number is resolved, they are few.
+    /// By number and time, from the oldest unresolved packet on. Resolved ones further up wait for those below them.
     packets: VecDeque<Packet>,
     /// The frames of `packets`, in the same order.
     frames: VecDeque<F>,
     /// Frames that have left the front of the ring, modulo 2^32.
     frames_gone: u32,
+    /// Lost ones that may still turn up.
+    pub(super) late: Late<F>,
     pub(super) largest_acked: Option<u64>,
     /// The first number of the present path: packets below count neither against its window nor for its round trip.
     pub(super) path_first: u64,
@@ -58,6 +104,8 @@ pub(super) struct Space<F> {
     /// When the next packet will be presumed lost (RFC 9002 §6.1.2).
     pub(super) loss_time: Option<Instant>,
     pub(super) last_ack_eliciting: Instant,
+    /// The latest time at which a packet was sent.
+    last_sent: Instant,
     /// Ack-eliciting packets that are in flight.
     pub(super) eliciting: u32,
     /// Remembered packets that are not in flight.
@@ -73,12 +121,14 @@ impl<F> Default for Space<F> {
             packets: VecDeque::new(),
             frames: VecDeque::new(),
             frames_gone: 0,
+            late: Late::default(),
             largest_acked: None,
             path_first: 0,
             skipped: [None; SKIPPED_MAX],
             next_skipped: 0,
             loss_time: None,
             last_ack_eliciting: Instant::ZERO,
+            last_sent: Instant::ZERO,
             eliciting: 0,
             uncounted: 0,
             forgotten: 0,
@@ -134,6 +184,7 @@ impl<F> Space<F> {
         self.forgotten += self.outstanding().count() as u64;
         self.packets = VecDeque::new();
         self.frames = VecDeque::new();
+        self.late = Late::default();
         self.loss_time = None;
         self.eliciting = 0;
         self.uncounted = 0;
@@ -151,13 +202,16 @@ impl<F> Space<F> {
         for packet in &mut self.packets {
             packet.time += by;
         }
+        self.late.on_leap(by);
         self.loss_time = self.loss_time.map(|at| at + by);
         self.last_ack_eliciting += by;
+        self.last_sent += by;
     }
 
     pub(super) fn shrink(&mut self) {
         self.packets.shrink_to_fit();
         self.frames.shrink_to_fit();
+        self.late.shrink();
     }
 
     /// The packets of which nothing was heard.
@@ -167,54 +221,61 @@ impl<F> Space<F> {
             .filter(|packet| packet.state == State::Outstanding)
     }
 
-    /// The frames of a remembered packet.
-    pub(super) fn frames(&self, packet: &Packet) -> impl Iterator<Item = &F> {
-        let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
-        self.frames.iter().skip(first).take(packet.frames as usize)
+    /// The frames of packets of which nothing was heard.
+    pub(super) fn outstanding_frames(&self) -> impl Iterator<Item = &F> {
+        self.outstanding().flat_map(|packet| {
+            let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
+            self.frames.range(first..first + usize::from(packet.frames))
+        })
     }
 
     /// Whether the counts are those of the packets, and every packet has its frames.
     pub(super) fn audit(&self) -> Result<(), Breach> {
-        let in_order = self.packets.iter().zip(self.packets.iter().skip(1));
-        let rising = in_order.clone().all(|(a, b)| a.number < b.number);
-        let last = self.packets.back().map(|packet| packet.number);
-        check(
-            rising && last.is_none_or(|last| last < self.next),
-            rule::NUMBERS,
-            || {
-                format!(
-                    "sent packets are out of order, or end at {last:?} with {} next",
-                    self.next
-                )
-            },
-        )?;
-        let skipped = self
-            .skipped()
-            .find(|number| self.packets.iter().any(|p| p.number == *number));
+        let (mut rising, mut next) = (true, 0);
+        let (mut eliciting, mut uncounted) = (0, 0);
+        let mut place = self.frames_gone;
+        for packet in &self.packets {
+            rising &= packet.number >= next;
+            next = packet.number.saturating_add(1);
+            if packet.state == State::Outstanding {
+                eliciting += u32::from(packet.in_flight && packet.ack_eliciting);
+                uncounted += u32::from(!packet.in_flight);
+            }
+            check(packet.first_frame == place, rule::PACKETS, || {
+                format!("packet {} has lost its frames", packet.number)
+            })?;
+            place = place.wrapping_add(u32::from(packet.frames));
+        }
+        check(rising && next <= self.next, rule::NUMBERS, || {
+            format!(
+                "sent packets are out of order, or end before {next} with {} next",
+                self.next
+            )
+        })?;
+        let was_sent = |number: &u64| {
+            let packet = self.packets.get(self.index_of(*number));
+            packet.is_some_and(|packet| packet.number == *number)
+        };
+        let skipped = self.skipped().find(was_sent);
         check(skipped.is_none(), rule::NUMBERS, || {
             format!("{skipped:?} was left out and sent")
         })?;
-        let eliciting = self
-            .outstanding()
-            .filter(|p| p.in_flight && p.ack_eliciting)
-            .count();
-        let uncounted = self.outstanding().filter(|p| !p.in_flight).count();
-        let counted = (self.eliciting as usize, self.uncounted as usize);
+        let counted = (self.eliciting, self.uncounted);
         check((eliciting, uncounted) == counted, rule::PACKETS, || {
             format!(
                 "{eliciting} eliciting and {uncounted} others are outstanding, counted are {counted:?}"
             )
         })?;
-        let mut place = self.frames_gone;
-        for packet in &self.packets {
-            check(packet.first_frame == place, rule::PACKETS, || {
-                format!("packet {} has lost its frames", packet.number)
-            })?;
-            place = place.wrapping_add(packet.frames);
-        }
         let kept = place.wrapping_sub(self.frames_gone) as usize;
         check(kept == self.frames.len(), rule::PACKETS, || {
             format!("{} frames are kept, packets have {kept}", self.frames.len())
+        })?;
+        check(self.late.is_well_formed(), rule::PACKETS, || {
+            "lost packets are out of order, or without their frames".into()
+        })?;
+        let late = self.late.len().0;
+        check(late <= LATE_MAX, rule::QUEUES, || {
+            format!("{late} lost packets are remembered")
         })
     }
 
@@ -231,9 +292,19 @@ impl<F> Space<F> {
 
 impl<F: Copy> Space<F> {
     /// Remembers a packet under the next number.
-    pub(super) fn push(&mut self, now: Instant, sent: Sent, frames: &[F]) {
+    pub(super) fn push(
+        &mut self,
+        now: Instant,
+        sent: Sent,
+        snapshot: Snapshot,
+        app_limited: bool,
+        frames: &[F],
+    ) {
         let number = self.next;
         self.next += 1;
+        // Numbers and times rise together, also where a clock goes back.
+        let time = self.last_sent.max(now);
+        self.last_sent = time;
         if sent.in_flight {
             if sent.ack_eliciting {
                 self.eliciting += 1;
@@ -247,13 +318,16 @@ impl<F: Copy> Space<F> {
         }
         self.packets.push_back(Packet {
             number,
-            time: now,
+            time,
+            snapshot,
             bytes: sent.bytes,
             first_frame: self.frames_gone.wrapping_add(self.frames.len() as u32),
-            frames: frames.len() as u32,
+            skip: 0,
+            frames: frames.len() as u8,
             state: State::Outstanding,
             ack_eliciting: sent.ack_eliciting,
             in_flight: sent.in_flight,
+            app_limited,
         });
         self.frames.extend(frames);
     }
@@ -265,16 +339,39 @@ impl<F: Copy> Space<F> {
         };
         packet.state = match fate {
             Fate::Acked => State::Acked,
-            Fate::Lost => State::Lost,
+            Fate::Lost | Fate::Late => State::Lost,
         };
+        packet.skip = 1;
         if !packet.in_flight {
             self.uncounted -= 1;
         } else if packet.ack_eliciting {
             self.eliciting -= 1;
         }
         let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
-        let frames = self.frames.range(first..first + packet.frames as usize);
+        let frames = self.frames.range(first..first + usize::from(packet.frames));
         frames.for_each(|frame| tell(fate, *frame));
+    }
+
+    /// The first outstanding packet from `index` on, and its place.
+    pub(super) fn next_outstanding(&mut self, index: usize) -> Option<(usize, Packet)> {
+        let index = seek(&mut self.packets, index);
+        self.packets.get(index).map(|packet| (index, *packet))
+    }
+
+    /// Settles a packet as lost, and remembers it in case it turns up; `event` is the congestion event that it belongs to.
+    pub(super) fn lose(
+        &mut self,
+        now: Instant,
+        index: usize,
+        event: u32,
+        tell: &mut impl FnMut(Fate, F),
+    ) {
+        self.resolve(index, Fate::Lost, tell);
+        if let Some(packet) = self.packets.get(index) {
+            let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
+            let frames = self.frames.range(first..first + usize::from(packet.frames));
+            self.late.push(now, packet, event, frames.copied());
+        }
     }
 
     /// Shows the frames of the oldest unresolved ack-eliciting packets.
@@ -284,7 +381,7 @@ impl<F: Copy> Space<F> {
         };
         for packet in self.packets.iter().filter(open).take(count) {
             let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
-            let frames = self.frames.range(first..first + packet.frames as usize);
+            let frames = self.frames.range(first..first + usize::from(packet.frames));
             frames.for_each(|frame| show(*frame));
         }
     }
@@ -295,8 +392,8 @@ impl<F: Copy> Space<F> {
             if packet.state == State::Outstanding {
                 break;
             }
-            self.frames.drain(..packet.frames as usize);
-            self.frames_gone = self.frames_gone.wrapping_add(packet.frames);
+            self.frames.drain(..usize::from(packet.frames));
+            self.frames_gone = self.frames_gone.wrapping_add(u32::from(packet.frames));
             self.packets.pop_front();
         }
     }

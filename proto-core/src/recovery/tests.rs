@@ -6,7 +6,9 @@ mod cuts;
 mod loss;
 mod model;
 mod path;
+mod reordering;
 mod timer;
+mod work;
 
 use super::*;
 use alloc::vec::Vec;
@@ -97,6 +99,12 @@ impl Bench {
         let fates = &mut self.fates;
         self.recovery
             .on_timeout(now, &mut |fate, frame| fates.push((fate, frame)))
+    }
+
+    /// What tells reordering from loss now.
+    fn thresholds(&self) -> (u64, Duration) {
+        let of = &self.recovery.reordering;
+        (of.packets(), of.delay(self.recovery.rtt()))
     }
 
     /// The frames that met `fate`.

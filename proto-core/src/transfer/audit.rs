@@ -1,7 +1,7 @@
 //! Whether transfers agree with what is in flight for them, with their numbers and with the pool.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::one::Transfer;
@@ -14,43 +14,71 @@ use crate::time::Instant;
 
 /// What is in packets of which nothing was heard, of one transfer.
 #[derive(Debug, Default)]
-pub(crate) struct InFlight {
+pub(super) struct InFlight {
     /// Bytes of DATA or PAGE.
     pub(super) bytes: RangeSet,
     /// Other frames. What a WANT or PIECE is about counts, a CREDIT does not.
-    controls: BTreeSet<(u8, u64)>,
+    controls: Vec<(u8, u64)>,
 }
 
 impl InFlight {
-    pub(crate) fn add(&mut self, item: Item) {
-        match item {
-            Item::Data { offset, len, .. } | Item::Page { offset, len } if len > 0 => {
-                self.bytes
-                    .insert(offset..offset.saturating_add(u64::from(len)));
-            }
-            item => {
-                self.controls.insert(label(item));
-            }
-        }
-    }
-
     pub(super) fn holds(&self, item: Item) -> bool {
         self.controls.contains(&label(item))
     }
 
     /// The first byte of `within` that is in none of the sets and not in flight.
     pub(super) fn missing(&self, within: Range<u64>, known: &[&RangeSet]) -> Option<u64> {
-        let mut open = RangeSet::new();
-        open.insert(within);
-        for set in known {
-            set.iter().for_each(|range| {
-                open.remove(range);
-            });
+        let mut at = within.start;
+        while at < within.end {
+            let sets = known.iter().copied().chain([&self.bytes]);
+            let ends = sets.filter_map(|set| set.range_of(at));
+            match ends.map(|range| range.end).max() {
+                Some(end) => at = end,
+                None => return Some(at),
+            }
         }
-        self.bytes.iter().for_each(|range| {
-            open.remove(range);
+        None
+    }
+}
+
+/// What is in flight, by transfer.
+#[derive(Debug, Default)]
+pub(crate) struct AllInFlight {
+    of: Vec<(Key, InFlight)>,
+    /// Bytes that are not in `of` yet: packets mostly carry on where the one before ended.
+    run: Option<(Key, Range<u64>)>,
+}
+
+impl AllInFlight {
+    pub(crate) fn add(&mut self, key: Key, item: Item) {
+        match item {
+            Item::Data { offset, len, .. } | Item::Page { offset, len } if len > 0 => {
+                let end = offset.saturating_add(u64::from(len));
+                match &mut self.run {
+                    Some((of, run)) if *of == key && run.end == offset => run.end = end,
+                    _ => {
+                        self.end_run();
+                        self.run = Some((key, offset..end));
+                    }
+                }
+            }
+            item => self.entry(key).controls.push(label(item)),
+        }
+    }
+
+    fn end_run(&mut self) {
+        if let Some((key, run)) = self.run.take() {
+            self.entry(key).bytes.insert(run);
+        }
+    }
+
+    fn entry(&mut self, key: Key) -> &mut InFlight {
+        let at = self.of.iter().rposition(|(other, _)| *other == key);
+        let at = at.unwrap_or_else(|| {
+            self.of.push((key, InFlight::default()));
+            self.of.len() - 1
         });
-        open.first().map(|range| range.start)
+        &mut self.of[at].1
     }
 }
 
@@ -113,10 +141,13 @@ impl Transfers {
     }
 
     /// Checks that whatever waits for an answer is in flight.
-    pub(crate) fn audit_in_flight(&self, flying: &BTreeMap<Key, InFlight>) -> Result<(), Breach> {
+    pub(crate) fn audit_in_flight(&self, mut flying: AllInFlight) -> Result<(), Breach> {
+        flying.end_run();
         let nothing = InFlight::default();
         self.all.iter().try_for_each(|(key, transfer)| {
-            transfer.audit_in_flight(flying.get(&key).unwrap_or(&nothing))
+            let mut all = flying.of.iter();
+            let of = all.find(|(other, _)| *other == key);
+            transfer.audit_in_flight(of.map_or(&nothing, |(_, of)| of))
         })
     }
 

@@ -19,7 +19,8 @@ mod sink;
 mod source;
 mod transfers;
 
-pub(crate) use audit::InFlight;
+pub(crate) use audit::AllInFlight;
+use audit::InFlight;
 pub(crate) use context::Context;
 pub(crate) use event::TransferEvent;
 pub(crate) use item::Item;

@@ -64,7 +64,7 @@ pub enum Request {
 }
 
 /// A request that the peer makes.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Requested {
     /// What is asked.
     pub kind: RequestKind,

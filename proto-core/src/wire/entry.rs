@@ -9,7 +9,7 @@ use super::{FilePath, WireError, varint};
 const MODE_MASK: u64 = 0o777;
 
 /// The kind of a directory entry.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub enum EntryKind {
     /// A regular file.

@@ -171,7 +171,7 @@ fn title(plan: &Measurement, link: &str) -> String {
         .flows
         .iter()
         .map(|flow| algorithm_name(flow.congestion));
-    let mut names: Vec<&str> = names.collect();
+    let mut names: Vec<String> = names.collect();
     match names.pop() {
         Some(last) if !names.is_empty() => format!("{} and {last} share {link}", names.join(", ")),
         Some(last) => format!("{last} alone over {link}"),

@@ -62,7 +62,7 @@ enum FormatName {
 /// The congestion control of that name.
 pub(super) fn algorithm(name: &str) -> Result<CongestionControl, String> {
     algorithm_named(name).ok_or_else(|| {
-        let names: Vec<&str> = ALGORITHMS.iter().map(|a| algorithm_name(*a)).collect();
+        let names: Vec<String> = ALGORITHMS.iter().map(|a| algorithm_name(*a)).collect();
         format!("there are {}", names.join(", "))
     })
 }

@@ -160,13 +160,16 @@ impl Content {
     pub fn read(&self, offset: u64, out: &mut [u8]) -> usize {
         let len = self.len.saturating_sub(offset).min(out.len() as u64);
         let out = &mut out[..len as usize];
-        out.fill(0);
+        let mut filled = 0;
         for (at, extent) in self.overlapping(offset, offset + len) {
             let from = at.max(offset);
             let to = (at + extent.len).min(offset + len);
             let place = (from - offset) as usize..(to - offset) as usize;
+            out[filled..place.start].fill(0);
+            filled = place.end;
             extent.read(at, from - at, &mut out[place]);
         }
+        out[filled..].fill(0);
         out.len()
     }
 

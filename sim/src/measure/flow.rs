@@ -304,7 +304,7 @@ impl Flow {
             self.outcome.return_bytes = stats.sent_bytes + HEADERS * stats.sent;
         }
         if let Some(stats) = self.sender_stats(lab) {
-            self.outcome.lost = stats.packets_lost;
+            self.outcome.lost = stats.loss();
         }
     }
 
@@ -333,7 +333,7 @@ impl Flow {
             in_flight: stats.in_flight,
             rtt: stats.rtt,
             queue: queues.sum(),
-            lost: stats.packets_lost,
+            lost: stats.loss(),
         });
     }
 

@@ -69,7 +69,7 @@ pub struct Cell {
     /// Where.
     pub point: Point,
     /// Whose.
-    pub algorithm: &'static str,
+    pub algorithm: String,
     /// How the flow ended.
     pub end: End,
     /// File bits per second.
@@ -234,7 +234,7 @@ impl Table {
         let mut head: Vec<String> = ["rate", "RTT", "loss", "reorder"].map(Into::into).into();
         for algorithm in &self.algorithms {
             let name = algorithm_name(*algorithm);
-            head.extend([name.into(), format!("{name} queue")]);
+            head.extend([name.clone(), format!("{name} queue")]);
         }
         let mut grid = vec![head];
         for row in cells.chunks(self.algorithms.len().max(1)) {
@@ -249,7 +249,7 @@ impl Table {
 }
 
 impl Cell {
-    fn new(point: Point, algorithm: &'static str, outcome: &Outcome) -> Self {
+    fn new(point: Point, algorithm: String, outcome: &Outcome) -> Self {
         let flow = &outcome.flows[0];
         let of_file = |bytes: u64| parts(bytes, flow.delivered, 1_000);
         let wait = |bytes: u64| {

@@ -1,28 +1,6 @@
 use super::*;
 
 #[test]
-fn a_checksum_sees_every_bit_and_the_length() {
-    let mut seen = std::collections::BTreeSet::new();
-    for len in 0..200 {
-        let mut data = vec![0; len];
-        assert!(seen.insert(checksum(1, &data)));
-        assert!(seen.insert(checksum(2, &data)));
-        for bit in 0..len * 8 {
-            data[bit / 8] ^= 1 << (bit % 8);
-            assert!(seen.insert(checksum(1, &data)), "bit {bit} of {len} bytes");
-            data[bit / 8] ^= 1 << (bit % 8);
-        }
-    }
-}
-
-#[test]
-fn a_checksum_is_the_same_everywhere() {
-    // From a second implementation, with integers of unlimited size.
-    assert_eq!(checksum(7, b""), 0x15a2_1365_95b0_8652);
-    assert_eq!(checksum(7, &[0x5a; 77]), 0xe2a0_12c2_08fc_106b);
-}
-
-#[test]
 fn what_is_sealed_stays_readable() {
     let provider = NullProvider {
         key: PublicKey([1; 32]),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serializer, de};
 use crate::measure::{algorithm_name, algorithm_named};
 
 pub(super) fn serialize<S: Serializer>(of: &CongestionControl, out: S) -> Result<S::Ok, S::Error> {
-    out.serialize_str(algorithm_name(*of))
+    out.serialize_str(&algorithm_name(*of))
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(

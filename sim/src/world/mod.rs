@@ -14,6 +14,7 @@ mod tests;
 mod user;
 
 use std::fmt::Write as _;
+use std::hash::Hash as _;
 use std::sync::Arc;
 
 use proto_core::wire::FilePath;
@@ -284,8 +285,7 @@ impl World {
     fn event(&mut self, host: HostId, event: Event) -> Checked<()> {
         let now = self.lab.now();
         self.heard_at = now;
-        // Writing to a digest cannot fail.
-        let _ = write!(self.lab.record.digest, "{} {event:?}", host.0);
+        (host.0, &event).hash(&mut self.lab.record.digest);
         let Some((shown, endpoint)) = self.lab.endpoint(host) else {
             return Err(format!("{host:?}: is down and has {event:?}"));
         };

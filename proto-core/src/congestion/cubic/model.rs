@@ -55,9 +55,14 @@ impl Run {
                     now: self.now,
                     sent: self.now - self.rtt.smoothed(),
                     bytes,
+                    newly_acked: bytes,
+                    newly_lost: 0,
                     prior_in_flight: bytes,
                     in_flight: 0,
                     app_limited,
+                    delivered: self.acked,
+                    rate: None,
+                    rtt_sample: None,
                     rtt: &self.rtt,
                 });
                 assert!(
@@ -92,7 +97,13 @@ impl Run {
             Op::Wait(micros) => self.now += Duration::from_micros(micros),
             Op::Sent { in_flight } => {
                 let bytes = self.datagram;
-                self.cubic.on_sent(self.now, bytes, in_flight * bytes);
+                self.cubic.on_sent(&SentPacket {
+                    now: self.now,
+                    bytes,
+                    in_flight: in_flight * bytes,
+                    app_limited: false,
+                    delivered: self.acked,
+                });
             }
             Op::DatagramSize(bytes) => {
                 self.datagram = u64::from(bytes);

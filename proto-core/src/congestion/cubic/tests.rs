@@ -13,9 +13,14 @@ fn ack(now: Instant, bytes: u64, rtt: &Rtt) -> Acked<'_> {
         now,
         sent: now - rtt.smoothed(),
         bytes,
+        newly_acked: bytes,
+        newly_lost: 0,
         prior_in_flight: bytes,
         in_flight: 0,
         app_limited: false,
+        delivered: 0,
+        rate: None,
+        rtt_sample: None,
         rtt,
     }
 }
@@ -222,7 +227,13 @@ fn an_unused_window_does_not_grow() {
         idle.on_ack(&limited(ms(100 * round), &rtt));
     }
     // And a pause without any acknowledgement.
-    idle.on_sent(ms(20_000), 1_000, 0);
+    idle.on_sent(&SentPacket {
+        now: ms(20_000),
+        bytes: 1_000,
+        in_flight: 0,
+        app_limited: false,
+        delivered: 0,
+    });
     idle.on_ack(&ack(ms(20_100), 70_000, &rtt));
     busy.on_ack(&ack(ms(200), 70_000, &rtt));
     assert_eq!(busy.window(), idle.window());

@@ -12,7 +12,7 @@ enum Op {
     Probe(u64),
     Wait(u64),
     Rate(u64),
-    DatagramSize(u16),
+    Quantum(u64),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -22,7 +22,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (1..9_000_u64).prop_map(Op::Probe),
         4 => prop_oneof![0..3_000_000_u64, 0..20_000_000_000_u64].prop_map(Op::Wait),
         2 => rate.prop_map(Op::Rate),
-        1 => (1_200..9_000_u16).prop_map(Op::DatagramSize),
+        1 => (2_400..90_000_u64).prop_map(Op::Quantum),
     ]
 }
 
@@ -40,6 +40,7 @@ struct Run {
     pacer: Pacer,
     now: Instant,
     rate: u64,
+    quantum: u64,
     earned: u128,
     capacity_max: u64,
     left: Vec<Left>,
@@ -76,10 +77,13 @@ impl Run {
             Op::Probe(bytes) => self.leave(bytes, None),
             Op::Wait(nanos) => self.wait(nanos),
             Op::Rate(rate) => {
-                self.pacer.set_rate(self.now, rate);
+                self.pacer.set_rate(self.now, rate, self.quantum);
                 self.rate = rate;
             }
-            Op::DatagramSize(bytes) => self.pacer.set_datagram_size(bytes),
+            Op::Quantum(bytes) => {
+                self.pacer.set_rate(self.now, self.rate, bytes);
+                self.quantum = bytes;
+            }
         }
         self.capacity_max = self.capacity_max.max(self.pacer.capacity());
     }
@@ -113,9 +117,9 @@ proptest! {
         ops in prop::collection::vec(op(), 0..120),
     ) {
         let now = Instant::from_nanos(7);
-        let pacer = Pacer::new(now, rate, 1_200);
+        let pacer = Pacer::new(now, rate, 12_000);
         let capacity_max = pacer.capacity();
-        let mut run = Run { pacer, now, rate, earned: 0, capacity_max, left: Vec::new() };
+        let mut run = Run { pacer, now, rate, quantum: 12_000, earned: 0, capacity_max, left: Vec::new() };
         for op in &ops {
             run.apply(op);
             run.check();
@@ -125,7 +129,7 @@ proptest! {
     /// The pacer is no brake: who always asks when told to sends at the rate.
     #[test]
     fn a_greedy_sender_reaches_the_rate(rate in 10_000..200_000_000_u64, bytes in 1..65_507_u64) {
-        let mut pacer = Pacer::new(Instant::ZERO, rate, 1_200);
+        let mut pacer = Pacer::new(Instant::ZERO, rate, 12_000);
         let (mut now, mut sent) = (Instant::ZERO, 0_u128);
         for _ in 0..200 {
             if let Err(later) = pacer.ready(now, bytes) {

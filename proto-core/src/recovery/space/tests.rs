@@ -75,7 +75,13 @@ impl Model {
             .map(|n| self.next_frame + n)
             .collect();
         self.next_frame += frames.len() as u32;
-        space.push(Instant::from_nanos(self.next), sent, &frames);
+        space.push(
+            Instant::from_nanos(self.next),
+            sent,
+            Snapshot::default(),
+            false,
+            &frames,
+        );
         if in_flight || self.uncounted() < UNCOUNTED_MAX as usize {
             let number = self.next;
             self.packets.push(Known {

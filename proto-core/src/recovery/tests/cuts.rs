@@ -30,6 +30,9 @@ struct Run {
     /// When each frame was sent; there is one in a packet.
     sent: Vec<Instant>,
     cut_at: Option<Instant>,
+    /// What `cut_at` was before the last cut.
+    cut_before: Option<Instant>,
+    undone: u64,
     window: u64,
 }
 
@@ -63,12 +66,18 @@ impl Run {
 
     fn check(&mut self) {
         let window = self.bench.recovery.window();
+        let undone = self.bench.recovery.counters().undone_cuts;
+        if undone > self.undone {
+            self.undone = undone;
+            self.cut_at = self.cut_before;
+        }
         if window < self.window {
             let lost = self.bench.told(Fate::Lost).into_iter();
             let newest = lost.map(|frame| self.sent[frame as usize]).max();
             assert!(newest > self.cut_at, "a second cut for one flight");
             // After persistent congestion a new count begins (RFC 9002 §7.6.2).
             let bottom = window == 2 * 1_200;
+            self.cut_before = self.cut_at;
             self.cut_at = (!bottom).then_some(self.now);
             assert!(bottom || window >= self.window * 7 / 10 - 1);
         }
@@ -83,7 +92,15 @@ proptest! {
         let bench = Bench::confirmed(rtt);
         let window = bench.recovery.window();
         // The packet that the round-trip time was measured with is the first frame.
-        let mut run = Run { bench, now: at(1_000), sent: vec![at(0)], cut_at: None, window };
+        let mut run = Run {
+            bench,
+            now: at(1_000),
+            sent: vec![at(0)],
+            cut_at: None,
+            cut_before: None,
+            undone: 0,
+            window,
+        };
         for step in &steps {
             run.step(step);
             run.check();

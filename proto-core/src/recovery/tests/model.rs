@@ -62,6 +62,8 @@ enum Now {
     InFlight,
     Acked,
     Lost,
+    /// Lost, and acknowledged afterwards.
+    Late,
     Discarded,
 }
 
@@ -82,15 +84,15 @@ struct Model {
 }
 
 impl Model {
-    /// RFC 9002 §6.1, word by word.
-    fn overdue(&self, level: usize, now: Instant, delay: Duration) -> Vec<u64> {
+    /// RFC 9002 §6.1, word by word, with thresholds of `packets` and `delay`.
+    fn overdue(&self, level: usize, now: Instant, (packets, delay): (u64, Duration)) -> Vec<u64> {
         let Some(largest) = self.largest_acked[level] else {
             return Vec::new();
         };
         self.packets[level]
             .range(..largest)
             .filter(|(_, p)| p.now == Now::InFlight)
-            .filter(|(number, p)| largest - *number >= 3 || p.time + delay <= now)
+            .filter(|(number, p)| largest - *number >= packets || p.time + delay <= now)
             .map(|(number, _)| *number)
             .collect()
     }
@@ -135,8 +137,11 @@ impl Run {
         let recovery = &mut self.bench.recovery;
         let number = recovery.next_number(Level::ALL[level]);
         recovery.on_packet_sent(self.now, Level::ALL[level], sent, &frames);
+        // Times rise with numbers, whatever the clock does.
+        let before = self.model.packets[level].last_key_value();
+        let before = before.map_or(self.now, |(_, packet)| packet.time.max(self.now));
         let known = Known {
-            time: self.now,
+            time: before,
             bytes: u64::from(sent.bytes),
             in_flight: sent.in_flight,
             frames,
@@ -171,6 +176,22 @@ impl Run {
         let outcome = outcome.unwrap();
         let model = &mut self.model;
         model.largest_acked[level] = model.largest_acked[level].max(Some(largest));
+        let late = self.bench.told(Fate::Late);
+        let mut arrived = 0;
+        for number in numbers {
+            let Some(packet) = model.packets[level].get_mut(number) else {
+                continue;
+            };
+            let is_late = packet.frames.iter().any(|frame| late.contains(frame));
+            if is_late {
+                assert_eq!(packet.now, Now::Lost);
+                assert!(packet.frames.iter().all(|frame| late.contains(frame)));
+                packet.now = Now::Late;
+                arrived += 1;
+            }
+        }
+        assert!(outcome.late_packets >= arrived);
+        self.bench.fates.retain(|(fate, _)| *fate != Fate::Late);
         let open = |n: &&u64| {
             let packet = model.packets[level].get(n);
             packet.is_some_and(|p| p.now == Now::InFlight)
@@ -183,8 +204,7 @@ impl Run {
             return;
         }
         let acked = model.settle(level, &acked, Now::Acked);
-        let delay = self.bench.recovery.rtt().loss_delay();
-        let lost = model.overdue(level, self.now, delay);
+        let lost = model.overdue(level, self.now, self.bench.thresholds());
         assert_eq!(outcome.lost_packets as usize, lost.len());
         let lost = model.settle(level, &lost, Now::Lost);
         self.expect(&acked, &lost);
@@ -192,7 +212,6 @@ impl Run {
 
     fn timeout(&mut self) {
         for _ in 0..8 {
-            let delay = self.bench.recovery.rtt().loss_delay();
             // RFC 9002 A.10: an estimate that another space has changed since moves no deadline.
             let due = self.bench.recovery.spaces.each_ref().map(|s| s.loss_time);
             match self.bench.timeout(self.now) {
@@ -206,7 +225,7 @@ impl Run {
                 OnTimeout::LossDetected => {
                     let mut lost = BTreeSet::new();
                     for level in (0..3).filter(|l| due[*l].is_some_and(|at| at <= self.now)) {
-                        let numbers = self.model.overdue(level, self.now, delay);
+                        let numbers = self.model.overdue(level, self.now, self.bench.thresholds());
                         lost.extend(self.model.settle(level, &numbers, Now::Lost));
                     }
                     self.expect(&BTreeSet::new(), &lost);
