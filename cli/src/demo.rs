@@ -167,7 +167,7 @@ fn start_server(
                 Ok(mut resent),
             ) = (event, resent.lock())
             {
-                resent.push((session.key, Arc::clone(job), stats.resent));
+                resent.extend(session.key.map(|key| (key, Arc::clone(job), stats.resent)));
             }
         })
         .tuning(tuning(args, 0))

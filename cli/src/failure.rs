@@ -135,6 +135,14 @@ pub(crate) fn from_failure(failure: Failure) -> Error {
             error.text.push_str(" (on this side)");
             error
         }
+        Failure::NoAnswer => Error::new(
+            Exit::Unreachable,
+            "not-reached",
+            "no answer to ten tries: no classic server is there, or it does not do this and cannot say so",
+        )
+        .hint(
+            "is it running, is the name one that it lists, may everyone do this there, and does every firewall let UDP to this port through?",
+        ),
         Failure::SessionLost => Error::new(
             Exit::Interrupted,
             "session-lost",

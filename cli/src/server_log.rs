@@ -70,7 +70,9 @@ impl ServerLog {
             } => Some(self.closed(session, *cause, stats.as_ref())),
             ServerEvent::Requested { session, job, size } => {
                 let size = match job.kind {
-                    RequestKind::Put => format!(", {}", units::size(*size)),
+                    RequestKind::Put if session.key.is_some() => {
+                        format!(", {}", units::size(*size))
+                    }
                     _ => String::new(),
                 };
                 Some(format!(
@@ -94,6 +96,20 @@ impl ServerLog {
                 in_words(job),
                 failure::from_code(*code)
             )),
+            ServerEvent::Granted { session, job } if job.kind == RequestKind::Put => {
+                Some(format!("{} agreed: {}", self.who(session), in_words(job)))
+            }
+            ServerEvent::Ignored {
+                address,
+                why,
+                untold,
+            } => {
+                let untold = match untold {
+                    0 => String::new(),
+                    untold => format!(" ({untold} more were ignored before it)"),
+                };
+                Some(format!("classic {address} ignored: {why}{untold}"))
+            }
             ServerEvent::Started { session, job, file } => Some(format!(
                 "{} agreed: {}, {}",
                 self.who(session),
@@ -178,11 +194,14 @@ impl ServerLog {
         format!("{} {why}{figures}", self.who(session))
     }
 
-    /// `#1 anna`, by the name in authorized_keys, else by the key's fingerprint.
+    /// `#1 anna`, by the name in authorized_keys, else by the key's fingerprint; a classic client by its address.
     fn who(&self, session: &SessionInfo) -> String {
-        let name = self.name(&session.key);
+        let Some(key) = &session.key else {
+            return format!("classic {}", session.address);
+        };
+        let name = self.name(key);
         let name = name.unwrap_or_else(|| {
-            fingerprint(&session.key)
+            fingerprint(key)
                 .chars()
                 .take(15)
                 .chain("…".chars())
@@ -237,11 +256,14 @@ impl ServerLog {
     }
 
     fn session_json(&self, session: &SessionInfo) -> Value {
+        let Some(key) = &session.key else {
+            return json!({ "classic": true, "addr": session.address.to_string() });
+        };
         json!({
             "session": session.number,
             "addr": session.address.to_string(),
-            "peer_key": fingerprint(&session.key),
-            "peer": self.users.find(&session.key).map(|user| user.name.clone()),
+            "peer_key": fingerprint(key),
+            "peer": self.users.find(key).map(|user| user.name.clone()),
         })
     }
 
@@ -298,17 +320,24 @@ fn is_missing_look(job: &Job, failure: Failure) -> bool {
 /// Whose lines are counted together: strangers by address, users by session.
 fn source(event: &ServerEvent) -> Option<SocketAddr> {
     let session = match event {
-        ServerEvent::Refused { address, .. } => return Some(SocketAddr::new(address.ip(), 0)),
+        // Ports cost a stranger nothing.
+        ServerEvent::Refused { address, .. } | ServerEvent::Ignored { address, .. } => {
+            return Some(SocketAddr::new(address.ip(), 0));
+        }
         ServerEvent::Opened { session }
         | ServerEvent::Closed { session, .. }
         | ServerEvent::Requested { session, .. }
+        | ServerEvent::Granted { session, .. }
         | ServerEvent::RequestRefused { session, .. }
         | ServerEvent::Started { session, .. }
         | ServerEvent::Progress { session, .. }
         | ServerEvent::Finished { session, .. } => session,
         _ => return None,
     };
-    Some(session.address)
+    match session.key {
+        Some(_) => Some(session.address),
+        None => Some(SocketAddr::new(session.address.ip(), 0)),
+    }
 }
 
 fn is_transfer(job: &Job) -> bool {

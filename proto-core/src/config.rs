@@ -25,6 +25,9 @@ pub struct Config {
     pub datagram_max: u16,
     /// The socket's receive buffer, told to peers so that they do not overrun it. 0 when unknown.
     pub receive_buffer: u64,
+    /// Whether the classic dialect is spoken, too (`docs/CLASSIC.md`): without encryption and identity. With
+    /// [`accept`](Self::accept), its clients are served. Off by default.
+    pub classic: bool,
     /// Which congestion controller new sessions get.
     pub congestion: CongestionControl,
     /// A server's secret that outlasts restarts. With it, a server that was restarted tells clients of sessions from before
@@ -76,6 +79,7 @@ impl Config {
             datagram_size: 1_200,
             datagram_max: 65_507,
             receive_buffer: 0,
+            classic: false,
             congestion: CongestionControl::default(),
             host_secret: None,
             limits: Limits::default(),

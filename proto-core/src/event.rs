@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use crate::classic::ClassicIgnored;
 use crate::crypto::{Direction, PublicKey};
 use crate::id::{PeerId, TransferId};
 use crate::time::Duration;
@@ -30,6 +31,25 @@ pub enum Event {
         transfer: TransferId,
         /// What is asked.
         request: Requested,
+    },
+    /// A client of the classic dialect asks for something. Answer with [`Endpoint::decide`](crate::Endpoint::decide). It has no
+    /// session and no key; anybody can send from this address. What is refused is not answered.
+    ClassicRequested {
+        /// The exchange.
+        transfer: TransferId,
+        /// Where the client is.
+        address: SocketAddr,
+        /// What is asked. An upload's size is not known before its end.
+        request: Requested,
+    },
+    /// A message of the classic dialect was ignored, for another reason than being late. Coalesced: at most 16 wait.
+    ClassicIgnored {
+        /// Where it came from.
+        address: SocketAddr,
+        /// What is wrong with it.
+        why: ClassicIgnored,
+        /// Such messages that were ignored before and not told of.
+        untold: u64,
     },
     /// The peer does as asked.
     Accepted {
@@ -123,6 +143,8 @@ pub enum Failure {
     Refused(ErrorCode),
     /// The session ended first.
     SessionLost,
+    /// Nobody answered, in the classic dialect: no server is there, or it does not do what was asked, which it cannot say.
+    NoAnswer,
 }
 
 /// Figures of a transfer.
@@ -130,7 +152,7 @@ pub enum Failure {
 pub struct TransferStats {
     /// File bytes that travelled once.
     pub bytes: u64,
-    /// File bytes sent again (source).
+    /// File bytes sent again (source); of a classic download, also those asked for again (sink).
     pub resent: u64,
     /// From the request to the end.
     pub elapsed: Duration,

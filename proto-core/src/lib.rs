@@ -8,6 +8,7 @@
 extern crate alloc;
 
 mod audit;
+pub mod classic;
 mod config;
 pub mod congestion;
 pub mod crypto;

@@ -25,6 +25,10 @@ pub struct Limits {
     pub credit_blocks_initial: u32,
     /// Blocks that a source holds ahead of what was sent.
     pub read_ahead_blocks: u32,
+    /// Exchanges of the classic dialect at once.
+    pub classic_exchanges: u32,
+    /// Exchanges of the classic dialect with the clients of one IPv4 address, or one IPv6 network of 64 bits.
+    pub classic_exchanges_per_source: u32,
     /// Handshake bytes held per level (H6).
     pub crypto_buffer: u32,
     /// Bytes of a listing page (M8).
@@ -49,6 +53,8 @@ impl Default for Limits {
             credit_blocks_max: (128 << 20) / BLOCK_SIZE,
             credit_blocks_initial: (1 << 20) / BLOCK_SIZE,
             read_ahead_blocks: 8,
+            classic_exchanges: 1_024,
+            classic_exchanges_per_source: 32,
             crypto_buffer: 16 << 10,
             page: 64 << 10,
             handshake_timeout: Duration::from_secs(10),
@@ -66,6 +72,9 @@ const PACKET: u64 = 64;
 /// keeps from being settled, beyond those of packets in flight.
 const TRANSFER: u64 = (4 << 10) + (32 << 10);
 
+/// Bytes of a classic exchange without its block: two pieces, a hash, a name, or a list.
+const CLASSIC_EXCHANGE: u64 = 8 << 10;
+
 impl Limits {
     /// The most bytes that an endpoint with these limits can hold, term by term. What is allocated follows use and is far
     /// less: sent packets and listing pages are limited for each session and transfer, not over all of them, so their terms
@@ -81,6 +90,7 @@ impl Limits {
             sessions * PACKETS_MAX as u64 * PACKET,
             u64::from(self.half_open) * 2 * u64::from(self.crypto_buffer),
             transfers * TRANSFER,
+            u64::from(self.classic_exchanges) * CLASSIC_EXCHANGE,
             transfers * u64::from(self.page),
         ]
         .into_iter()
@@ -107,9 +117,11 @@ mod tests {
         assert!(less(|limits| limits.crypto_buffer -= 1));
         assert!(less(|limits| limits.transfers_per_session -= 1));
         assert!(less(|limits| limits.page -= 1));
+        assert!(less(|limits| limits.classic_exchanges -= 1));
         let none = Limits {
             sessions: 0,
             half_open: 0,
+            classic_exchanges: 0,
             sink_blocks: 1,
             source_blocks: 2,
             ..Limits::default()

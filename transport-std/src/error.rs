@@ -132,6 +132,7 @@ fn failure_text(failure: &Failure) -> String {
         Failure::SessionLost => {
             "the session ended first: run the same command again to go on".into()
         }
+        Failure::NoAnswer => "no answer to ten tries".into(),
     }
 }
 

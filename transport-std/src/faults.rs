@@ -140,6 +140,7 @@ mod tests {
                 source: None,
                 len: 4,
                 segment_size: 2,
+                may_fragment: false,
             };
             damage.send(now, &from, &batch, &bytes);
             take();

@@ -45,6 +45,7 @@ pub use server::{
 };
 pub use tuning::Tuning;
 
+pub use proto_core::classic::ClassicIgnored;
 pub use proto_core::crypto::PublicKey;
 pub use proto_core::wire::{
     CloseCode, Durability, EntryKind, ErrorCode, FilePath, PathError, RequestKind, StoredAs,

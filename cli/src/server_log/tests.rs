@@ -14,7 +14,7 @@ fn session(key: PublicKey) -> Arc<SessionInfo> {
     Arc::new(SessionInfo {
         number: 1,
         address,
-        key,
+        key: Some(key),
         rights: Rights::ReadWrite,
     })
 }

@@ -25,6 +25,8 @@ pub struct Transmit {
     pub len: usize,
     /// Bytes of each datagram but the last.
     pub segment_size: usize,
+    /// Larger than packets on the way may be, and to be cut by IP: the driver clears the don't-fragment flag (classic dialect).
+    pub may_fragment: bool,
 }
 
 /// Why an endpoint wants to be woken.
@@ -52,6 +54,8 @@ pub enum Reason {
     KeyUpdate,
     /// A closing session is done with.
     Closing,
+    /// A message of the classic dialect is to be sent again, or its exchange is over.
+    Classic,
 }
 
 /// The application's answer to [`Event::PeerReady`](crate::Event::PeerReady).
@@ -92,6 +96,9 @@ pub enum StartError {
     /// The peer's path has more than 1,024 bytes: the request would not fit the smallest packet.
     #[error("the requested path is longer than 1024 bytes")]
     PathTooLong,
+    /// The classic dialect has no word for it: it lists one directory, and moves files whose names are single components.
+    #[error("the classic dialect knows one directory and single names")]
+    NotClassic,
 }
 
 /// What a session looks like from here.
@@ -208,9 +215,11 @@ pub enum DropReason {
     Closing,
     /// From an address that is not the server's (RFC 9000 §9).
     WrongAddress,
+    /// A message of the classic dialect that is bad, late or for nobody.
+    Classic,
 }
 
 impl DropReason {
     /// How many reasons there are.
-    pub const COUNT: usize = 11;
+    pub const COUNT: usize = 12;
 }

@@ -5,6 +5,7 @@ use alloc::format;
 
 use super::{Endpoint, Loan};
 use crate::audit::{Breach, check, rule};
+use crate::classic::key_of;
 use crate::crypto::Direction;
 use crate::file::Use;
 use crate::id::PeerId;
@@ -37,6 +38,7 @@ impl Endpoint {
         for (key, peer) in self.peers.iter() {
             self.audit_peer(key, peer)?;
         }
+        self.classic.audit(limits)?;
         self.audit_ids()?;
         self.audit_loans()?;
         self.audit_memory()
@@ -102,7 +104,8 @@ impl Endpoint {
     /// Every operation on loan is that of a transfer that waits for it.
     fn audit_loans(&self) -> Result<(), Breach> {
         let mut out: BTreeMap<(Key, Key), u32> = BTreeMap::new();
-        for (id, loan) in self.loans.iter() {
+        let sessions = |loan: &Loan| key_of(PeerId(loan.peer)).is_none();
+        for (id, loan) in self.loans.iter().filter(|(_, loan)| sessions(loan)) {
             let waits = self
                 .peers
                 .get(loan.peer)
@@ -131,7 +134,8 @@ impl Endpoint {
                 OpTag::Step | OpTag::Open | OpTag::Check | OpTag::Close => false,
             };
             let mut held = self.loans.iter().filter(|(_, loan)| of(loan)).count() as u32;
-            let mut promised = 0;
+            let (here, mut promised) = self.classic.blocks(what);
+            held += here;
             for (_, peer) in self.peers.iter() {
                 let (here, reserved) = peer.blocks(what);
                 held += here;

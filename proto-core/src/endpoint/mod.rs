@@ -2,6 +2,7 @@
 
 mod api;
 mod audit;
+mod classic;
 mod deadlines;
 mod id_cipher;
 mod leap;
@@ -20,8 +21,11 @@ pub use api::{
     Admission, ConnectError, DatagramMeta, DropReason, PeerStats, Reason, StaleId, StartError,
     Transmit,
 };
+pub(crate) use deadlines::Deadlines;
+pub(crate) use queue::Queue;
 pub(crate) use shared::Shared;
 
+use crate::classic::{Classic, key_of as classic_key};
 use crate::config::Config;
 use crate::crypto::Direction;
 use crate::event::Event;
@@ -33,9 +37,7 @@ use crate::slab::{Key, Slab};
 use crate::time::Instant;
 use crate::transfer::{Decision, OpTag, Request};
 use crate::wire::{CloseCode, ConnectionId};
-use deadlines::Deadlines;
 use id_cipher::SLOTS_MAX;
-use queue::Queue;
 use reset::Resets;
 use stateless::Answers;
 
@@ -73,6 +75,7 @@ pub struct Endpoint {
     resets: Resets,
     loans: Slab<Loan>,
     answers: Answers,
+    classic: Classic,
     deadlines: Deadlines,
     /// Peers with datagrams, file operations and events for the outside.
     sending: Queue,
@@ -110,6 +113,7 @@ impl Endpoint {
             resets: Resets::default(),
             loans: Slab::default(),
             answers: Answers::default(),
+            classic: Classic::default(),
             deadlines: Deadlines::default(),
             sending: Queue::default(),
             working: Queue::default(),
@@ -120,6 +124,7 @@ impl Endpoint {
     /// Time has come to `now`: does whatever is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
+        self.classic.handle_timeout(now, &mut self.shared);
         while let Some((at, index, _)) = self.deadlines.first() {
             if at > now {
                 break;
@@ -141,6 +146,10 @@ impl Endpoint {
         let Some(loan) = self.loans.remove(done.id.0) else {
             return;
         };
+        if let Some(key) = classic_key(PeerId(loan.peer)) {
+            let (classic, shared) = (&mut self.classic, &mut self.shared);
+            return classic.handle_file_done(now, shared, key, done.block, done.result);
+        }
         if let Some(peer) = self.peers.get_mut(loan.peer) {
             peer.handle_file_done(
                 now,
@@ -221,6 +230,10 @@ impl Endpoint {
         transfer: TransferId,
         decision: Decision,
     ) -> Result<(), StaleId> {
+        if let Some(key) = classic_key(transfer.peer) {
+            let now = self.advance(now);
+            return self.classic.decide(now, &mut self.shared, key, decision);
+        }
         self.with_peer(now, transfer.peer, |peer, now, shared| {
             peer.decide(now, shared, transfer.key, decision)
         })?
@@ -232,6 +245,10 @@ impl Endpoint {
     /// # Errors
     /// When the transfer is gone.
     pub fn cancel(&mut self, now: Instant, transfer: TransferId) -> Result<(), StaleId> {
+        if let Some(key) = classic_key(transfer.peer) {
+            let now = self.advance(now);
+            return self.classic.cancel(now, &mut self.shared, key);
+        }
         self.with_peer(now, transfer.peer, |peer, now, shared| {
             peer.cancel(now, shared, transfer.key)
         })?
@@ -269,6 +286,10 @@ impl Endpoint {
         if let Some(transmit) = self.answers.poll(out) {
             return Some(transmit);
         }
+        // Not before the others' turn for long: each peer is owed one message at most.
+        if let Some(transmit) = self.classic.poll_transmit(now, &mut self.shared, out) {
+            return Some(transmit);
+        }
         while let Some(index) = self.sending.pop() {
             let Some(key) = self.peers.key_at(index) else {
                 continue;
@@ -288,6 +309,9 @@ impl Endpoint {
 
     /// The next operation for the executor.
     pub fn poll_file_op(&mut self) -> Option<FileOp> {
+        if let Some(op) = self.poll_classic_op() {
+            return Some(op);
+        }
         while let Some(index) = self.working.pop() {
             let Some(key) = self.peers.key_at(index) else {
                 continue;
@@ -326,14 +350,16 @@ impl Endpoint {
                 return event;
             }
         }
-        None
+        self.classic.poll_event(self.now, &mut self.shared)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due, and why.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         let past = self.shared.faults.strikes(Fault::DeadlinePast);
-        let (at, _, reason) = self.deadlines.first()?;
+        let sessions = self.deadlines.first().map(|(at, _, reason)| (at, reason));
+        let classic = self.classic.deadline().map(|at| (at, Reason::Classic));
+        let (at, reason) = sessions.into_iter().chain(classic).min()?;
         Some((if past { Instant::ZERO } else { at }, reason))
     }
 

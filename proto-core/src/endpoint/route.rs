@@ -2,6 +2,7 @@
 
 use super::stateless::{ANSWER_MAX, Answer};
 use super::{DatagramMeta, DropReason, Endpoint};
+use crate::classic::is_classic;
 use crate::crypto::Direction;
 use crate::fault::Fault;
 use crate::peer::{Arrival, Opening, Peer};
@@ -18,6 +19,10 @@ impl Endpoint {
         let now = self.advance(now);
         if self.shared.faults.strikes(Fault::DatagramDropped) {
             return self.shared.drop_packet(DropReason::NoRoom);
+        }
+        if self.shared.config.classic && is_classic(payload) {
+            let (classic, shared) = (&mut self.classic, &mut self.shared);
+            return classic.handle_datagram(now, shared, meta, payload);
         }
         let size = payload.len();
         let mut rest = payload;

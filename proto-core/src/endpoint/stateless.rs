@@ -45,6 +45,7 @@ impl Answers {
             source: answer.source,
             len: answer.len,
             segment_size: answer.len,
+            may_fragment: false,
         })
     }
 }

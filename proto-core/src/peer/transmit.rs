@@ -114,6 +114,7 @@ impl Peer {
             source: self.path.local,
             len,
             segment_size,
+            may_fragment: false,
         })
     }
 
@@ -188,6 +189,7 @@ impl Peer {
             source: left.local,
             len,
             segment_size: len,
+            may_fragment: false,
         })
     }
 

@@ -25,7 +25,7 @@ impl From<FileError> for Fault {
 
 /// What the peer is told of a failed file operation. That a link leads out of the shared directory is not told apart
 /// from other things that are no files (F16).
-pub(super) fn error_code(error: FileError) -> ErrorCode {
+pub(crate) fn error_code(error: FileError) -> ErrorCode {
     match error {
         FileError::NotFound => ErrorCode::NotFound,
         FileError::Denied => ErrorCode::Denied,

@@ -21,6 +21,7 @@ mod transfers;
 
 pub(crate) use audit::AllInFlight;
 use audit::InFlight;
+pub(crate) use codes::error_code;
 pub(crate) use context::Context;
 pub(crate) use event::TransferEvent;
 pub(crate) use item::Item;

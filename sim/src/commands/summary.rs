@@ -95,6 +95,7 @@ fn result(goal: &GoalOutcome) -> String {
     match goal.result {
         None => "given up".into(),
         Some(Ok(_)) => "done".into(),
+        Some(Err(Failure::NoAnswer)) => "nobody answered".into(),
         Some(Err(Failure::SessionLost)) => "the session was lost".into(),
         Some(Err(Failure::Here(code))) => format!("failed here: {code:?}"),
         Some(Err(Failure::Peer(code))) => format!("failed there: {code:?}"),

@@ -77,6 +77,7 @@ impl World {
             // A goal that was cancelled is not tried again.
             Failure::SessionLost if run.cancelled => return Ok(None),
             Failure::SessionLost => return Err("a lost session is no end".into()),
+            Failure::NoAnswer => return Err("an end of the classic dialect".into()),
         };
         let expected = match &run.expect {
             Expect::Success => false,

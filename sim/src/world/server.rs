@@ -159,6 +159,9 @@ impl Server {
                 Ok(())
             }
             Event::PeerClosed { peer, cause } => self.closed(peer, cause),
+            Event::ClassicRequested { .. } | Event::ClassicIgnored { .. } => {
+                Err(format!("server: the classic dialect is off: {event:?}"))
+            }
         }
     }
 

@@ -345,6 +345,10 @@ impl User {
             Event::Requested { transfer, .. } => {
                 Err(format!("{}: a server asks for {transfer:?}", self.name))
             }
+            Event::ClassicRequested { .. } | Event::ClassicIgnored { .. } => Err(format!(
+                "{}: the classic dialect is off: {event:?}",
+                self.name
+            )),
             Event::PeerClosed { peer, cause } => {
                 self.closed(desk.now, peer, cause)?;
                 Ok(None)

@@ -139,7 +139,8 @@ impl ClientApplication {
             }
             Err(StartError::TooMany) => self.waiting.push_back((ticket, request)),
             Err(StartError::Stale(_)) => self.lost.push(ticket),
-            Err(StartError::PathTooLong) => {
+            // A session is never asked for what is classic.
+            Err(StartError::PathTooLong | StartError::NotClassic) => {
                 let failure = Failure::Here(ErrorCode::NameRefused);
                 ticket.mailbox.end((Err(failure), TransferStats::default()));
             }
@@ -296,6 +297,8 @@ impl Application for ClientApplication {
             | Event::Listing { transfer, .. }
             | Event::Progress { transfer, .. }
             | Event::Finished { transfer, .. } => self.job_event(now, endpoint, transfer, event),
+            // The classic dialect is off.
+            Event::ClassicRequested { .. } | Event::ClassicIgnored { .. } => {}
             // A server may not ask anything of its client.
             Event::Requested { transfer, .. } => {
                 let refuse = proto_core::Decision::Refuse(ErrorCode::Unsupported);

@@ -311,6 +311,7 @@ mod tests {
             source: None,
             len,
             segment_size,
+            may_fragment: false,
         }
     }
 
@@ -376,6 +377,7 @@ mod tests {
                 source: None,
                 len: 1,
                 segment_size: 1,
+                may_fragment: false,
             },
             b"x",
         );
@@ -391,6 +393,7 @@ mod tests {
             source: meta.local,
             len: 1,
             segment_size: 1,
+            may_fragment: false,
         };
         assert_eq!(both.send(&answer, b"y"), Sent::Taken);
         let mut source = None;
@@ -418,6 +421,7 @@ mod tests {
             source: None,
             len: 4,
             segment_size: 2,
+            may_fragment: false,
         };
         assert_eq!(from.send(&nowhere, b"abcd"), Sent::Taken);
     }

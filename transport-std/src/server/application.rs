@@ -13,7 +13,7 @@ use proto_core::{
 };
 
 use super::layout::Layout;
-use super::{AdmissionPolicy, Job, OnServerEvent, ServerEvent, SessionInfo};
+use super::{AdmissionPolicy, Job, OnServerEvent, Rights, ServerEvent, SessionInfo};
 use crate::driver::Application;
 
 /// How long sessions may take to say goodbye when the server stops.
@@ -32,6 +32,8 @@ pub(super) enum Command {
 pub(super) struct ServerApplication {
     layout: Layout,
     admission: AdmissionPolicy,
+    /// What classic clients may do.
+    classic: Rights,
     on_event: OnServerEvent,
     sessions: HashMap<PeerId, Session>,
     jobs: HashMap<TransferId, OpenJob>,
@@ -54,10 +56,16 @@ struct OpenJob {
 }
 
 impl ServerApplication {
-    pub(super) fn new(layout: Layout, admission: AdmissionPolicy, on_event: OnServerEvent) -> Self {
+    pub(super) fn new(
+        layout: Layout,
+        admission: AdmissionPolicy,
+        classic: Rights,
+        on_event: OnServerEvent,
+    ) -> Self {
         Self {
             layout,
             admission,
+            classic,
             on_event,
             sessions: HashMap::new(),
             jobs: HashMap::new(),
@@ -95,7 +103,7 @@ impl ServerApplication {
             let session = Arc::new(SessionInfo {
                 number,
                 address,
-                key,
+                key: Some(key),
                 rights,
             });
             self.sessions.insert(
@@ -126,6 +134,39 @@ impl ServerApplication {
             let _ = endpoint.decide(now, transfer, Decision::Refuse(code));
             return;
         };
+        self.judge(now, endpoint, transfer, session, request);
+    }
+
+    /// A client of the classic dialect asks: it has no session, and the rights of everyone.
+    fn classic_requested(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        transfer: TransferId,
+        address: SocketAddr,
+        request: Requested,
+    ) {
+        let rights = match self.stopping {
+            None => self.classic,
+            Some(_) => Rights::None,
+        };
+        let session = Arc::new(SessionInfo {
+            number: 0,
+            address,
+            key: None,
+            rights,
+        });
+        self.judge(now, endpoint, transfer, session, request);
+    }
+
+    fn judge(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        transfer: TransferId,
+        session: Arc<SessionInfo>,
+        request: Requested,
+    ) {
         self.job_count += 1;
         let decision = self.layout.decide(session.rights, &request);
         let (kind, path, size) = (request.kind, request.path, request.size);
@@ -142,6 +183,12 @@ impl ServerApplication {
         if let Decision::Refuse(code) = decision {
             self.tell(&ServerEvent::RequestRefused { session, job, code });
         } else {
+            if session.key.is_none() {
+                self.tell(&ServerEvent::Granted {
+                    session: session.clone(),
+                    job: job.clone(),
+                });
+            }
             self.jobs.insert(
                 transfer,
                 OpenJob {
@@ -222,6 +269,12 @@ impl Application for ServerApplication {
         let Command::Stop = command;
         if self.stopping.is_none() {
             self.stopping = Some(now);
+            for (transfer, job) in &self.jobs {
+                if job.session.key.is_none() {
+                    // Stale only if its end is on its way.
+                    let _ = endpoint.cancel(now, *transfer);
+                }
+            }
             for peer in self.sessions.keys() {
                 // Stale only if it has gone by itself.
                 let _ = endpoint.close(now, *peer, CloseCode::ShuttingDown);
@@ -242,6 +295,20 @@ impl Application for ServerApplication {
             Event::Requested { transfer, request } => {
                 self.requested(now, endpoint, transfer, request)
             }
+            Event::ClassicRequested {
+                transfer,
+                address,
+                request,
+            } => self.classic_requested(now, endpoint, transfer, address, request),
+            Event::ClassicIgnored {
+                address,
+                why,
+                untold,
+            } => self.tell(&ServerEvent::Ignored {
+                address,
+                why,
+                untold,
+            }),
             Event::Entry { transfer, .. }
             | Event::Progress { transfer, .. }
             | Event::Finished { transfer, .. } => self.job_event(now, endpoint, transfer, event),

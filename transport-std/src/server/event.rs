@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use proto_core::classic::ClassicIgnored;
 use proto_core::crypto::PublicKey;
 use proto_core::wire::{ErrorCode, FilePath, RequestKind};
 use proto_core::{CloseCause, Failure, FileInfo, Finished, PeerStats, TransferStats};
@@ -21,12 +22,12 @@ pub enum Rights {
 /// One user's session, as events show it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SessionInfo {
-    /// Counts the server's sessions from 1.
+    /// Counts the server's sessions from 1; 0 for a classic client, which has none.
     pub number: u64,
     /// Where the user is.
     pub address: SocketAddr,
-    /// The key that the user proved to hold.
-    pub key: PublicKey,
+    /// The key that the user proved to hold; `None` for a classic client, who may be anybody.
+    pub key: Option<PublicKey>,
     /// What the user may do.
     pub rights: Rights,
 }
@@ -84,6 +85,23 @@ pub enum ServerEvent {
         job: Arc<Job>,
         /// Why.
         code: ErrorCode,
+    },
+    /// A classic client's request is granted. What a download is follows ([`Started`](Self::Started)); an upload's size is known at
+    /// its end.
+    Granted {
+        /// The client.
+        session: Arc<SessionInfo>,
+        /// The request.
+        job: Arc<Job>,
+    },
+    /// A message of the classic dialect was ignored, and not for being late.
+    Ignored {
+        /// Where it came from.
+        address: SocketAddr,
+        /// What is wrong with it.
+        why: ClassicIgnored,
+        /// Such messages before it that are not told of.
+        untold: u64,
     },
     /// What the file is; its bytes begin to travel.
     Started {

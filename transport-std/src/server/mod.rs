@@ -29,6 +29,7 @@ pub struct ServerBuilder {
     identity: Identity,
     shares: Vec<Share>,
     admission: AdmissionPolicy,
+    classic: Option<Rights>,
     on_event: OnServerEvent,
     tuning: Tuning,
 }
@@ -66,6 +67,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Serves clients of the classic dialect, too (`docs/CLASSIC.md`), with these rights and at most those of the share. The
+    /// dialect has no encryption and no identity: whoever can reach the socket, or forge an address, has these rights, and
+    /// whoever is on the way reads and changes what is sent.
+    pub fn classic(mut self, rights: Rights) -> Self {
+        self.classic = Some(rights);
+        self
+    }
+
     /// Is told everything that happens. Called on the driver's thread: it must not block for long.
     pub fn on_event(mut self, listener: impl FnMut(&ServerEvent) + Send + 'static) -> Self {
         self.on_event = Box::new(listener);
@@ -90,6 +99,7 @@ impl ServerBuilder {
         let address = socket.local_addr()?;
         let config = Config {
             accept: true,
+            classic: self.classic.is_some(),
             host_secret: Some(HostSecret::derive(self.identity.seed())),
             ..self.tuning.config(&self.identity)?
         };
@@ -101,7 +111,12 @@ impl ServerBuilder {
             disk_threads,
             faults,
         };
-        let application = ServerApplication::new(layout, self.admission, self.on_event);
+        let application = ServerApplication::new(
+            layout,
+            self.admission,
+            self.classic.unwrap_or(Rights::None),
+            self.on_event,
+        );
         let (driver, handle) = Driver::new(parts, application)?;
         Ok(Server {
             address,
@@ -142,6 +157,7 @@ impl Server {
             identity,
             shares: Vec::new(),
             admission: Box::new(|_, _| Some(Rights::ReadWrite)),
+            classic: None,
             on_event: Box::new(|_| {}),
             tuning: Tuning::default(),
         }

@@ -18,7 +18,7 @@ fn agree(client: &[Outcome], server: &[Outcome], crossed: bool) -> bool {
         ([Err(a)], [Err(b)]) => {
             let code = |failure: &Failure| match failure {
                 Failure::Here(code) | Failure::Peer(code) | Failure::Refused(code) => Some(*code),
-                Failure::SessionLost => None,
+                Failure::SessionLost | Failure::NoAnswer => None,
             };
             crossed || code(a) == code(b)
         }
