@@ -59,6 +59,7 @@ impl Peer {
             source: self.path.local,
             len,
             segment_size: len,
+            may_fragment: false,
         })
     }
 
