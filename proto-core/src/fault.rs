@@ -142,7 +142,7 @@ faults! {
     bug WindowUnheeded = "window-unheeded",
     /// A path that carries full datagrams no more goes on getting them (RFC 8899 §4.3).
     bug BlackHoleUnheeded = "black-hole-unheeded",
-    /// A probe of the path's MTU, which no window was asked for, counts as in flight (P9.7).
+    /// A probe of the path's MTU, which no window was asked for, counts as in flight (P3.19).
     bug MtuProbeCounted = "mtu-probe-counted",
     /// A stranger's address counts as proven from the beginning (H1).
     bug AmplificationUnheeded = "amplification-unheeded",

@@ -1,4 +1,4 @@
-//! How large datagrams may be: path MTU discovery by probes (RFC 8899, RFC 9000 §14.3; docs/PROTOCOL.md P9.6 to P9.9).
+//! How large datagrams may be: path MTU discovery by probes (RFC 8899, RFC 9000 §14.3; docs/PROTOCOL.md P3.18 to P3.21).
 //!
 //! ```text
 //! state      event                                   next state

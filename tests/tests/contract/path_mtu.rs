@@ -1,4 +1,4 @@
-//! P9.6 to P9.9: datagrams grow to what the path carries, and shrink with it.
+//! P3.18 to P3.21: datagrams grow to what the path carries, and shrink with it.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -39,7 +39,7 @@ fn go_on(pair: &mut Pair, within: Duration, mut until: impl FnMut(&Pair) -> bool
 }
 
 #[test]
-fn p9_6_datagrams_grow_to_what_the_path_carries() {
+fn p3_18_datagrams_grow_to_what_the_path_carries() {
     for (carries, least) in [
         (1_200, 1_200),
         (1_400, 1_360),
@@ -69,7 +69,7 @@ fn p9_6_datagrams_grow_to_what_the_path_carries() {
 
 /// One round trip after the first data, Ethernet's size is used: the search costs a fast start nothing.
 #[test]
-fn p9_6_usual_sizes_are_found_in_a_round_trip() {
+fn p3_18_usual_sizes_are_found_in_a_round_trip() {
     let (mut pair, _) = pair(&Rc::new(Cell::new(1_472)), 2_000_000);
     open(&mut pair);
     start(&mut pair, get("down"));
@@ -87,7 +87,7 @@ fn p9_6_usual_sizes_are_found_in_a_round_trip() {
 }
 
 #[test]
-fn p9_8_a_black_hole_costs_few_round_trips() {
+fn p3_20_a_black_hole_costs_few_round_trips() {
     let carries = Rc::new(Cell::new(8_972));
     let (mut pair, content) = pair(&carries, 20_000_000);
     open(&mut pair);
@@ -120,7 +120,7 @@ fn p9_8_a_black_hole_costs_few_round_trips() {
 
 /// T3.
 #[test]
-fn p9_9_another_port_keeps_the_size_and_another_network_does_not() {
+fn p3_21_another_port_keeps_the_size_and_another_network_does_not() {
     for (host, kept) in [(9, true), (10, false)] {
         let carries = Rc::new(Cell::new(1_472));
         let (mut pair, _) = pair(&carries, 50_000_000);
