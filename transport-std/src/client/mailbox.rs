@@ -2,10 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use proto_core::{Failure, FileInfo, Finished, TransferStats};
 
 use super::Progress;
+
+/// Between two looks at progress: a caller that is woken for every step costs more than it learns.
+const REST: Duration = Duration::from_millis(10);
 
 /// One thing that a job tells.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub(super) struct Mailbox {
 struct Post {
     updates: VecDeque<Update>,
     end: Option<End>,
+    /// The caller has seen progress just now, and looks again by itself.
+    resting: bool,
 }
 
 impl Mailbox {
@@ -40,13 +46,15 @@ impl Mailbox {
 
     pub(super) fn update(&self, update: Update) {
         let mut post = self.lock();
-        let moved = |update: &Update| matches!(update, Update::Progress(Progress::Moved { .. }));
+        let wakes = !(post.resting && is_moved(&update));
         match post.updates.back_mut() {
-            Some(last) if moved(last) && moved(&update) => *last = update,
+            Some(last) if is_moved(last) && is_moved(&update) => *last = update,
             _ => post.updates.push_back(update),
         }
         drop(post);
-        self.changed.notify_one();
+        if wakes {
+            self.changed.notify_one();
+        }
     }
 
     /// The job is over; only the first end counts.
@@ -60,9 +68,13 @@ impl Mailbox {
         let mut post = self.lock();
         loop {
             if let Some(update) = post.updates.pop_front() {
+                let moved = is_moved(&update);
                 drop(post);
                 each(update);
                 post = self.lock();
+                if moved {
+                    post = self.rest(post);
+                }
             } else if let Some(end) = post.end.take() {
                 return end;
             } else {
@@ -73,6 +85,26 @@ impl Mailbox {
             }
         }
     }
+
+    /// Waits a moment, unless something other than progress comes.
+    fn rest<'a>(&self, mut post: MutexGuard<'a, Post>) -> MutexGuard<'a, Post> {
+        let until = Instant::now() + REST;
+        post.resting = true;
+        while post.end.is_none() && post.updates.iter().all(is_moved) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.changed.wait_timeout(post, left);
+            post = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        post.resting = false;
+        post
+    }
+}
+
+fn is_moved(update: &Update) -> bool {
+    matches!(update, Update::Progress(Progress::Moved { .. }))
 }
 
 /// The driver's side of a mailbox. Dropped without an end, it says that the session is lost, so that no caller waits

@@ -6,8 +6,9 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant as Clock};
 
 use aws_lc_rs::rand;
-use proto_core::{Endpoint, FileDone, Instant, Transmit};
+use proto_core::{Endpoint, FileDone, FileOp, Instant, Transmit};
 
+use super::inbox::Inbox;
 use super::socket::{BATCH_MAX, Sent, Socket};
 use super::{Application, Handle, Parts, Wake};
 use crate::executor::Executor;
@@ -26,7 +27,10 @@ pub struct Engine<A: Application> {
     executor: Executor,
     application: A,
     commands: mpsc::Receiver<A::Command>,
-    completions: mpsc::Receiver<FileDone>,
+    completions: Arc<Inbox<FileDone>>,
+    /// Completions in work, and operations on their way to the executor.
+    done: Vec<FileDone>,
+    operations: Vec<FileOp>,
     begin: Clock,
     /// The batch in work; while `kept` says so, the socket has refused it.
     batch: Vec<u8>,
@@ -35,7 +39,7 @@ pub struct Engine<A: Application> {
     /// File operations that have not come home.
     out: usize,
     over_since: Option<Instant>,
-    /// The last round ended with [`Next::Again`]: the socket is read without asking whether it can be, because a try
+    /// The last round left datagrams on either side: the socket is read without asking whether it can be, because a try
     /// is cheaper than the question.
     busy: bool,
 }
@@ -63,13 +67,10 @@ impl<A: Application> Engine<A> {
     /// The operating system gives no threads or no randomness.
     pub fn new(parts: Parts, application: A, wake: Wake) -> io::Result<(Self, Handle<A::Command>)> {
         let (commands, command_receiver) = mpsc::channel();
-        let (done, completions) = mpsc::channel();
-        let waker = wake.clone();
-        let executor = Executor::start(parts.disk_threads, parts.roots, move |result| {
-            // Nobody listens any more only when the driver has ended.
-            if done.send(result).is_ok() {
-                waker();
-            }
+        let completions = Arc::new(Inbox::new(wake.clone()));
+        let inbox = completions.clone();
+        let executor = Executor::start(parts.disk_threads, parts.roots, move |results| {
+            inbox.leave(results);
         })?;
         let mut seed = [0; 32];
         rand::fill(&mut seed).map_err(|_| io::Error::other("the system gives no random bytes"))?;
@@ -82,6 +83,8 @@ impl<A: Application> Engine<A> {
             application,
             commands: command_receiver,
             completions,
+            done: Vec::new(),
+            operations: Vec::new(),
             begin: Clock::now(),
             batch: vec![0; BATCH_MAX],
             kept: None,
@@ -111,22 +114,24 @@ impl<A: Application> Engine<A> {
     /// The socket is gone for good.
     pub fn round(&mut self, readable: bool) -> io::Result<Next> {
         let now = self.now();
-        let mut again = self.take_in(now, readable)?;
+        let more = self.take_in(now, readable)?;
         self.tick(now);
-        again |= self.send(now);
+        let mut again = self.send(now) | more;
+        self.busy = again;
         while let Some(operation) = self.endpoint.poll_file_op() {
             self.out += 1;
-            self.executor.submit(operation);
+            self.operations.push(operation);
         }
+        self.executor.submit(&mut self.operations);
         while let Some(event) = self.endpoint.poll_event() {
             self.application.event(now, &mut self.endpoint, event);
             again = true;
         }
-        self.busy = again;
         if self.application.is_over() && self.is_idle(now, again) {
             return Ok(Next::Over);
         }
-        if again {
+        // What came home in the meantime is taken in before anybody sleeps.
+        if again || !self.completions.may_sleep() {
             return Ok(Next::Again);
         }
         Ok(Next::Wait {
@@ -153,7 +158,8 @@ impl<A: Application> Engine<A> {
                 self.application.refused(now, &mut self.endpoint, host);
             }
         }
-        while let Ok(done) = self.completions.try_recv() {
+        self.completions.take(&mut self.done);
+        for done in self.done.drain(..) {
             self.out -= 1;
             self.endpoint.handle_file_done(now, done);
         }

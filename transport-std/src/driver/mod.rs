@@ -1,17 +1,20 @@
 //! The blocking driver: one thread that owns an [`Endpoint`] and its socket.
 //!
 //! [`Engine`] does the work of a round and knows nothing of how threads wait; [`Driver`] is the loop around it that
-//! waits with `polling`. Another loop around the same engine is another driver (`transport-mio` is one).
+//! waits with `ppoll`, or `polling` where that is missing. Another loop around the same engine is another driver
+//! (`transport-mio` is one).
 
 mod engine;
+mod inbox;
 mod socket;
+#[cfg_attr(target_os = "linux", path = "waiter_linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "waiter_polling.rs")]
+mod waiter;
 
 use std::io;
 use std::net::IpAddr;
-use std::num::NonZeroUsize;
 use std::sync::{Arc, mpsc};
 
-use polling::{Event, Events, PollMode, Poller};
 use proto_core::{Config, Endpoint, Instant};
 
 pub use engine::{Engine, Next};
@@ -19,6 +22,7 @@ pub use socket::{Sent, Socket};
 
 use crate::Faults;
 use crate::executor::Roots;
+use waiter::Waiter;
 
 /// What a driver serves: it takes the endpoint's events and other threads' commands, and calls the endpoint.
 ///
@@ -92,26 +96,21 @@ pub struct Parts {
     pub faults: Option<Faults>,
 }
 
-/// The loop that waits with `polling`.
+/// The loop around an [`Engine`].
 pub struct Driver<A: Application> {
     engine: Engine<A>,
-    poller: Arc<Poller>,
+    waiter: Waiter,
 }
 
 impl<A: Application> Driver<A> {
     /// A driver that does nothing before [`run`](Self::run), and what sends it commands.
     ///
     /// # Errors
-    /// The operating system gives no poller or no threads.
+    /// The operating system gives no means to wait, or no threads.
     pub fn new(parts: Parts, application: A) -> io::Result<(Self, Handle<A::Command>)> {
-        let poller = Arc::new(Poller::new()?);
-        let waker = poller.clone();
-        let wake: Wake = Arc::new(move || {
-            // It fails only if the poller itself is broken, which `run` then reports.
-            let _ = waker.notify();
-        });
-        let (engine, handle) = Engine::new(parts, application, wake)?;
-        Ok((Self { engine, poller }, handle))
+        let waiter = Waiter::new()?;
+        let (engine, handle) = Engine::new(parts, application, waiter.wake())?;
+        Ok((Self { engine, waiter }, handle))
     }
 
     /// Serves until the application is over.
@@ -119,44 +118,22 @@ impl<A: Application> Driver<A> {
     /// # Errors
     /// Waiting fails, or the socket is gone for good.
     pub fn run(mut self) -> io::Result<()> {
-        const SOCKET: usize = 0;
-        let mode = if self.poller.supports_level() {
-            PollMode::Level
-        } else {
-            PollMode::Oneshot
-        };
-        let mut interest = Event::readable(SOCKET);
-        // SAFETY: the socket lives in the engine, which outlives its registration: it is taken out of the poller below
-        // on every way out of the loop.
-        unsafe {
-            self.poller
-                .add_with_mode(self.engine.socket().io(), interest, mode)?
-        };
-        let mut events = Events::with_capacity(NonZeroUsize::MIN);
-        let result = loop {
-            let readable = events.iter().any(|event| event.readable);
-            events.clear();
-            let (timeout, writable) = match self.engine.round(readable) {
-                Ok(Next::Again) => continue,
-                Ok(Next::Wait { timeout, writable }) => (timeout, writable),
-                Ok(Next::Over) => break Ok(()),
-                Err(error) => break Err(error),
-            };
-            let wanted = Event::new(SOCKET, true, writable);
-            if interest != wanted || mode == PollMode::Oneshot {
-                interest = wanted;
-                let changed = self
-                    .poller
-                    .modify_with_mode(self.engine.socket().io(), wanted, mode);
-                if let Err(error) = changed {
-                    break Err(error);
+        self.waiter.enter(self.engine.socket())?;
+        let result = self.serve();
+        let left = self.waiter.leave(self.engine.socket());
+        result.and(left)
+    }
+
+    fn serve(&mut self) -> io::Result<()> {
+        let mut readable = false;
+        loop {
+            readable = match self.engine.round(readable)? {
+                Next::Again => false,
+                Next::Wait { timeout, writable } => {
+                    self.waiter.wait(self.engine.socket(), writable, timeout)?
                 }
-            }
-            if let Err(error) = self.poller.wait(&mut events, timeout) {
-                break Err(error);
-            }
-        };
-        let removed = self.poller.delete(self.engine.socket().io());
-        result.and(removed)
+                Next::Over => return Ok(()),
+            };
+        }
     }
 }

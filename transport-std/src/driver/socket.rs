@@ -42,6 +42,8 @@ pub struct Socket {
     filled: usize,
     current: usize,
     offset: usize,
+    /// The last system call left buffers empty.
+    drained: bool,
     errors: u32,
 }
 
@@ -100,6 +102,7 @@ impl Socket {
             filled: 0,
             current: 0,
             offset: 0,
+            drained: false,
             errors: 0,
         })
     }
@@ -168,6 +171,11 @@ impl Socket {
             if count > 0 && begin.elapsed() >= RECEIVE_MAX {
                 return Ok(true);
             }
+            // Buffers that stayed empty say that nothing waits; asking again would cost a system call.
+            if self.drained {
+                self.drained = false;
+                return Ok(false);
+            }
             if !self.fill()? {
                 return Ok(false);
             }
@@ -197,6 +205,7 @@ impl Socket {
     /// Takes datagrams from the system. Whether there were any.
     fn fill(&mut self) -> io::Result<bool> {
         (self.filled, self.current, self.offset) = (0, 0, 0);
+        self.drained = false;
         let mut chunks = self.buffers.chunks_exact_mut(BUFFER);
         let mut slices: [_; BUFFERS] = array::from_fn(|_| {
             IoSliceMut::new(chunks.next().expect("the buffers were made for this many"))
@@ -208,6 +217,7 @@ impl Socket {
             {
                 Ok(count) => {
                     self.filled = count;
+                    self.drained = count < self.metas.len();
                     self.errors = 0;
                     return Ok(count > 0);
                 }

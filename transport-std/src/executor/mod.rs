@@ -6,6 +6,7 @@ mod error;
 mod io;
 mod listing;
 mod meta;
+mod queue;
 #[cfg_attr(target_os = "linux", path = "rooted_linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "rooted_cap.rs")]
 mod rooted;
@@ -15,15 +16,16 @@ mod run;
 #[cfg(all(test, unix))]
 mod tests;
 
-use std::collections::VecDeque;
 use std::io::Result;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use proto_core::{FileDone, FileOp};
 
 pub use roots::Roots;
 
+use queue::{BATCH, PATIENCE, Queue, is_on_bytes};
 use run::Disk;
 
 /// Threads that take operations from one queue and hand each one's [`FileDone`] to a function.
@@ -35,28 +37,16 @@ pub struct Executor {
     threads: Vec<JoinHandle<()>>,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    state: Mutex<Waiting>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    operations: VecDeque<FileOp>,
-    closing: bool,
-}
-
 impl Executor {
-    /// Starts `threads` threads (at least one). `on_done` is called on them, once for each operation; it should only
-    /// pass the result on.
+    /// Starts `threads` threads (at least one). `on_done` is called on them and takes all results out of the list, one
+    /// for each operation; it should only pass them on.
     ///
     /// # Errors
     /// No thread can be had; those that were started have ended.
     pub fn start(
         threads: usize,
         roots: Roots,
-        on_done: impl Fn(FileDone) + Send + Sync + 'static,
+        on_done: impl Fn(&mut Vec<FileDone>) + Send + Sync + 'static,
     ) -> Result<Self> {
         let mut executor = Self {
             queue: Arc::default(),
@@ -68,20 +58,17 @@ impl Executor {
             let (queue, disk, on_done) = (executor.queue.clone(), disk.clone(), on_done.clone());
             let thread = thread::Builder::new()
                 .name(format!("dhow-disk-{number}"))
-                .spawn(move || {
-                    while let Some(operation) = queue.next() {
-                        on_done(disk.run(operation));
-                    }
-                })?;
+                .spawn(move || serve(&queue, &disk, &*on_done))?;
             executor.threads.push(thread);
         }
         Ok(executor)
     }
 
-    /// Puts an operation into the queue. Never blocks: the core bounds how many are out.
-    pub fn submit(&self, operation: FileOp) {
-        self.queue.lock().operations.push_back(operation);
-        self.queue.changed.notify_one();
+    /// Puts all `operations` into the queue. Never blocks: the core bounds how many are out.
+    pub fn submit(&self, operations: &mut Vec<FileOp>) {
+        if !operations.is_empty() {
+            self.queue.push(operations);
+        }
     }
 
     /// Finishes what is queued, then ends the threads. Every operation's `on_done` has returned by then.
@@ -92,8 +79,7 @@ impl Executor {
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        self.queue.lock().closing = true;
-        self.queue.changed.notify_all();
+        self.queue.close();
         for thread in self.threads.drain(..) {
             // A thread that panicked has nothing left to wait for.
             let _ = thread.join();
@@ -101,26 +87,38 @@ impl Drop for Executor {
     }
 }
 
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // The lock is held for a push or a pop only, which leave the queue whole even if they panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The next operation; `None` when the queue is empty and closing.
-    fn next(&self) -> Option<FileOp> {
-        let mut state = self.lock();
-        loop {
-            if let Some(operation) = state.operations.pop_front() {
-                return Some(operation);
+/// What a thread does until the queue closes. Results of quick operations are reported together.
+fn serve(queue: &Queue, disk: &Disk, on_done: &dyn Fn(&mut Vec<FileDone>)) {
+    let mut done = Vec::with_capacity(BATCH);
+    let mut reported = Instant::now();
+    queue.enter();
+    loop {
+        let operation = match queue.try_next() {
+            Some(operation) => operation,
+            None => {
+                if !done.is_empty() {
+                    on_done(&mut done);
+                }
+                let Some(operation) = queue.next() else {
+                    return;
+                };
+                reported = Instant::now();
+                operation
             }
-            if state.closing {
-                return None;
-            }
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+        };
+        let on_bytes = is_on_bytes(&operation);
+        if !on_bytes && !done.is_empty() {
+            on_done(&mut done);
+        }
+        let begin = Instant::now();
+        done.push(disk.run(operation));
+        let end = Instant::now();
+        if on_bytes {
+            queue.note(end - begin);
+        }
+        if !on_bytes || done.len() >= BATCH || end - reported >= PATIENCE {
+            on_done(&mut done);
+            reported = end;
         }
     }
 }

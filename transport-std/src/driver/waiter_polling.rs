@@ -1,0 +1,79 @@
+//! Waiting with `polling`, on systems other than Linux.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use polling::{Event, Events, PollMode, Poller};
+
+use super::{Socket, Wake};
+
+const SOCKET: usize = 0;
+
+/// Waits for a socket, a time or another thread.
+pub(super) struct Waiter {
+    poller: Arc<Poller>,
+    events: Events,
+    mode: PollMode,
+    interest: Event,
+}
+
+impl Waiter {
+    pub(super) fn new() -> io::Result<Self> {
+        let poller = Arc::new(Poller::new()?);
+        let mode = if poller.supports_level() {
+            PollMode::Level
+        } else {
+            PollMode::Oneshot
+        };
+        Ok(Self {
+            poller,
+            events: Events::with_capacity(NonZeroUsize::MIN),
+            mode,
+            interest: Event::readable(SOCKET),
+        })
+    }
+
+    /// What ends a wait, now or the next one.
+    pub(super) fn wake(&self) -> Wake {
+        let poller = self.poller.clone();
+        Arc::new(move || {
+            // It fails only if the poller itself is broken, which `wait` then reports.
+            let _ = poller.notify();
+        })
+    }
+
+    /// Before the first wait for this socket.
+    pub(super) fn enter(&mut self, socket: &Socket) -> io::Result<()> {
+        // SAFETY: the driver owns the socket and calls `leave` on every way out of its loop.
+        unsafe {
+            self.poller
+                .add_with_mode(socket.io(), self.interest, self.mode)
+        }
+    }
+
+    /// After the last wait.
+    pub(super) fn leave(&mut self, socket: &Socket) -> io::Result<()> {
+        self.poller.delete(socket.io())
+    }
+
+    /// Waits until the socket can be read (or written, if that is wanted too), the time is over or somebody wakes.
+    /// Whether the socket can be read.
+    pub(super) fn wait(
+        &mut self,
+        socket: &Socket,
+        writable: bool,
+        timeout: Option<Duration>,
+    ) -> io::Result<bool> {
+        let wanted = Event::new(SOCKET, true, writable);
+        if self.interest != wanted || self.mode == PollMode::Oneshot {
+            self.interest = wanted;
+            self.poller
+                .modify_with_mode(socket.io(), wanted, self.mode)?;
+        }
+        self.events.clear();
+        self.poller.wait(&mut self.events, timeout)?;
+        Ok(self.events.iter().any(|event| event.readable))
+    }
+}
