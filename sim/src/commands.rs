@@ -1,5 +1,6 @@
 //! The subcommands of the binary.
 
+pub(crate) mod accept;
 pub(crate) mod crash;
 pub(crate) mod explore;
 pub(crate) mod links;

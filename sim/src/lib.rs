@@ -1,5 +1,6 @@
 //! A deterministic world around dhow's protocol core: a network, disks and users, all from one seed.
 
+pub mod accept;
 mod checksum;
 pub mod crash;
 pub mod digest;

@@ -79,6 +79,9 @@ pub struct LinkPlan {
     /// Cut.
     #[serde(with = "units::share", skip_serializing_if = "is_default")]
     pub truncate: u32,
+    /// `loss` and `bursts` come after `rate`: what is lost has taken its share of the wire.
+    #[serde(skip_serializing_if = "is_default")]
+    pub loss_after_rate: bool,
     /// When the faults end: from this time on nothing is lost, doubled, changed or held back any more (`drop`, `outages`,
     /// `loss`, `bursts`, `duplicate`, `corrupt`, `truncate`, `reorder`). `mtu`, `rate`, `delay` and `jitter` stay.
     #[serde(with = "units::duration::option", skip_serializing_if = "is_default")]

@@ -5,7 +5,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{crash, explore, links, mutants, plot, predict, proxy, replay, run, table};
+use commands::{accept, crash, explore, links, mutants, plot, predict, proxy, replay, run, table};
 
 /// Run dhow's protocol core in a simulated world: network, disks, users and clock from one seed.
 #[derive(Parser, Debug)]
@@ -26,6 +26,7 @@ enum Command {
     Plot(plot::Plot),
     Predict(predict::Predict),
     Table(table::Table),
+    Accept(accept::Accept),
     Proxy(Box<proxy::ProxyArguments>),
 }
 
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Plot(args) => plot::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Table(args) => table::run(args),
+        Command::Accept(args) => accept::run(args),
         Command::Links(args) => links::run(args),
         Command::Proxy(args) => proxy::run(args),
     };

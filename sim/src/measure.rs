@@ -10,7 +10,7 @@ mod describe;
 mod exchange;
 mod file;
 mod flow;
-mod parallel;
+pub(crate) mod parallel;
 mod run;
 mod table;
 #[cfg(test)]
@@ -139,6 +139,8 @@ pub struct FlowOutcome {
     pub return_bytes: u64,
     /// Packets that the sender found lost.
     pub lost: u64,
+    /// Datagrams of the sender's that the link lost, or had no room for.
+    pub dropped: u64,
     /// When the sender learned of how many delivered file bytes, at most once between two samples.
     pub deliveries: Vec<(Duration, u64)>,
     /// In order of time.
@@ -150,6 +152,17 @@ impl FlowOutcome {
     #[must_use]
     pub fn goodput(&self) -> u64 {
         bits_per_second(self.delivered, self.elapsed)
+    }
+
+    /// File bits per second from `from` to `until`, as the samples tell; 0 without two of them in between.
+    #[must_use]
+    pub fn goodput_in(&self, from: Duration, until: Duration) -> u64 {
+        let mut within = (self.samples.iter()).filter(|of| (from..=until).contains(&of.at));
+        let (first, last) = (within.next(), within.next_back());
+        let (Some(first), Some(last)) = (first, last) else {
+            return 0;
+        };
+        bits_per_second(last.delivered - first.delivered, last.at - first.at)
     }
 
     /// The mean of the samples' queues, bytes.

@@ -4,7 +4,7 @@ use super::{Peer, State};
 use crate::crypto::Level;
 use crate::endpoint::{Admission, Shared};
 use crate::event::CloseCause;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::CloseCode;
 
 impl Peer {
@@ -29,7 +29,7 @@ impl Peer {
                 let mut cx = shared.context(now, self.recovery.rtt().smoothed());
                 self.transfers.cancel_all(&mut cx);
                 self.state = State::Flushing {
-                    until: now + 3 * self.recovery.pto(),
+                    until: now + self.farewell_time(),
                     code,
                 };
                 self.close_when_flushed(now, shared);
@@ -50,11 +50,17 @@ impl Peer {
         false
     }
 
+    /// How long the end of a session may take, each for what is owed and for CLOSE (P4.13): a peer that acknowledges late
+    /// makes the round trip look long, and must not hold the session for longer than silence would.
+    fn farewell_time(&self) -> Duration {
+        (3 * self.recovery.pto()).min(self.idle_timeout)
+    }
+
     /// Ends the session from this side at once.
     pub(super) fn fail(&mut self, now: Instant, shared: &mut Shared, code: CloseCode) {
         if self.state.is_live() {
             self.end(now, shared, CloseCause::Here(code));
-            let until = now + 3 * self.recovery.pto();
+            let until = now + self.farewell_time();
             self.state = State::Closing {
                 until,
                 code,

@@ -22,6 +22,9 @@ impl LinkPlan {
         if let Some(plan) = &self.rate {
             builder.add(plan.node());
         }
+        if self.loss_after_rate {
+            self.build_losses(&mut builder, rng);
+        }
         if !self.delay.is_zero() {
             builder.add(Delay::new(self.delay));
         }
@@ -36,6 +39,16 @@ impl LinkPlan {
         builder.nodes
     }
 
+    fn build_losses(&self, to: &mut Builder<'_>, rng: &mut Rng) {
+        if self.loss > 0 {
+            let loss = Loss::new(self.loss, rng.fork());
+            to.fault(loss.with_run_max(self.loss_run.unwrap_or(u32::MAX)));
+        }
+        if let Some(bursts) = self.bursts {
+            to.fault(GilbertElliott::new(bursts, rng.fork()));
+        }
+    }
+
     fn build_faults(&self, to: &mut Builder<'_>, rng: &mut Rng) {
         if !self.drop.is_empty() {
             to.fault(DropList::new(self.drop.clone()));
@@ -46,12 +59,8 @@ impl LinkPlan {
         if let Some(plan) = &self.mtu {
             to.add(plan.node());
         }
-        if self.loss > 0 {
-            let loss = Loss::new(self.loss, rng.fork());
-            to.fault(loss.with_run_max(self.loss_run.unwrap_or(u32::MAX)));
-        }
-        if let Some(bursts) = self.bursts {
-            to.fault(GilbertElliott::new(bursts, rng.fork()));
+        if !self.loss_after_rate {
+            self.build_losses(to, rng);
         }
         if self.duplicate > 0 {
             to.fault(Duplicate::new(self.duplicate, rng.fork()));

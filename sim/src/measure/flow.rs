@@ -113,6 +113,7 @@ impl Flow {
                 wire_bytes: 0,
                 return_bytes: 0,
                 lost: 0,
+                dropped: 0,
                 deliveries: Vec::new(),
                 samples: Vec::new(),
             },
@@ -298,6 +299,7 @@ impl Flow {
         let (from, to) = self.file_way();
         if let Some(stats) = lab.network().stats(from, to) {
             self.outcome.datagrams = stats.sent;
+            self.outcome.dropped = stats.lost;
             self.outcome.wire_bytes = stats.sent_bytes + HEADERS * stats.sent;
         }
         if let Some(stats) = lab.network().stats(to, from) {

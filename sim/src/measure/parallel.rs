@@ -5,7 +5,7 @@ use std::thread;
 
 /// What `work` makes of 0, 1, … `count` - 1, on all cores; the results are in order. A panic of `work` goes on to the
 /// caller.
-pub(super) fn parallel_map<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub(crate) fn parallel_map<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(count));
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);

@@ -24,7 +24,7 @@ pub struct Point {
     pub rate: u64,
     /// Round trip, half of it in each direction.
     pub rtt: Duration,
-    /// Random loss in each direction, parts per million.
+    /// Random loss in each direction, parts per million; what is lost has taken its share of the wire.
     pub loss: u32,
     /// Datagrams that are held back for up to a tenth of the round trip, in each direction, parts per million.
     pub reorder: u32,
@@ -142,6 +142,7 @@ impl Point {
         Link::symmetric(LinkPlan {
             delay: self.rtt / 2,
             loss: self.loss,
+            loss_after_rate: true,
             reorder: self.reorder,
             reorder_extra: self.rtt / 10,
             rate: Some(wire),
