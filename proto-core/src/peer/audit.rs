@@ -124,7 +124,8 @@ impl Peer {
             | SentFrame::HandshakeDone
             | SentFrame::Path
             | SentFrame::NewId { .. }
-            | SentFrame::RetireId { .. } => {}
+            | SentFrame::RetireId { .. }
+            | SentFrame::AckFrequency { .. } => {}
         });
         for (space, flying) in self.spaces.iter().zip(&crypto) {
             let missing = space

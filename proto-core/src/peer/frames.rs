@@ -1,5 +1,6 @@
 //! Acting on the frames of an opened packet.
 
+use super::frequency::Frequency;
 use super::ids::{Destination, Destinations, Issued};
 use super::mtu::Mtu;
 use super::packet_writer::{MAX_FRAMES, SentFrame};
@@ -7,8 +8,8 @@ use super::{Arrival, Peer, Space};
 use crate::crypto::{Direction, Level};
 use crate::endpoint::Shared;
 use crate::event::CloseCause;
-use crate::recovery::{Fate, OnTimeout, Recovery};
-use crate::time::Instant;
+use crate::recovery::{AckFrequency, Fate, OnTimeout, Recovery};
+use crate::time::{Duration, Instant};
 use crate::transfer::{Context, Item, Taken, Transfers};
 use crate::wire::{Ack, CloseCode, Frame};
 
@@ -99,6 +100,19 @@ impl Peer {
                 self.replace_retired_ids();
             }
             Frame::RetireConnectionId { sequence } => self.issued.on_retired(*sequence)?,
+            Frame::AckFrequency {
+                sequence,
+                packets,
+                delay,
+                reordering,
+            } => {
+                let asked = AckFrequency {
+                    packets: *packets,
+                    delay: Duration::from_micros(*delay),
+                    reordering: *reordering,
+                };
+                self.on_ack_frequency(*sequence, asked);
+            }
             Frame::PathResponse { data } => self.on_path_response(now, shared, *data),
             Frame::Close { code, .. } => self.end(now, shared, CloseCause::Peer(*code)),
             transfer => {
@@ -127,6 +141,7 @@ impl Peer {
             && let Some(largest) = outcome.largest_acked
         {
             self.keys.on_acked(largest);
+            self.adapt_ack_frequency(now);
         }
         self.heed_path_mtu(now);
         Ok(())
@@ -179,6 +194,7 @@ impl Peer {
             issued: &mut self.issued,
             destinations: &mut self.destinations,
             mtu: &mut self.mtu,
+            frequency: &mut self.frequency,
         };
         (&mut self.recovery, owners)
     }
@@ -192,6 +208,7 @@ struct Owners<'a> {
     issued: &'a mut Issued,
     destinations: &'a mut Destinations,
     mtu: &'a mut Mtu,
+    frequency: &'a mut Frequency,
 }
 
 impl Owners<'_> {
@@ -212,11 +229,15 @@ impl Owners<'_> {
             }
             (SentFrame::Ack { .. } | SentFrame::Ping | SentFrame::Path, _)
             | (
-                SentFrame::HandshakeDone | SentFrame::NewId { .. } | SentFrame::RetireId { .. },
+                SentFrame::HandshakeDone
+                | SentFrame::NewId { .. }
+                | SentFrame::RetireId { .. }
+                | SentFrame::AckFrequency { .. },
                 Fate::Acked | Fate::Late,
             ) => {}
             (SentFrame::MtuProbe(id), Fate::Acked | Fate::Late) => self.mtu.on_acked(cx.now, id),
             (SentFrame::MtuProbe(id), Fate::Lost) => self.mtu.on_lost(cx.now, id),
+            (SentFrame::AckFrequency { sequence }, Fate::Lost) => self.frequency.on_lost(sequence),
             (SentFrame::HandshakeDone, Fate::Lost) => *self.handshake_done_pending = true,
             (SentFrame::NewId { sequence }, Fate::Lost) => self.issued.set_owed(sequence, true),
             (SentFrame::RetireId { sequence }, Fate::Lost) => {

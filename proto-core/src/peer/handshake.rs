@@ -104,8 +104,8 @@ impl Peer {
         self.path.destination.token = params.reset_token;
         let theirs = Duration::from_millis(params.max_idle_timeout_ms);
         self.idle_timeout = self.idle_timeout.min(theirs);
-        self.recovery
-            .set_max_ack_delay(Duration::from_micros(params.max_ack_delay_us));
+        self.peer_ack_delay = Duration::from_micros(params.max_ack_delay_us);
+        self.recovery.set_max_ack_delay(self.peer_ack_delay);
         let config = &shared.config;
         let most = params.max_datagram.min(DATAGRAM_MAX);
         let base = config.datagram_size.clamp(DATAGRAM_BASE, most);

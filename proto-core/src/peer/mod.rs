@@ -5,6 +5,7 @@ mod audit;
 mod close;
 mod crypto_stream;
 mod frames;
+mod frequency;
 mod gate;
 mod handshake;
 mod ids;
@@ -37,6 +38,7 @@ use crate::transfer::Transfers;
 use crate::wire::{ConnectionId, TransportParams};
 
 use crypto_stream::{CryptoReceive, CryptoSend};
+use frequency::Frequency;
 use ids::{Destination, Destinations, Issued};
 use key_phase::KeyPhase;
 use mtu::Mtu;
@@ -94,6 +96,9 @@ pub(crate) struct Peer {
     announced: bool,
     /// How large datagrams may be once the handshake is confirmed.
     mtu: Mtu,
+    /// How long the peer said that it holds acknowledgements back.
+    peer_ack_delay: Duration,
+    frequency: Frequency,
     /// The peer's socket receive buffer in bytes; 0 when it does not say.
     peer_buffer: u64,
     events: Pending,
@@ -271,6 +276,8 @@ impl Peer {
             idle_timeout: config.idle_timeout.clamp(IDLE_MIN, IDLE_MAX),
             announced: false,
             mtu: Mtu::new(DATAGRAM_BASE, DATAGRAM_BASE),
+            peer_ack_delay: MAX_ACK_DELAY,
+            frequency: Frequency::default(),
             peer_buffer: 0,
             events: Pending::default(),
             packets_received: 0,

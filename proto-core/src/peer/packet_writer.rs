@@ -39,6 +39,10 @@ pub(crate) enum SentFrame {
     RetireId {
         sequence: u64,
     },
+    /// ACK_FREQUENCY.
+    AckFrequency {
+        sequence: u64,
+    },
     Transfer {
         key: Key,
         item: Item,

@@ -302,6 +302,9 @@ impl Peer {
         let before = writer.len();
         if is_data && (gate == Gate::Open || self.space(level).probes > 0) {
             self.write_id_frames(shared, writer);
+            if self.frequency.is_due() {
+                self.write_ack_frequency(writer);
+            }
         }
         let Self {
             spaces,

@@ -9,6 +9,7 @@ mod ack;
 mod audit;
 mod black_hole;
 mod delivery;
+mod frequency;
 mod late;
 mod loss;
 mod path;
@@ -21,6 +22,7 @@ mod timer;
 
 use alloc::boxed::Box;
 
+pub use frequency::AckFrequency;
 pub use received::{MAX_ACK_DELAY, RANGES_MAX, Received};
 pub use rtt::{GRANULARITY, INITIAL_RTT, Rtt};
 pub use timer::{OnTimeout, Timer};

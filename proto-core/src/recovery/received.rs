@@ -3,6 +3,7 @@
 use alloc::format;
 use core::ops::RangeInclusive;
 
+use super::AckFrequency;
 use crate::audit::{Breach, check, rule};
 use crate::crypto::Level;
 use crate::range_set::RangeSet;
@@ -16,9 +17,6 @@ const REPLAY_WINDOW: u64 = 8_192;
 
 /// The highest packet number (RFC 9000 §12.3).
 const NUMBER_MAX: u64 = (1 << 62) - 1;
-
-/// Ack-eliciting 1-RTT packets that are answered by one acknowledgement (RFC 9000 §13.2.2).
-const ELICITING_PER_ACK: u32 = 2;
 
 /// Longest time that an acknowledgement is held back, unless agreed otherwise (RFC 9000 §18.2).
 pub const MAX_ACK_DELAY: Duration = Duration::from_millis(25);
@@ -42,13 +40,15 @@ pub struct Received {
     /// One past the largest ack-eliciting number.
     next_expected: u64,
     /// Ack-eliciting packets since the last acknowledgement.
-    unanswered: u32,
+    unanswered: u64,
     /// When an acknowledgement must be sent at the latest; at once when `immediate`.
     deadline: Option<Instant>,
     immediate: bool,
     /// Initial and Handshake packets are acknowledged at once (RFC 9000 §13.2.1).
     prompt: bool,
-    max_ack_delay: Duration,
+    frequency: AckFrequency,
+    /// The largest number of the last acknowledgement.
+    said: Option<u64>,
 }
 
 impl Received {
@@ -66,7 +66,11 @@ impl Received {
             deadline: None,
             immediate: false,
             prompt: level != Level::Data,
-            max_ack_delay,
+            frequency: AckFrequency {
+                delay: max_ack_delay,
+                ..AckFrequency::default()
+            },
+            said: None,
         }
     }
 
@@ -101,15 +105,52 @@ impl Received {
     /// Notes that an acknowledgement is owed, and how soon (RFC 9000 §13.2.1).
     fn owe(&mut self, number: u64, now: Instant) {
         self.unanswered = self.unanswered.saturating_add(1);
-        let reordered = number < self.next_expected;
-        let gap = !self.seen.covers(self.next_expected..number);
+        let news = match self.frequency.reordering {
+            0 => false,
+            1 => {
+                let reordered = number < self.next_expected;
+                reordered || !self.seen.covers(self.next_expected..number)
+            }
+            distance => self.misses_unsaid(number, distance),
+        };
         self.next_expected = self.next_expected.max(number + 1);
-        if self.prompt || reordered || gap || self.unanswered >= ELICITING_PER_ACK {
+        if self.prompt || news || self.unanswered >= self.frequency.packets {
             self.immediate = true;
         }
         if self.deadline.is_none() {
-            self.deadline = Some(now + self.max_ack_delay);
+            self.deadline = Some(now + self.frequency.delay);
         }
+    }
+
+    /// Whether a missing number that no acknowledgement has told of is `distance` or more below the largest ack-eliciting one:
+    /// the sender will take it for lost (draft-ietf-quic-ack-frequency §6.2).
+    fn misses_unsaid(&self, number: u64, distance: u64) -> bool {
+        let Some(largest) = number
+            .max(self.next_expected.saturating_sub(1))
+            .checked_sub(distance)
+        else {
+            return false;
+        };
+        // What the last acknowledgement told of is what lies so far below its largest number.
+        let told = self
+            .said
+            .map_or(0, |said| (said + 1).saturating_sub(distance));
+        let from = told.max(self.floor);
+        if self
+            .seen
+            .last()
+            .is_some_and(|range| range.start <= from && number <= range.end)
+        {
+            return false;
+        }
+        let mut missing = self.seen.missing(from..largest + 1);
+        let missing = missing.find(|gap| *gap != (number..number + 1));
+        missing.is_some()
+    }
+
+    /// The peer asked for acknowledgements as rare as that.
+    pub fn set_frequency(&mut self, frequency: AckFrequency) {
+        self.frequency = frequency;
     }
 
     /// Whether an acknowledgement must be sent now.
@@ -149,6 +190,7 @@ impl Received {
 
     /// An ACK frame was sent: nothing is owed any more.
     pub fn on_ack_sent(&mut self) {
+        self.said = self.largest();
         self.unsaid = u64::MAX;
         self.unanswered = 0;
         self.deadline = None;

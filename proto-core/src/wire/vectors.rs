@@ -86,7 +86,7 @@ fn the_table_of_frames_is_right() {
         .map(|row| format!("{} {} {}", row[0], row[1], row[4]))
         .collect();
     assert_eq!(table, with_vector);
-    assert_eq!(table.len(), 23);
+    assert_eq!(table.len(), 24);
 }
 
 #[test]
@@ -335,6 +335,14 @@ fn fields(frame: &Frame<'_>) -> String {
             " sequence={sequence} retire_prior_to={retire_prior_to} id={id} token={}",
             hex::encode(token)
         ),
+        Frame::AckFrequency {
+            sequence,
+            packets,
+            delay,
+            reordering,
+        } => {
+            format!(" sequence={sequence} packets={packets} delay={delay} reordering={reordering}")
+        }
         Frame::RetireConnectionId { sequence } => format!(" sequence={sequence}"),
         Frame::PathChallenge { data } | Frame::PathResponse { data } => {
             format!(" data={}", hex::encode(data))

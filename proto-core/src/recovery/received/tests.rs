@@ -155,3 +155,140 @@ fn numbers_beyond_the_wire_are_refused() {
     r.insert(NUMBER_MAX, ms(0), true);
     assert_eq!(r.largest(), Some(NUMBER_MAX));
 }
+
+/// As a sender asks for it: an ACK for each 10th packet, after 8 ms at the latest, gaps when they are 3 numbers old.
+fn rare() -> Received {
+    let mut r = data();
+    r.set_frequency(AckFrequency {
+        packets: 10,
+        delay: Duration::from_millis(8),
+        reordering: 3,
+    });
+    r
+}
+
+/// draft-ietf-quic-ack-frequency §6: by count or by time, whichever comes first.
+#[test]
+fn acknowledgements_are_as_rare_as_asked() {
+    let mut r = rare();
+    for n in 0..9 {
+        r.insert(n, ms(n / 2), true);
+        assert!(!r.ack_due(ms(n / 2)), "{n}");
+    }
+    assert_eq!(r.ack_deadline(), Some(ms(8)));
+    r.insert(9, ms(5), true);
+    assert!(r.ack_due(ms(5)));
+    r.on_ack_sent();
+    r.insert(10, ms(6), true);
+    assert!(!r.ack_due(ms(13)) && r.ack_due(ms(14)));
+}
+
+/// draft-ietf-quic-ack-frequency §6.2.1: its example, with a threshold of 3. (The draft's table acknowledges with 5, 9 and 11.)
+#[test]
+fn missing_numbers_are_told_of_at_the_threshold() {
+    let mut r = rare();
+    r.insert(0, ms(0), true);
+    r.on_ack_sent();
+    let mut told = Vec::new();
+    for n in [1, 3, 4, 5, 8, 9, 10] {
+        r.insert(n, ms(1), true);
+        if r.ack_due(ms(1)) {
+            told.push(n);
+            r.on_ack_sent();
+        }
+    }
+    // 2 is missing, 3 below 5; then 6, 3 below 9; then 7, 3 below 10.
+    assert_eq!(told, [5, 9, 10]);
+}
+
+/// A packet that fills a gap before the threshold is no news.
+#[test]
+fn reordering_below_the_threshold_is_no_news() {
+    let mut r = rare();
+    for n in [0, 2, 3, 1, 6, 5, 4] {
+        r.insert(n, ms(0), true);
+        assert!(!r.ack_due(ms(0)), "{n}");
+    }
+}
+
+/// The packet that arrives may itself be what was missing.
+#[test]
+fn a_straggler_is_not_missing() {
+    let mut r = rare();
+    for n in [0, 2, 3] {
+        r.insert(n, ms(0), true);
+    }
+    r.insert(1, ms(0), true);
+    assert!(!r.ack_due(ms(0)));
+    // With 4, 1 would be 3 below.
+    r.insert(4, ms(0), true);
+    assert!(!r.ack_due(ms(0)));
+}
+
+/// draft-ietf-quic-ack-frequency §4: 0 asks for no word of missing packets.
+#[test]
+fn word_of_missing_packets_can_be_waived() {
+    let mut r = rare();
+    r.set_frequency(AckFrequency {
+        packets: 100,
+        delay: Duration::from_millis(8),
+        reordering: 0,
+    });
+    for n in (0..160).step_by(2) {
+        r.insert(n, ms(0), true);
+        assert!(!r.ack_due(ms(0)));
+    }
+    assert!(r.ack_due(ms(8)));
+}
+
+/// One packet an acknowledgement, and none: each packet is answered.
+#[test]
+fn an_acknowledgement_for_every_packet() {
+    for packets in [0, 1] {
+        let mut r = data();
+        r.set_frequency(AckFrequency {
+            packets,
+            ..AckFrequency::default()
+        });
+        r.insert(0, ms(0), true);
+        assert!(r.ack_due(ms(0)));
+    }
+}
+
+mod rare_model {
+    use super::*;
+    use alloc::collections::BTreeSet;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Against the draft's definitions, word by word (§6.2), over sets of numbers.
+        #[test]
+        fn word_of_missing_packets_is_that_of_the_draft(
+            distance in 2..8_u64,
+            steps in prop::collection::vec((0..4_u64, 0..12_u64), 1..120),
+        ) {
+            let mut r = data();
+            let frequency = AckFrequency { packets: 1_000, reordering: distance, ..AckFrequency::default() };
+            r.set_frequency(frequency);
+            let mut came = BTreeSet::new();
+            let mut acked = None;
+            for (ahead, back) in steps {
+                let top = came.last().map_or(0, |n| n + 1);
+                let number = (top + ahead).saturating_sub(back);
+                if !came.insert(number) {
+                    continue;
+                }
+                r.insert(number, ms(0), true);
+                let largest_unacked = *came.last().unwrap();
+                let largest_reported: u64 = acked.map_or(0, |n: u64| (n + 1).saturating_sub(distance));
+                let missing = (largest_reported..largest_unacked).find(|n| !came.contains(n));
+                let due = missing.is_some_and(|n| largest_unacked - n >= distance);
+                prop_assert_eq!(r.ack_due(ms(0)), due, "{} of {:?}", number, came);
+                if due {
+                    r.on_ack_sent();
+                    acked = Some(largest_unacked);
+                }
+            }
+        }
+    }
+}

@@ -57,6 +57,12 @@ impl<'a> Frame<'a> {
             kind::STORED => file::decode_stored(bytes)?,
             kind::FAILED => file::decode_failed(bytes)?,
             kind::PAGE => data::decode_page(bytes)?,
+            kind::ACK_FREQUENCY => Self::AckFrequency {
+                sequence: varint::read(bytes)?,
+                packets: varint::read(bytes)?,
+                delay: varint::read(bytes)?,
+                reordering: varint::read(bytes)?,
+            },
             _ => return Err(WireError::UnknownType),
         })
     }
@@ -135,6 +141,7 @@ impl<'a> Frame<'a> {
             Self::Stored { .. } => (kind::STORED, "STORED"),
             Self::Failed { .. } => (kind::FAILED, "FAILED"),
             Self::Page { .. } => (kind::PAGE, "PAGE"),
+            Self::AckFrequency { .. } => (kind::ACK_FREQUENCY, "ACK_FREQUENCY"),
         }
     }
 
@@ -224,6 +231,15 @@ impl<'a> Frame<'a> {
                 last,
                 data,
             } => data::encode_page(out, transfer, offset, last, data),
+            Self::AckFrequency {
+                sequence,
+                packets,
+                delay,
+                reordering,
+            } => {
+                let fields = [sequence, packets, delay, reordering];
+                fields.into_iter().try_for_each(|field| out.varint(field))
+            }
         }
     }
 }

@@ -60,6 +60,18 @@ pub enum Frame<'a> {
         /// That of the challenge.
         data: [u8; 8],
     },
+    /// Asks the receiver to acknowledge more or less often.
+    AckFrequency {
+        /// They count from 1; of two, the one with the higher number holds.
+        sequence: u64,
+        /// An acknowledgement is for so many ack-eliciting packets at most.
+        packets: u64,
+        /// Microseconds that one is held back at most.
+        delay: u64,
+        /// A missing packet is told of at once when it is so many numbers below the largest; 0: never, 1: with any that come
+        /// out of order.
+        reordering: u64,
+    },
     /// Server to client: the handshake is confirmed.
     HandshakeDone,
     /// The session ends.

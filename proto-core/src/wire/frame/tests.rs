@@ -20,7 +20,7 @@ struct Parts {
 fn parts() -> impl Strategy<Value = Parts> {
     let number = || (0..=varint::MAX / 2, 0..62_u32).prop_map(|(n, shift)| n >> shift);
     (
-        0..23_usize,
+        0..24_usize,
         [number(), number(), number(), number()],
         prop::collection::vec(any::<u8>(), 1..200),
         any::<[u8; 32]>(),
@@ -135,6 +135,12 @@ impl Parts {
             21 => Frame::PathResponse {
                 data: *self.hash.first_chunk().unwrap(),
             },
+            22 => Frame::AckFrequency {
+                sequence: a,
+                packets: b,
+                delay: transfer,
+                reordering: file,
+            },
             _ => Frame::Page {
                 transfer,
                 offset: a,
@@ -220,7 +226,7 @@ fn padding_is_a_run() {
 
 #[test]
 fn unknown_types_are_refused() {
-    let known = [0, 1, 2, 6, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1e];
+    let known = [0, 1, 2, 6, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1e, 0x30];
     for first in 0..=255_u8 {
         let unknown = !known.contains(&first) && !(0x20..=0x2c).contains(&first);
         let bytes = [first];
