@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use transport_std::CongestionControl;
 
 use crate::units::parse_timeout;
 
@@ -23,6 +24,7 @@ pub(crate) struct Args {
 
 const AFTER_HELP: &str = "\
 REMOTE is [user@]host:path or dhow://host[:port]/path; IPv6 addresses stand in brackets.
+classic://host[:port]/name is a file of a classic server: no encryption, no identity (ls, get, put).
 ./a:b is a local file.
 
 Exit codes: 0 done and verified, 1 other error, 2 usage, 3 server not reached, 4 not trusted or
@@ -71,6 +73,9 @@ pub(crate) struct Global {
     /// The largest UDP payload to send; what the path carries is found out up to there: 1200 to 65507
     #[arg(long, global = true, value_name = "BYTES", default_value_t = 65_507, value_parser = clap::value_parser!(u16).range(1_200..=65_507))]
     pub(crate) max_datagram: u16,
+    /// How fast to send: cubic shares a path with TCP, fixed:RATE (fixed:50M: bytes a second) is for a network of one's own
+    #[arg(long, global = true, value_name = "NAME", default_value_t)]
+    pub(crate) cc: CongestionControl,
     /// Use IPv4 only
     #[arg(short = '4', long, global = true, conflicts_with = "ipv6")]
     pub(crate) ipv4: bool,
@@ -125,6 +130,7 @@ Examples:
   dhow serve ~/pub                         users in authorized_keys may read and write
   dhow serve --public docs=/srv/doc music=/srv/music
   dhow serve --public=rw --listen 127.0.0.1:4917 /tmp/drop
+  dhow serve --classic --public /srv/pub   programs of the original protocol, too (docs/CLASSIC.md)
 Ctrl-C ends it.")]
 pub(crate) struct Serve {
     /// Directories to share; with NAME= each stands under its name [default: .]
@@ -142,6 +148,9 @@ pub(crate) struct Serve {
     /// Nobody may write
     #[arg(long)]
     pub(crate) read_only: bool,
+    /// Serve programs of the original protocol, too: without encryption or identity, with the rights of --public
+    #[arg(long)]
+    pub(crate) classic: bool,
     /// Append the log to this file, too
     #[arg(long, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,
@@ -358,6 +367,8 @@ mod tests {
             "dhow --timeout 0 ls h:",
             "dhow --max-datagram 1199 ls h:",
             "dhow --max-datagram 65508 ls h:",
+            "dhow --cc reno ls h:",
+            "dhow --cc fixed ls h:",
             "dhow get --force --no-clobber h:a b",
             "dhow sync a b",
             "dhow -4 -6 ls h:",

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use transport_std::{
-    Cancel, Client, ClientError, Durability, FilePath, GetOptions, Overwrite, Progress as Step,
-    PutOptions, Stored, StoredAs,
+    Cancel, ClientError, Durability, FilePath, GetOptions, Overwrite, Progress as Step, PutOptions,
+    Stored, StoredAs,
 };
 
 use crate::args::{Copying, DurabilityArg};
+use crate::connection::Connection;
 use crate::escape::{self, Escaped};
 use crate::exchange::{self, Exchange};
 use crate::exit::{self, Error, Exit};
@@ -17,7 +18,7 @@ use crate::interrupt;
 use crate::json;
 use crate::names;
 use crate::progress::Progress;
-use crate::session::{App, path_of};
+use crate::session::App;
 
 /// Which way the bytes go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,7 +66,7 @@ pub(crate) struct Copy<'a> {
     /// The flags.
     pub(crate) flags: &'a Copying,
     /// The open sessions.
-    pub(crate) sessions: &'a [Client],
+    pub(crate) sessions: &'a [Connection],
     /// Files that could not even be begun, reported already.
     pub(crate) errors: Vec<Error>,
     /// Bytes in all, as far as known.
@@ -128,7 +129,7 @@ impl Copy<'_> {
                     }
                 }
                 Step::Moved { bytes, resent, .. } => {
-                    progress.moved(bytes, resent, || path_of(client));
+                    progress.moved(bytes, resent, || client.path());
                 }
                 _ => {}
             }
@@ -136,14 +137,14 @@ impl Copy<'_> {
         let result = self.call(client, task, each);
         self.app.log.line(&exchange.ended(&result));
         let stored = result.map_err(|error| self.explain(task, &error))?;
-        progress.moved(stored.size, stored.stats.resent, || path_of(client));
+        progress.moved(stored.size, stored.stats.resent, || client.path());
         self.tell(task, &stored, progress);
         Ok(())
     }
 
     fn call(
         &self,
-        client: &Client,
+        client: &Connection,
         task: &Task,
         each: impl FnMut(Step),
     ) -> Result<Stored, ClientError> {
@@ -182,6 +183,10 @@ impl Copy<'_> {
     /// The error in terms of the command: what is missing is the source of a download, the target's directory of an upload.
     fn explain(&self, task: &Task, error: &ClientError) -> Error {
         let mut found = failure::from_client(error);
+        if self.sessions[task.session].is_classic() {
+            failure::in_classic_words(&mut found);
+            return found;
+        }
         if self.way == Way::Upload
             && found.code == "not-found"
             && matches!(error, ClientError::Transfer { .. })
@@ -225,7 +230,7 @@ impl Copy<'_> {
     fn summary(&self, done: usize, progress: &Progress) {
         let count = progress.count();
         if self.app.global.json {
-            let path = self.sessions.first().and_then(path_of);
+            let path = self.sessions.first().and_then(Connection::path);
             json::emit(
                 "done",
                 json!({

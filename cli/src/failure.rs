@@ -116,6 +116,32 @@ pub(crate) fn from_close(cause: CloseCause) -> Error {
     }
 }
 
+/// Puts an error of an exchange in the classic dialect right, where it has other causes than in a session.
+pub(crate) fn in_classic_words(error: &mut Error) {
+    let (text, hint) = match error.code {
+        "too-large" => (
+            "larger than 2147483647 bytes: the classic dialect cannot carry it",
+            "a server of dhow's own takes it: host:path",
+        ),
+        "integrity" => (
+            "the server counted a repeated piece twice: what it stored is damaged",
+            "try again; the original server cannot stand lost messages",
+        ),
+        "session-lost" => (
+            "the server fell silent in mid-transfer",
+            "run the same command again",
+        ),
+        "name-refused" => (
+            "the classic dialect carries names of 1 to 255 bytes without slashes and control characters",
+            "give it another name",
+        ),
+        _ => return,
+    };
+    let subject = error.text.split(": ").next().unwrap_or_default();
+    error.text = format!("{subject}: {text}");
+    error.hint = Some(hint.to_owned());
+}
+
 /// Why a transfer ended.
 pub(crate) fn from_failure(failure: Failure) -> Error {
     match failure {
@@ -306,6 +332,19 @@ mod tests {
         assert_eq!(exit(CloseCause::HandshakeTimedOut), 3);
         assert_eq!(exit(CloseCause::Peer(CloseCode::Refused)), 4);
         assert_eq!(exit(CloseCause::Peer(CloseCode::ProtocolViolation)), 1);
+    }
+
+    #[test]
+    fn a_classic_servers_errors_have_their_own_words() {
+        let mut error = from_code(ErrorCode::TooLarge).about("a");
+        in_classic_words(&mut error);
+        assert!(error.text.starts_with("a: larger than 2147483647"));
+        let silent = from_failure(Failure::NoAnswer);
+        assert_eq!((silent.exit as u8, silent.code), (3, "not-reached"));
+        let mut missing = from_code(ErrorCode::NotFound).about("a");
+        let before = missing.clone();
+        in_classic_words(&mut missing);
+        assert_eq!(missing, before);
     }
 
     #[test]

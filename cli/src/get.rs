@@ -3,9 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use transport_std::Client;
-
 use crate::args::Get;
+use crate::connection::Connection;
 use crate::copy::{Copy, Task, Way};
 use crate::escape;
 use crate::exit::{self, Error, Exit};
@@ -24,12 +23,13 @@ pub(crate) fn run(app: &App, args: &Get) -> Result<u8, Error> {
     let (sources, target) = read_operands(&args.operands)?;
     let targets = local_targets(&sources, target)?;
     let cancel = interrupt::cancel_at_signal()?;
-    let mut sessions: Vec<Client> = Vec::new();
-    let mut servers: Vec<(String, Result<usize, Error>)> = Vec::new();
+    let mut sessions: Vec<Connection> = Vec::new();
+    let mut servers: Vec<((bool, String), Result<usize, Error>)> = Vec::new();
     let mut tasks = Vec::new();
     let mut errors = Vec::new();
     for (source, local) in sources.iter().zip(targets) {
-        let server = host_name(&source.host, source.port_or(app.global.port));
+        let name = host_name(&source.host, source.port_or(app.global.port));
+        let server = (source.classic, name);
         let known = servers.iter().find(|(name, _)| *name == server);
         let session = match known.map(|(_, session)| session.clone()) {
             Some(session) => session,

@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use serde_json::json;
 use transport_std::{
-    Client, ClientError, DirEntry, EntryKind, ErrorCode, Failure, FileInfo, FilePath,
+    ClassicClient, Client, ClientError, DirEntry, EntryKind, ErrorCode, Failure, FileInfo, FilePath,
 };
 
 use crate::args::{Ls, Stat};
+use crate::connection::Connection;
 use crate::escape::Escaped;
 use crate::exit::{self, Error};
 use crate::failure;
@@ -24,15 +25,47 @@ use crate::units;
 pub(crate) fn list(app: &App, args: &Ls) -> Result<u8, Error> {
     let remote = read_remote(&args.remote, "ls")?;
     interrupt::end_at_signal(|| {})?;
-    let client = app.connect(&remote)?;
+    let client = match app.connect(&remote)? {
+        Connection::Modern(client) => client,
+        Connection::Classic(client) => return list_classic(app, &remote, &client),
+    };
     app.log.line(&format!("asks: list {remote}"));
     let (directory, mut entries) = entries(&client, &remote.path)?;
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     app.log
         .line(&format!("done: list {remote}, {} entries", entries.len()));
     let written = print(&entries, &directory, app.global.json, args.names);
-    app.close(&client);
+    app.end(&client);
     written.map(|()| 0)
+}
+
+/// The names that a classic server tells; it tells nothing else.
+fn list_classic(app: &App, remote: &Remote, client: &ClassicClient) -> Result<u8, Error> {
+    if !remote.path.is_root() {
+        return Err(
+            Error::usage("a classic server lists its one directory only")
+                .hint("write classic://host:port/"),
+        );
+    }
+    app.log.line(&format!("asks: list {remote}"));
+    let mut names = client
+        .list()
+        .map_err(|error| failure::from_client(&error))?;
+    names.sort();
+    app.log
+        .line(&format!("done: list {remote}, {} names", names.len()));
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut write = |name: &Vec<u8>| {
+        if app.global.json {
+            let mut fields = json!({});
+            json::name(&mut fields, "path", name);
+            out.write_all(json::line("entry", fields).as_bytes())
+        } else {
+            writeln!(out, "{}", Escaped(name))
+        }
+    };
+    let written = names.iter().try_for_each(&mut write);
+    Error::of_stdout(written.and_then(|()| out.flush())).map(|()| 0)
 }
 
 fn print(entries: &[DirEntry], directory: &FilePath, json: bool, names: bool) -> Result<(), Error> {
@@ -107,13 +140,20 @@ pub(crate) fn stat(app: &App, args: &Stat) -> Result<u8, Error> {
 }
 
 fn stat_one(app: &App, remote: &Remote) -> Result<(), Error> {
-    let client = app.connect(remote)?;
+    let client = match app.connect(remote)? {
+        Connection::Modern(client) => client,
+        Connection::Classic(_) => {
+            return Err(Error::usage(
+                "a classic server tells the names of its files, and no more",
+            ));
+        }
+    };
     app.log.line(&format!("asks: look at {remote}"));
     let info = client
         .stat(remote.path.as_bytes())
         .map_err(|error| failure::from_client(&error))?;
     app.log.line(&format!("done: look at {remote}"));
-    app.close(&client);
+    app.end(&client);
     if app.global.json {
         json::emit("entry", entry_json(remote.path.as_bytes(), &info));
         return Ok(());

@@ -1,6 +1,7 @@
 //! `dhow`: hauls files over UDP.
 
 mod args;
+mod connection;
 mod copy;
 mod demo;
 mod escape;

@@ -4,9 +4,10 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::PathBuf;
 
-use transport_std::{Client, ClientError, EntryKind, ErrorCode, Failure, FilePath};
+use transport_std::{ClientError, EntryKind, ErrorCode, Failure, FilePath};
 
 use crate::args::Put;
+use crate::connection::Connection;
 use crate::copy::{Copy, Task, Way};
 use crate::escape::{self, Escaped};
 use crate::exit::{self, Error, Exit};
@@ -47,6 +48,11 @@ pub(crate) fn run(app: &App, args: &Put) -> Result<u8, Error> {
     }
     if sources.is_empty() {
         return Ok(exit::combined(0, &errors));
+    }
+    if target.classic && args.copying.no_clobber {
+        return Err(Error::usage(
+            "--no-clobber: what an upload replaces is the classic server's matter",
+        ));
     }
     let cancel = interrupt::cancel_at_signal()?;
     let client = app.connect(&target)?;
@@ -106,22 +112,22 @@ fn read_source(path: PathBuf) -> Result<(Source, u64), Error> {
 }
 
 /// Whether the target is a directory to put files into: written so, or found so on the server.
-fn is_directory(client: &Client, target: &Remote, several: bool) -> Result<bool, Error> {
+fn is_directory(connection: &Connection, target: &Remote, several: bool) -> Result<bool, Error> {
     if target.is_directory {
         return Ok(true);
     }
+    let client = match connection {
+        Connection::Modern(client) => client,
+        Connection::Classic(_) if several => return Err(one_name(target)),
+        Connection::Classic(_) => return Ok(false),
+    };
     match client.stat(target.path.as_bytes()) {
         Ok(info) if info.kind == EntryKind::Directory => Ok(true),
         Ok(_)
         | Err(ClientError::Transfer {
             failure: Failure::Refused(ErrorCode::NotFound),
             ..
-        }) if several => {
-            let text =
-                format!("{target} is not a directory, and several files cannot have one name");
-            Err(Error::new(Exit::NotFound, "not-directory", text)
-                .hint("name a directory that exists"))
-        }
+        }) if several => Err(one_name(target)),
         // A file, nothing yet, or something that the upload itself will tell about.
         Ok(_)
         | Err(ClientError::Transfer {
@@ -130,6 +136,11 @@ fn is_directory(client: &Client, target: &Remote, several: bool) -> Result<bool,
         }) => Ok(false),
         Err(error) => Err(failure::from_client(&error)),
     }
+}
+
+fn one_name(target: &Remote) -> Error {
+    let text = format!("{target} is not a directory, and several files cannot have one name");
+    Error::new(Exit::NotFound, "not-directory", text).hint("name a directory that exists")
 }
 
 fn plan(sources: Vec<Source>, target: &Remote, into_directory: bool) -> Result<Vec<Task>, Error> {

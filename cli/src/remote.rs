@@ -5,6 +5,7 @@
 //! | `host:path`, `user@host:path` | remote; the first colon before any slash decides, as with scp |
 //! | `[2001:db8::1]:path` | remote; IPv6 addresses stand in brackets |
 //! | `dhow://host/path`, `dhow://host:port/path` | remote |
+//! | `classic://host/name`, `classic://host:port/name` | remote, in the classic dialect: one directory, single names |
 //! | `C:\x`, `C:x` on Windows, `./a:b`, `/a:b`, `name` | local |
 //!
 //! Paths are literal bytes: there is no percent-decoding. A remote path is relative to what the server shares, so
@@ -39,8 +40,10 @@ pub(crate) struct Remote {
     pub(crate) user: Option<String>,
     /// A name or an address, without brackets.
     pub(crate) host: String,
-    /// Given in a `dhow://` operand.
+    /// Given in a `dhow://` or `classic://` operand.
     pub(crate) port: Option<u16>,
+    /// The server speaks the classic dialect.
+    pub(crate) classic: bool,
     /// Relative to what the server shares.
     pub(crate) path: FilePath,
     /// It was written with a slash at the end: it must be a directory.
@@ -57,10 +60,12 @@ impl Operand {
         if bytes.is_empty() {
             return Err(Error::usage("an empty operand: name a file or host:path"));
         }
-        if let Some(rest) = bytes.strip_prefix(b"dhow://") {
-            return parse_url(rest)
-                .map(Self::Remote)
-                .map_err(|error| error.about(escape::os(text)));
+        for (scheme, classic) in [(&b"dhow://"[..], false), (b"classic://", true)] {
+            if let Some(rest) = bytes.strip_prefix(scheme) {
+                return parse_url(rest, classic)
+                    .map(Self::Remote)
+                    .map_err(|error| error.about(escape::os(text)));
+            }
         }
         match split_at_colon(bytes) {
             Some((host, path)) if !is_drive(host, path) => parse_scp(host, path)
@@ -93,6 +98,8 @@ impl fmt::Display for Remote {
         let path = Escaped(self.path.as_bytes());
         let host = Bracketed(&self.host);
         match self.port {
+            None if self.classic => write!(f, "classic://{host}/{path}"),
+            Some(port) if self.classic => write!(f, "classic://{host}:{port}/{path}"),
             None => write!(f, "{host}:{path}"),
             Some(port) => write!(f, "dhow://{host}:{port}/{path}"),
         }
@@ -151,6 +158,7 @@ fn parse_scp(host: &[u8], path: &[u8]) -> Result<Remote, Error> {
         user,
         host: parse_host(host)?,
         port: None,
+        classic: false,
         path,
         is_directory,
     })
@@ -167,7 +175,7 @@ fn looks_like_ipv6(host: &[u8], path: &[u8]) -> bool {
             >= 2
 }
 
-fn parse_url(rest: &[u8]) -> Result<Remote, Error> {
+fn parse_url(rest: &[u8], classic: bool) -> Result<Remote, Error> {
     let slash = rest.iter().position(|&b| b == b'/');
     let (authority, path) = match slash {
         Some(at) => (&rest[..at], &rest[at..]),
@@ -179,10 +187,20 @@ fn parse_url(rest: &[u8]) -> Result<Remote, Error> {
         None => (address, None),
     };
     let (path, is_directory) = parse_path(path)?;
+    if classic && (path.components().count() > 1 || (is_directory && !path.is_root())) {
+        return Err(
+            Error::usage("a classic server has one directory, and names without slashes")
+                .hint("write classic://host:port/name; 'dhow ls classic://host:port/' lists them"),
+        );
+    }
+    if classic && user.is_some() {
+        return Err(Error::usage("the classic dialect knows no users"));
+    }
     Ok(Remote {
         user,
         host: parse_host(host)?,
         port,
+        classic,
         path,
         is_directory,
     })

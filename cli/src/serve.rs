@@ -35,6 +35,9 @@ struct Share {
 pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
     check_flags(&app.global, args.listen)?;
     let shares = read_shares(&args.shares)?;
+    if args.classic {
+        check_classic(args.public, &shares)?;
+    }
     let users = Arc::new(load_users(&app, args)?);
     let key = host_key(&app)?;
     keep_own_files(&shares, &own_files(&app, args))?;
@@ -60,10 +63,14 @@ pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
         outputs: Arc::clone(&outputs),
     };
     let public = public_rights(args.public);
+    if args.classic {
+        builder = builder.classic(public.unwrap_or(Rights::None));
+    }
     let policy_users = Arc::clone(&users);
     let tuning = Tuning {
         idle_timeout: app.global.timeout,
         datagram_max: app.global.max_datagram,
+        congestion: app.global.cc,
         ..Tuning::default()
     };
     let builder = builder
@@ -238,6 +245,23 @@ fn read_shares(operands: &[OsString]) -> Result<Vec<Share>, Error> {
     Ok(shares)
 }
 
+/// The classic dialect knows neither users nor directories: what everyone may do must be said, and where.
+fn check_classic(public: Option<Public>, shares: &[Share]) -> Result<(), Error> {
+    if public.is_none() {
+        return Err(
+            Error::usage("--classic lets everyone in, unseen: say what they may do")
+                .hint("--public lets them read, --public=rw read and write; nothing is encrypted"),
+        );
+    }
+    match shares {
+        [Share { name: None, .. }] => Ok(()),
+        _ => Err(
+            Error::usage("--classic shares one directory, without a name")
+                .hint("dhow serve --classic --public DIR"),
+        ),
+    }
+}
+
 /// Flags of every command that a server would pass over in silence.
 fn check_flags(global: &Global, listen: SocketAddr) -> Result<(), Error> {
     if global.port.is_some() {
@@ -343,6 +367,12 @@ fn announce(
         Some(Public::Rw) => "everyone else may read and write",
     };
     outputs.line(&format!("lets in {} users by key; {everyone}", users.len()));
+    if args.classic {
+        let everyone = everyone.trim_start_matches("everyone else ");
+        outputs.line(&format!(
+            "speaks the classic dialect, too, without encryption or identity: anyone {everyone}"
+        ));
+    }
     outputs.line(&format!("listens on {address} (UDP), host key {key}"));
     outputs.line(&format!(
         "try: dhow ls --host-key {key} {}",
@@ -483,6 +513,20 @@ mod tests {
             " -4 --listen [::1]:1",
         ] {
             assert!(!check(&format!("dhow serve{wrong}")), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn classic_needs_rights_and_one_directory() {
+        let check = |public, operands: &[&str]| check_classic(public, &shares(operands).unwrap());
+        assert_eq!(check(Some(Public::R), &["."]), Ok(()));
+        assert_eq!(check(Some(Public::Rw), &[]), Ok(()));
+        for wrong in [
+            check(None, &["."]),
+            check(Some(Public::R), &["x=."]),
+            check(Some(Public::R), &["x=.", "y=."]),
+        ] {
+            assert_eq!(wrong.unwrap_err().exit, Exit::Usage);
         }
     }
 

@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
-use transport_std::{Client, ClientError, ClientOptions, PeerStats, Trust, Tuning, fingerprint};
+use transport_std::{
+    ClassicClient, Client, ClientError, ClientOptions, PeerStats, Trust, Tuning, fingerprint,
+};
 
 use crate::args::Global;
+use crate::connection::Connection;
 use crate::escape;
 use crate::exit::{Error, Exit};
 use crate::failure;
@@ -104,11 +107,36 @@ impl App {
         Ok(wanted)
     }
 
+    /// The server of `remote`, in the dialect that the operand names.
+    ///
+    /// # Errors
+    /// Not reached, not trusted, not let in. A classic server is not spoken to yet.
+    pub(crate) fn connect(&self, remote: &Remote) -> Result<Connection, Error> {
+        if remote.classic {
+            return self.classic(remote).map(Connection::Classic);
+        }
+        self.open(remote).map(Connection::Modern)
+    }
+
+    fn classic(&self, remote: &Remote) -> Result<ClassicClient, Error> {
+        let port = remote.port_or(self.global.port);
+        let name = known_hosts::host_name(&remote.host, port);
+        let addresses = self.addresses(remote, port)?;
+        let client = ClassicClient::new(&addresses[..], Tuning::default())
+            .map_err(|error| failure::from_client(&error))?;
+        let list: Vec<String> = client.addresses().iter().map(ToString::to_string).collect();
+        self.log.line(&format!(
+            "classic server {name} ({}): no encryption, no identity",
+            list.join(", ")
+        ));
+        Ok(client)
+    }
+
     /// Opens a session with the server of `remote`, once its key is trusted.
     ///
     /// # Errors
     /// Not reached, not trusted, not let in.
-    pub(crate) fn connect(&self, remote: &Remote) -> Result<Client, Error> {
+    pub(crate) fn open(&self, remote: &Remote) -> Result<Client, Error> {
         let port = remote.port_or(self.global.port);
         let name = known_hosts::host_name(&remote.host, port);
         let first_use = self.first_use()?;
@@ -139,6 +167,7 @@ impl App {
         options.tuning = Tuning {
             idle_timeout: self.global.timeout,
             datagram_max: self.global.max_datagram,
+            congestion: self.global.cc,
             ..Tuning::default()
         };
         let client =
@@ -158,8 +187,15 @@ impl App {
         Ok(client)
     }
 
+    /// Ends a session, and logs what it was like. A classic server has none.
+    pub(crate) fn close(&self, connection: &Connection) {
+        if let Connection::Modern(client) = connection {
+            self.end(client);
+        }
+    }
+
     /// Ends a session, and logs what it was like.
-    pub(crate) fn close(&self, client: &Client) {
+    pub(crate) fn end(&self, client: &Client) {
         let stats = client.stats();
         client.close();
         let figures = stats
@@ -186,11 +222,6 @@ pub(crate) fn report(json: bool, error: &Error, path: Option<&[u8]>) {
 /// A line on stderr. A reader that is gone changes neither what is done nor the exit code (`eprintln!` would panic).
 fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
-}
-
-/// Round trip and share of packets lost, as far as they were measured.
-pub(crate) fn path_of(client: &Client) -> Option<(Duration, f64)> {
-    client.stats().map(|stats| (stats.rtt, loss(&stats)))
 }
 
 /// Share of sent packets that were lost, 0 to 1.

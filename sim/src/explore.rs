@@ -95,6 +95,20 @@ pub fn explore(
     change: impl Fn(&mut Scenario) + Sync,
     on_failure: impl Fn(&Failed) + Sync,
 ) -> Summary {
+    let run = |seed| {
+        let mut scenario = Scenario::draw(seed, plan.tls);
+        change(&mut scenario);
+        run_guarded(&scenario, Trace::default())
+    };
+    explore_with(plan, run, on_failure)
+}
+
+/// The same with worlds of another kind.
+pub fn explore_with(
+    plan: Plan,
+    run: impl Fn(u64) -> Result<Report, String> + Sync,
+    on_failure: impl Fn(&Failed) + Sync,
+) -> Summary {
     let next = AtomicU64::new(plan.start);
     let end = plan.start.saturating_add(plan.count);
     let summary = Mutex::new(Summary::default());
@@ -105,9 +119,7 @@ pub fn explore(
             if seed >= end {
                 return;
             }
-            let mut scenario = Scenario::draw(seed, plan.tls);
-            change(&mut scenario);
-            let result = run_guarded(&scenario, Trace::default());
+            let result = run(seed);
             let Ok(mut summary) = summary.lock() else {
                 return;
             };

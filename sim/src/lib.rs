@@ -2,6 +2,7 @@
 
 pub mod accept;
 mod checksum;
+pub mod classic;
 pub mod crash;
 pub mod digest;
 pub mod disk;

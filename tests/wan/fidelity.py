@@ -18,17 +18,15 @@ import argparse
 import json
 import os
 import pathlib
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-RELEASE = ROOT / "target" / "release"
-# What wan calls its two namespaces, and the address in the second.
-NAME, SERVER = "dhowfid", "10.77.0.2"
-PORT = 4917
+from link import PORT, RELEASE, SERVER, Wan, add_arguments, events, memory, stop
+
+# What wan calls its two namespaces.
+NAME = "dhowfid"
 # Mbit/s, ms of round trip, % of loss in each direction, MB of the file.
 POINTS = [
     (50, 20, 0, 40),
@@ -42,8 +40,7 @@ POINTS = [
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--wan", required=True, help="the wan binary")
-    parser.add_argument("--dhow", default=RELEASE / "dhow", help="the dhow binary")
+    add_arguments(parser)
     parser.add_argument("--sim", default=RELEASE / "sim", help="the sim binary")
     parser.add_argument("--algorithm", default="cubic", help="the congestion control that dhow uses")
     parser.add_argument("--datagram-size", default="1200", help="UDP payload of dhow's full datagrams")
@@ -52,7 +49,6 @@ def parse_arguments():
     parser.add_argument("--seeds", type=int, default=60, help="predictions a point and direction")
     parser.add_argument("--points", help="numbers of the points to take, from 1 on, such as 1,4; all unless given")
     parser.add_argument("--tolerance", type=float, default=10.0, help="percent")
-    parser.add_argument("--no-realtime", action="store_true", help="give the dhow processes no real-time priority")
     return parser.parse_args()
 
 
@@ -71,35 +67,6 @@ def show(goodputs):
     return f"{statistics.mean(goodputs) / 1e6:.2f} ± {error / 1e6:.2f} ({len(goodputs)})"
 
 
-class Wan:
-    """The emulated link, as long as the block runs."""
-
-    def __init__(self, args, point, seed):
-        rate, rtt, loss, _ = point
-        self.command = [args.wan, "--name", NAME, "--rate", f"{rate}mbit", "--delay", f"{rtt / 2}ms"]
-        self.command += ["--loss", f"{loss}%", "--queue", "1bdp", "--overhead", "0", "--seed", str(seed), "--", "up"]
-
-    def __enter__(self):
-        self.process = subprocess.Popen(self.command, stderr=subprocess.PIPE, text=True)
-        line = self.process.stderr.readline()
-        if " up;" not in line:
-            raise SystemExit(f"wan did not start: {line}")
-        return self
-
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGINT)
-        print(self.process.communicate()[1].strip(), file=sys.stderr)
-
-
-def inside(args, end, folder, *command):
-    """A dhow command in one of the namespaces."""
-    env = dict(os.environ, DHOW_HOME=str(folder / f"home{end}"))
-    # On a machine with other work, waiting for a processor would lengthen the round trip. wan stands above both.
-    priority = [] if args.no_realtime else ["chrt", "--rr", "5"]
-    line = ["ip", "netns", "exec", f"{NAME}{end}", *priority, args.dhow, "--json", *command]
-    return subprocess.Popen([str(word) for word in line], env=env, stdout=subprocess.PIPE, text=True)
-
-
 def measure(args, point, seed, folder):
     """Goodputs in bit/s, of downloads and of uploads."""
     size = point[3] * 1_000_000
@@ -108,26 +75,26 @@ def measure(args, point, seed, folder):
         place.mkdir(exist_ok=True)
         (place / "file").write_bytes(os.urandom(size))
     goodputs = {"get": [], "put": []}
-    with Wan(args, point, seed):
-        server = inside(args, "B", folder, "serve", "--public=rw", "--listen", f"0.0.0.0:{PORT}", served)
+    rate, rtt, loss, _ = point
+    with Wan(args, NAME, seed, "--rate", f"{rate}mbit", "--delay", f"{rtt / 2}ms", "--loss", f"{loss}%", "--queue", "1bdp") as wan:
+        server = wan.serve(folder, served, "--cc", args.algorithm)
         try:
-            server.stdout.readline()  # it listens
             for turn in range(args.lossy if point[2] else args.repetitions):
                 for way in goodputs:
                     remote = f"{SERVER}:/{'file' if way == 'get' else f'put{turn}'}"
                     words = [remote, local / f"got{turn}"] if way == "get" else [local / "file", remote]
-                    client = inside(args, "A", folder, way, "--accept-new", "--durability", "none", "--port", PORT, *words)
-                    events = [json.loads(line) for line in client.communicate()[0].splitlines()]
-                    done = [event for event in events if event["event"] == "file"]
+                    options = ["--accept-new", "--durability", "none", "--cc", args.algorithm, "--port", PORT]
+                    client = wan.dhow("A", folder, way, *options, *words)
+                    told = events(client.communicate()[0].splitlines())
+                    done = [event for event in told if event["event"] == "file"]
                     if not done:
-                        raise SystemExit(f"{way} failed: {events[-3:]}")
+                        raise SystemExit(f"{way} failed: {told[-3:]}")
                     goodputs[way].append(size * 8 / done[0]["seconds"])
                     print(f"{point} {way}: {goodputs[way][-1] / 1e6:.2f} Mbit/s", file=sys.stderr)
                     for copy in (local / f"got{turn}", served / f"put{turn}"):
                         copy.unlink(missing_ok=True)
         finally:
-            server.send_signal(signal.SIGINT)
-            server.communicate()
+            stop(server)
     return goodputs
 
 
@@ -136,11 +103,9 @@ def main():
     numbers = [int(number) for number in args.points.split(",")] if args.points else range(1, len(POINTS) + 1)
     good = True
     print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", file=sys.stderr)
-    # Files in memory, where there is such a place: the simulator's disk takes no time either.
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     measured = {}
     for number in numbers:
-        with tempfile.TemporaryDirectory(dir=memory) as folder:
+        with tempfile.TemporaryDirectory(dir=memory()) as folder:
             measured[number] = measure(args, POINTS[number - 1], number, pathlib.Path(folder))
     print(f"load average after: {os.getloadavg()[0]:.1f}", file=sys.stderr)
     print("| rate, RTT, loss | file | way | predicted | measured | difference |")

@@ -34,7 +34,8 @@ mod server;
 mod tuning;
 
 pub use client::{
-    Cancel, Client, ClientOptions, DirEntry, GetOptions, Progress, PutOptions, Stored, Trust,
+    Cancel, ClassicClient, Client, ClientOptions, DirEntry, GetOptions, Progress, PutOptions,
+    Stored, Trust,
 };
 pub use error::ClientError;
 pub use faults::Faults;

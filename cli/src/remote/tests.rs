@@ -113,7 +113,11 @@ fn usage_errors() {
         "2001:db8::1:a",
         "fe80::1:a",
         "ftp://host/a",
-        "classic://host/a",
+        "classic://host/a/b",
+        "classic://host/a/",
+        "classic://user@host/a",
+        "classic:///a",
+        "classic://host/..",
         "host:../a",
         "host:a/../b",
         "-oProxyCommand=x:a",
@@ -215,5 +219,30 @@ proptest! {
         };
         let Ok(Operand::Remote(remote)) = operand(&text) else { return Err(TestCaseError::fail(text)) };
         prop_assert_eq!(remote.to_string(), text);
+    }
+}
+
+#[test]
+fn classic_operands() {
+    for (text, port, name, shown) in [
+        (
+            "classic://h:5000/a b",
+            Some(5000),
+            "a b",
+            "classic://h:5000/a b",
+        ),
+        ("classic://[::1]:1/a", Some(1), "a", "classic://[::1]:1/a"),
+        ("classic://h/", None, "", "classic://h/"),
+        ("classic://h", None, "", "classic://h/"),
+    ] {
+        let Ok(Operand::Remote(remote)) = operand(text) else {
+            panic!("{text}")
+        };
+        assert!(remote.classic);
+        assert_eq!(
+            (remote.port, remote.path.as_bytes()),
+            (port, name.as_bytes())
+        );
+        assert_eq!(remote.to_string(), shown);
     }
 }

@@ -194,3 +194,70 @@ fn one_json_line_per_transfer() {
         (&json!("refused"), &json!("not-found"))
     );
 }
+
+/// A client of the classic dialect, at this port of one host.
+fn classic(port: u16) -> Arc<SessionInfo> {
+    Arc::new(SessionInfo {
+        number: 0,
+        address: format!("192.0.2.7:{port}").parse().unwrap(),
+        key: None,
+        rights: Rights::Read,
+    })
+}
+
+#[test]
+fn classic_clients_in_lines() {
+    let mut log = log();
+    let put = job(RequestKind::Put, b"a");
+    let session = classic(5000);
+    let events = [
+        ServerEvent::Requested {
+            session: session.clone(),
+            job: put.clone(),
+            size: 0,
+        },
+        ServerEvent::Granted {
+            session: session.clone(),
+            job: put.clone(),
+        },
+        ServerEvent::Ignored {
+            address: session.address,
+            why: transport_std::ClassicIgnored::Name,
+            untold: 2,
+        },
+    ];
+    let lines: Vec<_> = events.iter().filter_map(|event| log.text(event)).collect();
+    assert_eq!(
+        lines,
+        [
+            "classic 192.0.2.7:5000 asks: upload a",
+            "classic 192.0.2.7:5000 agreed: upload a",
+            "classic 192.0.2.7:5000 ignored: a request for a name that is not allowed (2 more were ignored before it)",
+        ]
+    );
+    let (name, fields) = log
+        .json(&ServerEvent::Finished {
+            session,
+            job: put,
+            result: Ok(stored(5)),
+            stats: stats(5),
+        })
+        .unwrap();
+    assert_eq!((name, &fields["classic"]), ("file", &json!(true)));
+    assert!(fields.get("peer_key").is_none());
+}
+
+#[test]
+fn l3_ports_of_a_classic_host_count_as_one_source() {
+    let mut log = log();
+    let lines = (1..=200).filter_map(|port| {
+        let (session, job) = (classic(port), job(RequestKind::Get, b"a"));
+        log.line(&ServerEvent::Requested {
+            session,
+            job,
+            size: 0,
+        })
+    });
+    let lines = lines.count();
+    assert!(lines <= 20, "{lines}");
+}

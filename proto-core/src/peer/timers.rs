@@ -97,7 +97,7 @@ impl Peer {
             let mut cx = shared.context(now, self.recovery.rtt().smoothed());
             self.transfers.handle_timeout(&mut cx);
             // A peer that is silent is the idle time-out's affair.
-            if self.transfers.is_stalled(now) && self.is_silent(now) {
+            if self.transfers.is_stalled(now) && (self.is_silent(now) || self.is_unheard(now)) {
                 self.transfers.excuse_silence(now);
             }
             if self.transfers.is_stalled(now) {
@@ -115,6 +115,12 @@ impl Peer {
     /// Whether the path may be cut: each end says something every third of the time-out.
     pub(super) fn is_silent(&self, now: Instant) -> bool {
         now.since(self.last_heard) > self.idle_timeout / 2
+    }
+
+    /// Whether the way to the peer may be cut although the peer is heard.
+    fn is_unheard(&self, now: Instant) -> bool {
+        let oldest = self.recovery.oldest_sent(Level::Data);
+        oldest.is_some_and(|sent| now.since(sent) > self.idle_timeout / 2)
     }
 
     /// When silence has lasted too long (RFC 9000 §10.1).

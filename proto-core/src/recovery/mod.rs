@@ -333,6 +333,14 @@ impl<F: Copy> Recovery<F> {
         self.space(level).oldest(count, show);
     }
 
+    /// When the oldest ack-eliciting packet was sent of which nothing was heard.
+    #[must_use]
+    pub fn oldest_sent(&self, level: Level) -> Option<Instant> {
+        let mut outstanding = self.space(level).outstanding();
+        let oldest = outstanding.find(|packet| packet.ack_eliciting);
+        oldest.map(|packet| packet.time)
+    }
+
     /// The highest packet number that the peer acknowledged.
     #[must_use]
     pub fn largest_acked(&self, level: Level) -> Option<u64> {

@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use sim::explore::{Failed, Plan, Summary, explore, run_guarded};
+use sim::classic;
+use sim::explore::{Failed, Plan, Summary, explore, explore_with, guarded, run_guarded};
 use sim::lab::Trace;
 use sim::scenario::Scenario;
 use sim::shrink::shrink;
@@ -18,6 +19,9 @@ pub(crate) struct Explore {
     /// Real cryptography in every run, not in one of 100.
     #[arg(long)]
     tls: bool,
+    /// Worlds of the classic dialect.
+    #[arg(long, conflicts_with = "tls")]
+    classic: bool,
     /// Stop after so many failures.
     #[arg(long, default_value_t = 5)]
     failures: usize,
@@ -39,9 +43,21 @@ pub(crate) fn run(args: &Explore) -> bool {
         tls: args.tls,
         failures_max: args.failures.max(1),
     };
-    let summary = explore(plan, |_| {}, |failed| tell(args, failed));
+    let summary = if args.classic {
+        let run = |seed| guarded(|| classic::run(seed, Trace::default()));
+        explore_with(plan, run, tell_classic)
+    } else {
+        explore(plan, |_| {}, |failed| tell(args, failed))
+    };
     print(&summary, began.elapsed().as_secs_f64());
     summary.failed.is_empty()
+}
+
+fn tell_classic(failed: &Failed) {
+    let Failed { seed, what } = failed;
+    println!(
+        "seed {seed}: {what}\n  replay: cargo run --release -p sim -- replay {seed} --trace --classic"
+    );
 }
 
 fn tell(args: &Explore, failed: &Failed) {

@@ -41,9 +41,10 @@ impl Process {
         looks: &mut Rng,
     ) -> Checked<()> {
         let sessions = self.endpoint.sessions() as u64;
-        let before = looks
-            .one_in(SNAPSHOT_ONE_IN * sessions.max(1))
-            .then(|| self.watch.snapshot(&self.endpoint, shown));
+        // No key guards a message of the classic dialect: it may change what is not a session's.
+        let is_classic = proto_core::classic::is_classic(payload);
+        let is_looked_at = looks.one_in(SNAPSHOT_ONE_IN * sessions.max(1)) && !is_classic;
+        let before = is_looked_at.then(|| self.watch.snapshot(&self.endpoint, shown));
         self.endpoint.handle_datagram(shown, meta, payload);
         match before {
             None => Ok(()),

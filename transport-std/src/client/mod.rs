@@ -3,6 +3,7 @@
 mod application;
 mod attempts;
 mod cancel;
+mod classic;
 mod local;
 mod mailbox;
 mod options;
@@ -17,6 +18,7 @@ use proto_core::wire::{Entry, ErrorCode, FilePath};
 use proto_core::{Failure, FileInfo, PeerStats, Request};
 
 pub use cancel::Cancel;
+pub use classic::ClassicClient;
 pub use options::{ClientOptions, DirEntry, GetOptions, Progress, PutOptions, Stored, Trust};
 
 use application::Command;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use proto_core::crypto::PublicKey;
 use proto_core::wire::{CloseCode, ErrorCode, FilePath};
-use proto_core::{CloseCause, Failure, Finished, Request};
+use proto_core::{CloseCause, Failure, Finished, Request, TransferStats};
 
 use super::application::{Board, ClientApplication, Command, Connected};
 use super::attempts::{self, Attempts};
@@ -148,22 +148,9 @@ impl Session {
             Update::Page(_) => {}
         });
         match result {
-            Ok(Finished::Stored {
-                root,
-                size,
-                how,
-                durability,
-            }) => Ok(Stored {
-                hash: root,
-                size,
-                how,
-                durability,
-                stats,
-            }),
-            // The core does not end a file's transfer in this way.
-            Ok(Finished::Answered) => {
-                Err(self.failed(remote, Some(local), Failure::Here(ErrorCode::Io)))
-            }
+            // The core does not end a file's transfer in another way.
+            Ok(finished) => stored(finished, stats)
+                .ok_or_else(|| self.failed(remote, Some(local), Failure::Here(ErrorCode::Io))),
             Err(failure) => Err(self.failed(remote, Some(local), failure)),
         }
     }
@@ -217,8 +204,28 @@ impl Drop for Session {
     }
 }
 
+/// How a file was stored; `None` for another end.
+pub(super) fn stored(finished: Finished, stats: TransferStats) -> Option<Stored> {
+    let Finished::Stored {
+        root,
+        size,
+        how,
+        durability,
+    } = finished
+    else {
+        return None;
+    };
+    Some(Stored {
+        hash: root,
+        size,
+        how,
+        durability,
+        stats,
+    })
+}
+
 /// A socket that reaches the addresses, as far as the system can.
-fn bind(addresses: &[SocketAddr]) -> io::Result<Socket> {
+pub(super) fn bind(addresses: &[SocketAddr]) -> io::Result<Socket> {
     let any = match addresses.iter().any(SocketAddr::is_ipv6) {
         true => (Ipv6Addr::UNSPECIFIED, 0).into(),
         false => (Ipv4Addr::UNSPECIFIED, 0).into(),

@@ -5,6 +5,7 @@
 //! (`transport-mio` is one).
 
 mod engine;
+mod fragment;
 mod inbox;
 mod socket;
 #[cfg_attr(target_os = "linux", path = "waiter_linux.rs")]

@@ -9,6 +9,8 @@ use proto_core::{DatagramMeta, Transmit};
 use quinn_udp::{RecvMeta, UdpSocketState};
 use socket2::{Domain, Protocol, SockRef, Type};
 
+use super::fragment;
+
 /// Bytes that one batch may have: what fits a UDP datagram over IPv4.
 pub(super) const BATCH_MAX: usize = 65_507;
 
@@ -249,6 +251,17 @@ impl Socket {
 
     /// Sends a batch. What the system cannot send (no route, too large) is lost, as the network would lose it.
     pub fn send(&self, transmit: &Transmit, bytes: &[u8]) -> Sent {
+        if !transmit.may_fragment {
+            return self.send_whole(transmit, bytes);
+        }
+        // Where that fails, the datagram is sent all the same: it may pass.
+        self.note(fragment::set(&self.io, self.six, true));
+        let sent = self.send_whole(transmit, bytes);
+        self.note(fragment::set(&self.io, self.six, false));
+        sent
+    }
+
+    fn send_whole(&self, transmit: &Transmit, bytes: &[u8]) -> Sent {
         match self.try_send(transmit, bytes, transmit.segment_size) {
             Ok(()) => Sent::Taken,
             Err(error) if error.kind() == ErrorKind::WouldBlock => Sent::Refused,

@@ -209,3 +209,29 @@ fn a_list_ends_at_a_nul_or_with_the_buffer() {
         })
     );
 }
+
+/// "c0ffee", or "xx*n" for n bytes of the same.
+fn bytes_of(word: &str) -> Vec<u8> {
+    let (hex, times) = word.split_once('*').unwrap_or((word, "1"));
+    hex::decode(hex).unwrap().repeat(times.parse().unwrap())
+}
+
+#[test]
+fn vectors_hold() {
+    let text = include_str!("../../../../docs/CLASSIC.md");
+    let block = text.split("```vectors\n").nth(1).unwrap();
+    let mut good = 0;
+    for line in block.split("```").next().unwrap().lines() {
+        let (words, meaning) = line.split_once(" = ").unwrap();
+        let bytes: Vec<u8> = words.split(' ').flat_map(bytes_of).collect();
+        match Message::decode(&bytes) {
+            Ok(message) => {
+                assert_eq!(alloc::format!("{message:?}"), meaning);
+                assert_eq!(encoded(&message)[..], bytes, "{meaning}");
+                good += 1;
+            }
+            Err(bad) => assert_eq!(alloc::format!("{bad:?}"), meaning),
+        }
+    }
+    assert_eq!(good, 12);
+}

@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""What dhow gets of a link, with the kernel's TCP beside it: the points and limits of recovery and congestion control, over real
+sockets and `wan`.
+
+Alone: `dhow get` with each congestion control, and TCP BBR and CUBIC, over the same link. Goodput is file bits over link bits,
+from the start of the client's process (TCP: from its SYN) to its end; a transfer that does not end within the time counts with
+what had come by then. Together: `dhow get` with bbr and one TCP CUBIC flow for a minute, of which the second half counts.
+
+Needs root (network namespaces, TUN devices), the modules of TCP BBR, and the binary:
+
+    cargo build --release -p cli
+    sudo python3 tests/wan/goodput.py --wan PATH/TO/wan
+
+On a machine with other work, the figures tell of that. Ends with 0 if every limit that is demanded of dhow with bbr holds.
+"""
+
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+from link import HERE, SERVER, Wan, add_arguments, events, memory, sleep_until, stop
+
+NAME = "dhowgood"
+# Mbit/s, ms of round trip, % of loss in each direction, other options, share demanded of bbr.
+ALONE = [
+    (200, 20, 0, [], 0.94),
+    (200, 100, 0, [], 0.89),
+    (200, 100, 0.1, [], 0.89),
+    (200, 100, 1, [], 0.87),
+    (200, 100, 5, [], 0.82),
+    (50, 300, 2, [], 0.78),
+    (100, 50, 1, ["--reorder", "2%"], 0.90),
+    (200, 100, 0, ["--ge", "0.2041%,10%"], 0.80),
+    (200, 100, 0, ["--queue", "0.1bdp"], 0.80),
+    (200, 100, 0, ["--queue", "8bdp"], 0.80),
+]
+# Queues in BDP of 100 Mbit/s and 50 ms.
+TOGETHER = [0.5, 1, 4]
+WEAKER_LEAST, DROPS_MOST = 0.2, 0.03
+SETTLE, END = 30, 60
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_arguments(parser)
+    parser.add_argument("--cc", default="bbr,cubic", help="dhow's congestion controls")
+    parser.add_argument("--tcp", default="bbr,cubic", help="TCP's congestion controls")
+    parser.add_argument("--seconds", type=float, default=14, help="length of files, in seconds of the link")
+    parser.add_argument("--time-max", type=float, default=20, help="seconds after which a transfer alone is cut")
+    parser.add_argument("--alone", help="numbers of the points to take, from 1 on, such as 1,4 or none; all unless given")
+    parser.add_argument("--together", help="queues to take, such as 0.5,4 or none; all unless given")
+    return parser.parse_args()
+
+
+def link(args, seed, rate, rtt, loss, *options):
+    words = ["--rate", f"{rate}mbit", "--delay", f"{rtt / 2}ms", "--loss", f"{loss}%", "--tcp-mem", "256mb"]
+    return Wan(args, NAME, seed, *words, *options)
+
+
+def dhow_alone(args, wan, folder, control, size):
+    """File bytes that came, and in how many seconds."""
+    served, got = folder / "served", folder / "got"
+    served.mkdir(exist_ok=True)
+    (served / "file").write_bytes(os.urandom(size))
+    server = wan.serve(folder, served, "--cc", control)
+    try:
+        began = time.monotonic()
+        client = wan.get(folder, "file", got)
+        try:
+            lines = client.communicate(timeout=args.time_max)[0].splitlines()
+            took = time.monotonic() - began
+        except subprocess.TimeoutExpired:
+            took = time.monotonic() - began
+            client.terminate()
+            lines = client.communicate()[0].splitlines()
+        told = [event for event in events(lines) if event["event"] in ("progress", "file")]
+        done = any(event["event"] == "file" for event in told)
+        if done and got.read_bytes() != (served / "file").read_bytes():
+            raise SystemExit("dhow brought other bytes")
+        if not done and client.returncode == 0 or not told:
+            raise SystemExit(f"dhow get failed: {lines[-3:]}")
+        return (size if done else told[-1]["bytes"]), took
+    finally:
+        stop(server)
+        got.unlink(missing_ok=True)
+
+
+def tcp_alone(args, wan, control, size):
+    server = tcp_serve(wan, control, size)
+    try:
+        client = wan.run("A", sys.executable, HERE / "tcp.py", "get", SERVER, args.time_max)
+        last = events(client.communicate()[0].splitlines())[-1]
+        return last["bytes"], last["seconds"]
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def tcp_serve(wan, control, size):
+    server = wan.run("B", sys.executable, HERE / "tcp.py", "serve", control, size)
+    server.stdout.readline()
+    return server
+
+
+def alone(args, folder):
+    """The rows of the table, and whether the limits hold."""
+    numbers = wanted(args.alone, range(1, len(ALONE) + 1), int)
+    controls, kernels = args.cc.split(","), args.tcp.split(",")
+    heads = [f"dhow {control}" for control in controls] + [f"TCP {control}" for control in kernels]
+    rows, good = [["link", *heads, "demanded of bbr"]], True
+    for number in numbers:
+        rate, rtt, loss, options, least = ALONE[number - 1]
+        size = int(rate * 1e6 / 8 * args.seconds)
+        row = [" ".join([f"{rate} Mbit/s, {rtt} ms, {loss} %", *options])]
+        for kind, control in [("dhow", of) for of in controls] + [("tcp", of) for of in kernels]:
+            with link(args, number, rate, rtt, loss, *options) as wan:
+                if kind == "dhow":
+                    came, took = dhow_alone(args, wan, folder, control, size)
+                else:
+                    came, took = tcp_alone(args, wan, control, size)
+            share = came * 8 / took / (rate * 1e6)
+            good &= (kind, control) != ("dhow", "bbr") or share >= least
+            row.append(f"{share:.3f}")
+            print(f"{row[0]}: {kind} {control} {share:.3f} ({came} bytes in {took:.1f} s)", file=sys.stderr)
+        rows.append([*row, f"≥ {least}"])
+    return rows, good
+
+
+def beside(args, folder, queue):
+    """Goodputs of dhow with bbr and of TCP CUBIC in the second half, and the share of packets that the queue dropped."""
+    rate, rtt = 100, 50
+    served, got = folder / "served", folder / "got"
+    served.mkdir(exist_ok=True)
+    size = int(rate * 1e6 / 8 * END)
+    (served / "file").write_bytes(os.urandom(size))
+    with link(args, 1, rate, rtt, 0, "--queue", f"{queue}bdp") as wan:
+        server, tcp = wan.serve(folder, served, "--cc", "bbr"), tcp_serve(wan, "cubic", size)
+        began = time.monotonic()
+        clients = [wan.get(folder, "file", got), wan.run("A", sys.executable, HERE / "tcp.py", "get", SERVER, END)]
+        sleep_until(began + END)
+        for client in clients:
+            client.terminate()
+        told = [events(client.communicate()[0].splitlines()) for client in clients]
+        stop(server)
+        tcp.kill()
+        tcp.communicate()
+    got.unlink(missing_ok=True)
+    goodputs = [second_half([event for event in of if event["event"] == "progress"]) for of in told]
+    way = wan.stats["B->A"]
+    return goodputs, way["taildrop"] / max(1, way["in_pkts"])
+
+
+def second_half(told):
+    """Bits a second from `SETTLE` on, as progress told; by the client's own clock, which starts within milliseconds."""
+    late = [event for event in told if event["seconds"] >= SETTLE]
+    if len(late) < 2:
+        return 0.0
+    return (late[-1]["bytes"] - late[0]["bytes"]) * 8 / (late[-1]["seconds"] - late[0]["seconds"])
+
+
+def together(args, folder):
+    rows, good = [["100 Mbit/s, 50 ms, queue", "dhow bbr", "TCP cubic", "the weaker's share", "demanded", "drops", "demanded"]], True
+    for queue in wanted(args.together, TOGETHER, float):
+        goodputs, drops = beside(args, folder, queue)
+        weaker = min(goodputs) / max(1.0, sum(goodputs))
+        good &= weaker >= WEAKER_LEAST and drops <= DROPS_MOST
+        rates = [f"{goodput / 1e6:.1f} Mbit/s" for goodput in goodputs]
+        rows.append([f"{queue} BDP", *rates, f"{weaker:.3f}", f"≥ {WEAKER_LEAST}", f"{drops:.4f}", f"≤ {DROPS_MOST}"])
+        print(rows[-1], file=sys.stderr)
+    return rows, good
+
+
+def wanted(text, everything, read):
+    if text is None:
+        return list(everything)
+    return [] if text == "none" else [read(word) for word in text.split(",")]
+
+
+def show(rows):
+    print("| " + " | ".join(rows[0]) + " |")
+    print("|" + "---|" * len(rows[0]))
+    for row in rows[1:]:
+        print("| " + " | ".join(row) + " |")
+    print(flush=True)
+
+
+def main():
+    args = parse_arguments()
+    print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", file=sys.stderr)
+    with tempfile.TemporaryDirectory(dir=memory()) as folder:
+        tables = [alone(args, pathlib.Path(folder)), together(args, pathlib.Path(folder))]
+    print(f"load average after: {os.getloadavg()[0]:.1f}", file=sys.stderr)
+    for rows, _ in tables:
+        if len(rows) > 1:
+            show(rows)
+    return 0 if all(good for _, good in tables) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
