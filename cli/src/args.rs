@@ -148,6 +148,9 @@ pub(crate) struct Serve {
     /// Nobody may write
     #[arg(long)]
     pub(crate) read_only: bool,
+    /// Threads that serve the network, each with users of its own: more than one pays only with more than two cores
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) threads: u8,
     /// Serve programs of the original protocol, too: without encryption or identity, with the rights of --public
     #[arg(long)]
     pub(crate) classic: bool,

@@ -76,6 +76,7 @@ pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
     let builder = builder
         .admission(move |key, _| rights_of(&policy_users, public, key))
         .on_event(move |event| watcher.see(event))
+        .threads(args.threads)
         .tuning(tuning);
     let server = bind(builder, args.listen, app.global.ipv4)?;
     let stopper = server.stopper();

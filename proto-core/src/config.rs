@@ -33,10 +33,54 @@ pub struct Config {
     /// A server's secret that outlasts restarts. With it, a server that was restarted tells clients of sessions from before
     /// that they are over (RFC 9000 §10.3); without, they find out by the idle time-out.
     pub host_secret: Option<HostSecret>,
+    /// Which one of several endpoints behind one port this is; `None` when it is the only one.
+    pub shard: Option<Shard>,
     /// Numbers that bound the endpoint.
     pub limits: Limits,
     /// Faults that strike inside the core, for tests; none by default.
     pub faults: Option<Arc<dyn FaultHook>>,
+}
+
+/// One of several endpoints behind the same port, as on the cores of one host. Connection ids name the shard that issued
+/// them, hidden by a key that all shards have, so that a datagram which the system gave to another one can be passed on:
+/// [`Endpoint::shard_of`](crate::Endpoint::shard_of).
+#[derive(Clone)]
+pub struct Shard {
+    index: u8,
+    key: [u8; 16],
+}
+
+impl Shard {
+    /// The shard of this number. `key` must be unpredictable to others, the same for all shards, and another one whenever
+    /// they are started.
+    #[must_use]
+    pub fn new(index: u8, key: [u8; 16]) -> Self {
+        Self { index, key }
+    }
+
+    /// The shard's number.
+    #[must_use]
+    pub fn index(&self) -> u8 {
+        self.index
+    }
+
+    pub(crate) fn key(&self) -> &[u8; 16] {
+        &self.key
+    }
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        self.key.zeroize();
+    }
+}
+
+impl core::fmt::Debug for Shard {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Shard")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A secret of a host that stays the same when the server is restarted, and that nobody else knows.
@@ -82,6 +126,7 @@ impl Config {
             classic: false,
             congestion: CongestionControl::default(),
             host_secret: None,
+            shard: None,
             limits: Limits::default(),
             faults: None,
         }

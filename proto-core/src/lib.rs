@@ -28,7 +28,7 @@ mod transfer;
 pub mod wire;
 
 pub use audit::Breach;
-pub use config::{Config, HostSecret};
+pub use config::{Config, HostSecret, Shard};
 pub use congestion::CongestionControl;
 pub use endpoint::{
     Admission, ConnectError, DatagramMeta, DropReason, Endpoint, PeerStats, Reason, StaleId,

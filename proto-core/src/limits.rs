@@ -76,6 +76,17 @@ const TRANSFER: u64 = (4 << 10) + (32 << 10);
 const CLASSIC_EXCHANGE: u64 = 8 << 10;
 
 impl Limits {
+    /// These limits divided among `count` endpoints of one host, as far as they are over all sessions.
+    #[must_use]
+    pub fn divided(mut self, count: u32) -> Self {
+        let count = count.max(1);
+        self.sessions = self.sessions.div_ceil(count);
+        self.half_open = self.half_open.div_ceil(count);
+        self.sink_blocks = (self.sink_blocks / count).max(1);
+        self.source_blocks = (self.source_blocks / count).max(2);
+        self
+    }
+
     /// The most bytes that an endpoint with these limits can hold, term by term. What is allocated follows use and is far
     /// less: sent packets and listing pages are limited for each session and transfer, not over all of them, so their terms
     /// assume that every session is at its limits at once.
@@ -101,6 +112,21 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_over_all_sessions_are_divided() {
+        let (all, part) = (Limits::default(), Limits::default().divided(4));
+        assert_eq!(part.sessions, all.sessions / 4);
+        assert_eq!(part.half_open, all.half_open / 4);
+        assert_eq!(part.sink_blocks, all.sink_blocks / 4);
+        assert_eq!(part.source_blocks, all.source_blocks / 4);
+        assert_eq!(part.transfers_per_session, all.transfers_per_session);
+        let least = Limits::default().divided(u32::MAX);
+        assert_eq!(
+            (least.sessions, least.sink_blocks, least.source_blocks),
+            (1, 1, 2)
+        );
+    }
 
     #[test]
     fn every_limit_on_memory_counts() {

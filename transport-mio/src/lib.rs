@@ -1,95 +1,126 @@
-//! dhow over mio: the same [`Engine`] as `transport-std`, waiting with mio.
+//! dhow over mio: the same [`Engine`](transport_std::driver::Engine) as `transport-std`, waiting with mio's readiness loop.
 //!
-//! One thread, one socket. It is also the example of a driver of one's own: everything but the waiting is
-//! [`Engine::round`].
+//! It is also the example of a driver of one's own: the engine does everything but the waiting, and a [`Waiter`] is all that
+//! there is to write.
+//!
+//! ```no_run
+//! use transport_std::{Identity, Rights, Server};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let server = Server::builder(Identity::generate())
+//!     .share_root("/srv/files", Rights::Read)
+//!     .waiter(transport_mio::waiter)
+//!     .threads(2)
+//!     .bind("[::]:4917")?;
+//! server.run()
+//! # }
+//! ```
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mio::event::Event;
-use mio::{Events, Interest, Poll, Token, Waker};
-use transport_std::driver::{Application, Engine, Handle, Next, Parts, Wake};
+use mio::{Events, Interest, Poll, Token};
+use transport_std::driver::{Application, Driver, Handle, Parts, Socket, Waiter, Wake};
 
 const SOCKET: Token = Token(0);
 const WAKER: Token = Token(1);
 
-/// The loop that waits with mio.
-pub struct Driver<A: Application> {
-    engine: Engine<A>,
-    poll: Poll,
-    socket: mio::net::UdpSocket,
+/// What a server's threads wait with when mio shall do it.
+///
+/// # Errors
+/// The operating system gives no poller.
+pub fn waiter() -> io::Result<Box<dyn Waiter>> {
+    Ok(Box::new(MioWaiter::new()?))
 }
 
-impl<A: Application> Driver<A> {
-    /// A driver that does nothing before [`run`](Self::run), and what sends it commands.
+/// A driver that waits with mio, and what sends it commands.
+///
+/// # Errors
+/// The operating system gives no poller or no threads.
+pub fn driver<A: Application>(
+    parts: Parts,
+    application: A,
+) -> io::Result<(Driver<A>, Handle<A::Command>)> {
+    Driver::with_waiter(parts, application, waiter()?)
+}
+
+/// Waits with mio, which rounds times up to a millisecond.
+pub struct MioWaiter {
+    poll: Poll,
+    events: Events,
+    waker: Arc<mio::Waker>,
+    /// A second handle of the socket to wait with; the engine reads and writes its own.
+    socket: Option<mio::net::UdpSocket>,
+    interest: Interest,
+}
+
+impl MioWaiter {
+    /// A waiter without a socket.
     ///
     /// # Errors
-    /// The operating system gives no poller or no threads.
-    pub fn new(parts: Parts, application: A) -> io::Result<(Self, Handle<A::Command>)> {
+    /// The operating system gives no poller.
+    pub fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKER)?;
-        let wake: Wake = Arc::new(move || {
-            // It fails only if the poller itself is broken, which `run` then reports.
+        let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER)?);
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(8),
+            waker,
+            socket: None,
+            interest: Interest::READABLE,
+        })
+    }
+}
+
+impl Waiter for MioWaiter {
+    fn wake(&self) -> Wake {
+        let waker = self.waker.clone();
+        Arc::new(move || {
+            // It fails only if the poller itself is broken, which `wait` then reports.
             let _ = waker.wake();
-        });
-        // A second handle of the socket to wait with; the engine reads and writes its own.
-        let mut socket = mio::net::UdpSocket::from_std(parts.socket.io().try_clone()?);
-        poll.registry()
-            .register(&mut socket, SOCKET, Interest::READABLE)?;
-        let (engine, handle) = Engine::new(parts, application, wake)?;
-        Ok((
-            Self {
-                engine,
-                poll,
-                socket,
-            },
-            handle,
-        ))
+        })
     }
 
-    /// Serves until the application is over.
-    ///
-    /// # Errors
-    /// Waiting fails, or the socket is gone for good.
-    pub fn run(mut self) -> io::Result<()> {
-        let mut events = Events::with_capacity(8);
-        let mut interest = Interest::READABLE;
-        let result = loop {
-            // What the network says of datagrams that were sent comes as an error, and is read like a datagram.
-            let readable = events
-                .iter()
-                .any(|event: &Event| event.is_readable() || event.is_error());
-            events.clear();
-            let (timeout, wanted) = match self.engine.round(readable) {
-                Ok(Next::Again) => continue,
-                Ok(Next::Wait {
-                    timeout,
-                    writable: true,
-                }) => (timeout, Interest::READABLE | Interest::WRITABLE),
-                Ok(Next::Wait {
-                    timeout,
-                    writable: false,
-                }) => (timeout, Interest::READABLE),
-                Ok(Next::Over) => break Ok(()),
-                Err(error) => break Err(error),
-            };
-            if interest != wanted {
-                interest = wanted;
-                if let Err(error) =
-                    self.poll
-                        .registry()
-                        .reregister(&mut self.socket, SOCKET, wanted)
-                {
-                    break Err(error);
-                }
-            }
-            match self.poll.poll(&mut events, timeout) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
-            }
+    fn enter(&mut self, socket: &Socket) -> io::Result<()> {
+        let mut own = mio::net::UdpSocket::from_std(socket.io().try_clone()?);
+        let registry = self.poll.registry();
+        registry.register(&mut own, SOCKET, self.interest)?;
+        self.socket = Some(own);
+        Ok(())
+    }
+
+    fn leave(&mut self, _socket: &Socket) -> io::Result<()> {
+        match self.socket.take() {
+            Some(mut own) => self.poll.registry().deregister(&mut own),
+            None => Ok(()),
+        }
+    }
+
+    fn wait(
+        &mut self,
+        _socket: &Socket,
+        writable: bool,
+        timeout: Option<Duration>,
+    ) -> io::Result<bool> {
+        let wanted = match writable {
+            true => Interest::READABLE | Interest::WRITABLE,
+            false => Interest::READABLE,
         };
-        let removed = self.poll.registry().deregister(&mut self.socket);
-        result.and(removed)
+        if self.interest != wanted
+            && let Some(own) = &mut self.socket
+        {
+            self.poll.registry().reregister(own, SOCKET, wanted)?;
+            self.interest = wanted;
+        }
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        // What the network says of datagrams that were sent comes as an error, and is read like a datagram.
+        let told = |event: &Event| event.is_readable() || event.is_error();
+        Ok(self.events.iter().any(told))
     }
 }

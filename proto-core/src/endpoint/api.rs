@@ -54,6 +54,8 @@ pub enum Reason {
     KeyUpdate,
     /// A closing session is done with.
     Closing,
+    /// The outputs were not polled after the last input (clause 2 of [`Endpoint`](crate::Endpoint)'s contract).
+    Unpolled,
     /// A message of the classic dialect is to be sent again, or its exchange is over.
     Classic,
 }

@@ -29,7 +29,7 @@ impl Endpoint {
         check(self.answers.is_within_limit(), rule::QUEUES, || {
             "too many answers wait".into()
         })?;
-        let queues = [&self.sending, &self.working, &self.telling];
+        let queues = [&self.sending, &self.working, &self.telling, &self.touched];
         check(
             queues.iter().all(|queue| queue.is_well_formed()),
             rule::QUEUES,
@@ -74,6 +74,10 @@ impl Endpoint {
         check(self.deadlines.is_well_formed(), rule::DEADLINES, || {
             "the heap is out of order".into()
         })?;
+        if !self.touched.is_empty() {
+            // Brought up to date with the next poll.
+            return Ok(());
+        }
         let armed = self
             .peers
             .iter()

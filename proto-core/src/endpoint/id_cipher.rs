@@ -1,8 +1,10 @@
-//! Connection ids that look random and say where their session is: the slot, encrypted, and which of the session's ids it is.
+//! Connection ids that look random and say where their session is: the shard and the slot, encrypted, and which of the
+//! session's ids it is.
 //!
 //! A received id leads to its session in O(1), without a table and without hashing (T1). The cipher only hides the
 //! numbers from observers; nothing is authenticated by it.
 
+use crate::config::Shard;
 use crate::rng::Rng;
 use crate::slab::Key;
 use crate::wire::ConnectionId;
@@ -11,10 +13,13 @@ use crate::wire::ConnectionId;
 pub(crate) const SLOTS_MAX: u32 = 1 << 24;
 /// Rounds of Speck64/128 (Beaulieu et al., "The SIMON and SPECK families", 2013).
 const ROUNDS: usize = 27;
+/// Bits of a slot; the shard stands above them.
+const SLOT_BITS: u32 = 24;
 
 /// Speck64/128 under a key of this endpoint.
 pub(crate) struct IdCipher {
     keys: [u32; ROUNDS],
+    shard: u8,
 }
 
 /// The session that an id names.
@@ -36,13 +41,17 @@ impl Place {
 }
 
 impl IdCipher {
-    pub(crate) fn new(rng: &mut Rng) -> Self {
+    /// The cipher of an endpoint of its own, or of one shard among others.
+    pub(crate) fn new(rng: &mut Rng, shard: Option<&Shard>) -> Self {
         let mut key = [0; 16];
         rng.fill(&mut key);
-        Self::with_key(key)
+        match shard {
+            None => Self::with_key(key, 0),
+            Some(shard) => Self::with_key(*shard.key(), shard.index()),
+        }
     }
 
-    fn with_key(key: [u8; 16]) -> Self {
+    fn with_key(key: [u8; 16], shard: u8) -> Self {
         let word = |n: usize| u32::from_le_bytes([key[n], key[n + 1], key[n + 2], key[n + 3]]);
         let (mut k, mut l) = (word(0), [word(4), word(8), word(12)]);
         let mut keys = [0; ROUNDS];
@@ -51,13 +60,13 @@ impl IdCipher {
             let i = round % 3;
             (l[i], k) = mix(l[i], k, round as u32);
         }
-        Self { keys }
+        Self { keys, shard }
     }
 
     /// An id of the session at `key`, whose slot is below [`SLOTS_MAX`].
     pub(crate) fn issue(&self, key: Key, sequence: u16) -> ConnectionId {
         let low = key.generation << 16 | u32::from(sequence);
-        let (mut x, mut y) = (key.index, low);
+        let (mut x, mut y) = (key.index | u32::from(self.shard) << SLOT_BITS, low);
         for &k in &self.keys {
             (x, y) = mix(x, y, k);
         }
@@ -69,6 +78,12 @@ impl IdCipher {
 
     /// Where the id's session is, if this endpoint issued it; `None` for most others.
     pub(crate) fn find(&self, id: ConnectionId) -> Option<Place> {
+        let (shard, place) = self.open(id);
+        (shard == self.shard).then_some(place)
+    }
+
+    /// The shard that the id names, and the place there; of an id that no shard issued, anything.
+    pub(crate) fn open(&self, id: ConnectionId) -> (u8, Place) {
         let id = id.0;
         let mut y = u32::from_le_bytes([id[0], id[1], id[2], id[3]]);
         let mut x = u32::from_le_bytes([id[4], id[5], id[6], id[7]]);
@@ -76,11 +91,12 @@ impl IdCipher {
             y = (y ^ x).rotate_right(3);
             x = (x ^ k).wrapping_sub(y).rotate_left(8);
         }
-        (x < SLOTS_MAX).then_some(Place {
-            index: x,
+        let place = Place {
+            index: x & (SLOTS_MAX - 1),
             generation: (y >> 16) as u16,
             sequence: y as u16,
-        })
+        };
+        ((x >> SLOT_BITS) as u8, place)
     }
 }
 
@@ -110,7 +126,7 @@ mod tests {
         {
             key[n * 4..][..4].copy_from_slice(&word.to_le_bytes());
         }
-        let cipher = IdCipher::with_key(key);
+        let cipher = IdCipher::with_key(key, 0);
         let (mut x, mut y) = (0x3b72_6574_u32, 0x7475_432d_u32);
         for &k in &cipher.keys {
             (x, y) = mix(x, y, k);
@@ -120,7 +136,7 @@ mod tests {
 
     #[test]
     fn ids_lead_back_to_their_slot_and_no_other() {
-        let cipher = IdCipher::with_key(*b"0123456789abcdef");
+        let cipher = IdCipher::with_key(*b"0123456789abcdef", 0);
         for index in [0, 1, 2, 1000, SLOTS_MAX - 1] {
             for (generation, sequence) in [(0, 0), (1, 3), (0xffff, 0xffff), (0x1_0005, 1)] {
                 let key = Key { index, generation };
@@ -141,6 +157,20 @@ mod tests {
         );
     }
 
+    #[test]
+    fn ids_name_their_shard_to_all_shards() {
+        let shard = |index| IdCipher::with_key(*b"0123456789abcdef", index);
+        let key = Key {
+            index: 5,
+            generation: 2,
+        };
+        let id = shard(3).issue(key, 7);
+        assert_eq!(shard(0).open(id).0, 3);
+        assert!(shard(0).find(id).is_none(), "it is another shard's");
+        assert!(shard(3).find(id).is_some_and(|place| place.is(key)));
+        assert_ne!(id, shard(0).issue(key, 7));
+    }
+
     proptest! {
         /// A bijection under every key: a slot's id leads back to it alone, and an id that is taken for a slot's is the one
         /// that would be issued for it.
@@ -150,7 +180,7 @@ mod tests {
             slots in prop::collection::btree_set((0..SLOTS_MAX, any::<u16>(), any::<u16>()), 2..20),
             strangers in prop::collection::vec(any::<[u8; 8]>(), 0..300),
         ) {
-            let cipher = IdCipher::with_key(key);
+            let cipher = IdCipher::with_key(key, 0);
             let mut issued = Vec::new();
             for (index, generation, sequence) in slots {
                 let key = Key { index, generation: generation.into() };

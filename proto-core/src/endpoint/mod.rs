@@ -81,6 +81,10 @@ pub struct Endpoint {
     sending: Queue,
     working: Queue,
     telling: Queue,
+    /// Peers whose queues and deadline are to be brought up to date: once a batch of datagrams, not once a packet.
+    touched: Queue,
+    /// Some of them by an input, since the last poll.
+    has_input: bool,
 }
 
 /// What a session may be polled for in vain.
@@ -118,12 +122,15 @@ impl Endpoint {
             sending: Queue::default(),
             working: Queue::default(),
             telling: Queue::default(),
+            touched: Queue::default(),
+            has_input: false,
         }
     }
 
     /// Time has come to `now`: does whatever is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
+        self.settle_touched();
         self.classic.handle_timeout(now, &mut self.shared);
         while let Some((at, index, _)) = self.deadlines.first() {
             if at > now {
@@ -160,7 +167,7 @@ impl Endpoint {
                 done.result,
             );
         }
-        self.settle(loan.peer);
+        self.touch(loan.peer);
     }
 
     /// Opens a session with the endpoint at `address`. [`Event::PeerReady`] follows, or [`Event::PeerClosed`].
@@ -283,6 +290,9 @@ impl Endpoint {
         out: &mut [u8],
     ) -> Option<Transmit> {
         let now = self.advance(now);
+        if core::mem::take(&mut self.has_input) {
+            self.settle_touched();
+        }
         if let Some(transmit) = self.answers.poll(out) {
             return Some(transmit);
         }
@@ -299,7 +309,10 @@ impl Endpoint {
             };
             let transmit = peer.poll_transmit(now, &mut self.shared, segments_max.get(), out);
             if transmit.is_some() {
-                self.settle(key);
+                if peer.wants_transmit(now) {
+                    self.sending.push(index);
+                }
+                self.touched.push(index);
                 return transmit;
             }
             self.settle_but(key, Some(Output::Datagrams));
@@ -309,6 +322,7 @@ impl Endpoint {
 
     /// The next operation for the executor.
     pub fn poll_file_op(&mut self) -> Option<FileOp> {
+        self.settle_touched();
         if let Some(op) = self.poll_classic_op() {
             return Some(op);
         }
@@ -337,18 +351,32 @@ impl Endpoint {
 
     /// The next event for the application.
     pub fn poll_event(&mut self) -> Option<Event> {
-        while let Some(index) = self.telling.pop() {
-            let Some(key) = self.peers.key_at(index) else {
-                continue;
-            };
-            let Some(peer) = self.peers.get_mut(key) else {
-                continue;
-            };
-            let event = peer.poll_event(self.now, &mut self.shared, PeerId(key));
-            self.settle(key);
-            if event.is_some() {
-                return event;
+        loop {
+            while let Some(index) = self.telling.pop() {
+                let Some(key) = self.peers.key_at(index) else {
+                    continue;
+                };
+                let Some(peer) = self.peers.get_mut(key) else {
+                    continue;
+                };
+                let event = peer.poll_event(self.now, &mut self.shared, PeerId(key));
+                if event.is_some() && !peer.is_done() {
+                    if peer.has_events() {
+                        self.telling.push(index);
+                    }
+                    self.touched.push(index);
+                } else {
+                    // One that is over is stale from here on.
+                    self.settle(key);
+                }
+                if event.is_some() {
+                    return event;
+                }
             }
+            if self.touched.is_empty() {
+                break;
+            }
+            self.settle_touched();
         }
         self.classic.poll_event(self.now, &mut self.shared)
     }
@@ -357,6 +385,10 @@ impl Endpoint {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         let past = self.shared.faults.strikes(Fault::DeadlinePast);
+        if !self.touched.is_empty() {
+            // Not all was polled after the last input: what it has changed is not known yet.
+            return Some((self.now, Reason::Unpolled));
+        }
         let sessions = self.deadlines.first().map(|(at, _, reason)| (at, reason));
         let classic = self.classic.deadline().map(|at| (at, Reason::Classic));
         let (at, reason) = sessions.into_iter().chain(classic).min()?;
@@ -394,6 +426,23 @@ impl Endpoint {
         );
         self.settle(peer.0);
         Ok(result)
+    }
+
+    /// An input has changed a session.
+    fn touch(&mut self, key: Key) {
+        if self.peers.get(key).is_some() {
+            self.touched.push(key.index);
+            self.has_input = true;
+        }
+    }
+
+    /// Brings queues and deadlines up to date with all sessions that were touched since the last time.
+    fn settle_touched(&mut self) {
+        while let Some(index) = self.touched.pop() {
+            if let Some(key) = self.peers.key_at(index) {
+                self.settle(key);
+            }
+        }
     }
 
     /// Brings queues and deadlines up to date with a session that was touched.

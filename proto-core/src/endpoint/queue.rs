@@ -28,6 +28,11 @@ impl Queue {
         self.queued.get(index as usize) == Some(&true)
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
     /// Whether each index is in the queue as often as it is noted: once or not at all.
     pub(crate) fn is_well_formed(&self) -> bool {
         let noted = self.queued.iter().filter(|queued| **queued).count();

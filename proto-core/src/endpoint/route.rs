@@ -3,6 +3,7 @@
 use super::stateless::{ANSWER_MAX, Answer};
 use super::{DatagramMeta, DropReason, Endpoint};
 use crate::classic::is_classic;
+use crate::config::Shard;
 use crate::crypto::Direction;
 use crate::fault::Fault;
 use crate::peer::{Arrival, Opening, Peer};
@@ -83,6 +84,26 @@ impl Endpoint {
         }
     }
 
+    /// The number of this shard; `None` when the endpoint is the only one.
+    #[must_use]
+    pub fn shard(&self) -> Option<u8> {
+        self.shared.config.shard.as_ref().map(Shard::index)
+    }
+
+    /// The number of the shard ([`Config::shard`](crate::Config::shard)) that issued the connection id to which the datagram
+    /// goes, when that is not this one. Of an id that no shard issued it may be any number: a driver passes the datagram on
+    /// when there is such a shard, and keeps it otherwise. A client's first packets are for whoever gets them.
+    #[must_use]
+    pub fn shard_of(&self, datagram: &[u8]) -> Option<u8> {
+        let own = self.shared.config.shard.as_ref()?.index();
+        let header = PartialHeader::decode(datagram).ok()?;
+        if !matches!(header.kind, PacketKind::Short | PacketKind::Handshake) {
+            return None;
+        }
+        let (shard, _) = self.shared.ids.open(header.destination);
+        (shard != own).then_some(shard)
+    }
+
     /// Tells a client of another version which one is spoken here (H3).
     fn answer_version(&mut self, meta: &DatagramMeta, header: &PartialHeader, size: usize) {
         self.shared.drop_packet(DropReason::UnknownVersion);
@@ -133,7 +154,11 @@ impl Endpoint {
             return Err(DropReason::SmallInitial);
         }
         let result = peer.handle_packet(now, &mut self.shared, header, packet, arrival);
-        self.settle(key);
+        match result {
+            Ok(()) => self.touch(key),
+            // It may have told the amplification limit something; nothing else follows that would bring it up to date.
+            Err(_) => self.settle(key),
+        }
         result
     }
 

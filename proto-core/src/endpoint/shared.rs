@@ -35,7 +35,7 @@ impl Shared {
             .with_faults(config.faults());
         let faults = config.faults();
         let mut secrets = Rng::new(seed, Stream::Secret);
-        let ids = IdCipher::new(&mut secrets);
+        let ids = IdCipher::new(&mut secrets, config.shard.as_ref());
         let resets = ResetKey::new(config.host_secret.as_ref(), &mut secrets);
         Self {
             config,

@@ -112,6 +112,13 @@ impl CryptoReceive {
         }
     }
 
+    /// Whether all these bytes came before.
+    pub(crate) fn is_known(&self, offset: u64, len: usize) -> bool {
+        offset
+            .checked_add(len as u64)
+            .is_some_and(|end| end <= self.read || self.received.covers(offset.max(self.read)..end))
+    }
+
     /// Bytes that are held, and ranges that they make.
     pub(crate) fn held(&self) -> (usize, usize) {
         (self.bytes.len(), self.received.len())
@@ -152,6 +159,17 @@ mod tests {
         assert_eq!(stream.take().unwrap(), b"IJ");
         stream.insert(0, b"ABC", 100).unwrap();
         assert_eq!(stream.take(), None);
+    }
+
+    #[test]
+    fn what_came_before_is_known() {
+        let mut stream = CryptoReceive::default();
+        stream.insert(0, b"ABCD", 100).unwrap();
+        stream.insert(6, b"GH", 100).unwrap();
+        assert!(stream.is_known(0, 4) && stream.is_known(6, 2) && !stream.is_known(3, 2));
+        assert_eq!(stream.take().unwrap(), b"ABCD");
+        assert!(stream.is_known(1, 3) && stream.is_known(7, 1));
+        assert!(!stream.is_known(2, 3) && !stream.is_known(u64::MAX, 1));
     }
 
     #[test]

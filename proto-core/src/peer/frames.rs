@@ -76,8 +76,13 @@ impl Peer {
             Frame::Ack(ack) => self.handle_ack(now, shared, level, ack)?,
             Frame::Crypto { offset, data } => {
                 let limit = shared.config.limits.crypto_buffer;
-                self.space(level).crypto_in.insert(*offset, data, limit)?;
+                let stream = &mut self.space(level).crypto_in;
+                let is_known = stream.is_known(*offset, data.len());
+                stream.insert(*offset, data, limit)?;
                 self.advance_handshake(now, shared, level)?;
+                if is_known {
+                    self.hurry_handshake(now);
+                }
             }
             Frame::HandshakeDone => {
                 if self.direction == Direction::Server {

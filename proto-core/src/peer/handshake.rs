@@ -12,6 +12,10 @@ use crate::wire::{CloseCode, TransportParams};
 /// The first 1-RTT number that is left out lies below.
 const FIRST_SKIP_BELOW: u64 = 64;
 
+/// Early repetitions of handshake bytes in the life of a session: without a bound, two ends could go on for ever
+/// (RFC 9002 §6.2.3).
+const HURRIES_MAX: u8 = 8;
+
 impl Peer {
     /// Moves what the handshake has to say into the crypto streams.
     pub(super) fn pump_handshake(&mut self) {
@@ -74,6 +78,22 @@ impl Peer {
         // A client may have moved during the handshake.
         self.challenge_paths(now, shared);
         Ok(())
+    }
+
+    /// The peer said again what it had said: it did not get all that was answered. That is sent again at once, since probe
+    /// time-outs of a handshake are long (RFC 9002 §6.2.3), but not twice for one flight of the peer's.
+    pub(super) fn hurry_handshake(&mut self, now: Instant) {
+        let enough_time = self.recovery.rtt().smoothed() / 2;
+        for level in [Level::Initial, Level::Handshake] {
+            let recent = now.since(self.recovery.last_eliciting(level)) < enough_time;
+            let space = &mut self.spaces[level as usize];
+            let waits = !space.discarded && !space.crypto_out.sent().is_empty();
+            if waits && !recent && self.hurries < HURRIES_MAX {
+                self.hurries += 1;
+                space.crypto_out.resend_all();
+                space.probes = space.probes.max(1);
+            }
+        }
     }
 
     /// The handshake is confirmed: a server's when it completes, a client's with HANDSHAKE_DONE.

@@ -85,6 +85,8 @@ pub(crate) struct Peer {
     /// The handshake is confirmed (RFC 9001 §4.1.2).
     confirmed: bool,
     handshake_done_pending: bool,
+    /// Times that handshake bytes were sent again before their probe time-out.
+    hurries: u8,
     /// Set while the pacer holds packets back.
     paced_until: Option<Instant>,
     last_heard: Instant,
@@ -269,6 +271,7 @@ impl Peer {
                 .with_faults(config.faults()),
             confirmed: false,
             handshake_done_pending: false,
+            hurries: 0,
             paced_until: None,
             last_heard: now,
             last_ping: now,

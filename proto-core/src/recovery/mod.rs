@@ -333,6 +333,12 @@ impl<F: Copy> Recovery<F> {
         self.space(level).oldest(count, show);
     }
 
+    /// When the last ack-eliciting packet of a level was sent; the beginning of time for none.
+    #[must_use]
+    pub fn last_eliciting(&self, level: Level) -> Instant {
+        self.space(level).last_ack_eliciting
+    }
+
     /// When the oldest ack-eliciting packet was sent of which nothing was heard.
     #[must_use]
     pub fn oldest_sent(&self, level: Level) -> Option<Instant> {

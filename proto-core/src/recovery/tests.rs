@@ -3,6 +3,7 @@
 mod ack;
 mod bottleneck;
 mod cuts;
+mod edges;
 mod loss;
 mod model;
 mod path;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant as Clock};
 use aws_lc_rs::rand;
 use proto_core::{Endpoint, FileDone, FileOp, Instant, Transmit};
 
+use super::group::{Group, Strayed};
 use super::inbox::Inbox;
 use super::socket::{BATCH_MAX, Sent, Socket};
 use super::{Application, Handle, Parts, Wake};
@@ -26,6 +27,10 @@ pub struct Engine<A: Application> {
     socket: Socket,
     executor: Executor,
     application: A,
+    /// The other drivers on this port, what they pass on to this one, and what of that is in work.
+    group: Option<(Arc<Group>, Arc<Inbox<Strayed>>)>,
+    strayed: Vec<Strayed>,
+    wake: Wake,
     commands: mpsc::Receiver<A::Command>,
     completions: Arc<Inbox<FileDone>>,
     /// Completions in work, and operations on their way to the executor.
@@ -81,6 +86,9 @@ impl<A: Application> Engine<A> {
             socket: parts.socket,
             executor,
             application,
+            group: None,
+            strayed: Vec::new(),
+            wake: wake.clone(),
             commands: command_receiver,
             completions,
             done: Vec::new(),
@@ -94,6 +102,16 @@ impl<A: Application> Engine<A> {
             busy: true,
         };
         Ok((engine, Handle { commands, wake }))
+    }
+
+    /// Makes this engine, whose configuration has a [`Shard`](proto_core::Shard), a member of a group on one port.
+    pub fn join(&mut self, group: &Arc<Group>) {
+        if let Some(shard) = self.endpoint.shard()
+            && let Some(inbox) = group.enter(shard, self.wake.clone())
+            && group.has_others()
+        {
+            self.group = Some((group.clone(), inbox));
+        }
     }
 
     /// The socket, to wait for.
@@ -131,7 +149,11 @@ impl<A: Application> Engine<A> {
             return Ok(Next::Over);
         }
         // What came home in the meantime is taken in before anybody sleeps.
-        if again || !self.completions.may_sleep() {
+        let group = self.group.as_ref();
+        if again
+            || !self.completions.may_sleep()
+            || !group.is_none_or(|(_, inbox)| inbox.may_sleep())
+        {
             return Ok(Next::Again);
         }
         Ok(Next::Wait {
@@ -146,9 +168,16 @@ impl<A: Application> Engine<A> {
         if readable || self.busy || self.socket.holds_datagrams() {
             let endpoint = &mut self.endpoint;
             let mut count = 0;
+            let group = self.group.as_ref().map(|(group, _)| &**group);
             more = self.socket.receive(|meta, payload| {
                 count += 1;
-                endpoint.handle_datagram(now, meta, payload);
+                let passed = group.is_some_and(|group| {
+                    let other = endpoint.shard_of(payload);
+                    other.is_some_and(|other| group.pass_on(other, meta, payload))
+                });
+                if !passed {
+                    endpoint.handle_datagram(now, meta, payload);
+                }
             })?;
             // What makes a socket readable without a datagram is an error.
             while readable
@@ -156,6 +185,12 @@ impl<A: Application> Engine<A> {
                 && let Some(host) = self.socket.take_refusal()
             {
                 self.application.refused(now, &mut self.endpoint, host);
+            }
+        }
+        if let Some((_, inbox)) = &self.group {
+            inbox.take(&mut self.strayed);
+            for (meta, mut datagram) in self.strayed.drain(..) {
+                self.endpoint.handle_datagram(now, meta, &mut datagram);
             }
         }
         self.completions.take(&mut self.done);

@@ -44,6 +44,19 @@ impl<T> Inbox<T> {
         }
     }
 
+    /// Leaves one thing, unless `max` are there already.
+    pub(super) fn leave_one(&self, max: usize, thing: impl FnOnce() -> T) {
+        let mut post = self.lock();
+        if post.things.len() < max {
+            post.things.push(thing());
+        }
+        let asleep = std::mem::take(&mut post.asleep);
+        drop(post);
+        if asleep {
+            (self.wake)();
+        }
+    }
+
     /// Exchanges what has come for the empty list `out`.
     pub(super) fn take(&self, out: &mut Vec<T>) {
         let mut post = self.lock();

@@ -6,6 +6,7 @@
 
 mod engine;
 mod fragment;
+mod group;
 mod inbox;
 mod socket;
 #[cfg_attr(target_os = "linux", path = "waiter_linux.rs")]
@@ -15,15 +16,17 @@ mod waiter;
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use proto_core::{Config, Endpoint, Instant};
 
 pub use engine::{Engine, Next};
+pub use group::Group;
 pub use socket::{Sent, Socket};
 
 use crate::Faults;
 use crate::executor::Roots;
-use waiter::Waiter;
+use waiter::SystemWaiter;
 
 /// What a driver serves: it takes the endpoint's events and other threads' commands, and calls the endpoint.
 ///
@@ -97,10 +100,51 @@ pub struct Parts {
     pub faults: Option<Faults>,
 }
 
+/// How a driver's thread waits: for its socket, a time, or another thread.
+pub trait Waiter: Send {
+    /// What ends a wait, the present one or the next.
+    fn wake(&self) -> Wake;
+
+    /// Before the first wait for this socket.
+    ///
+    /// # Errors
+    /// The operating system refuses.
+    fn enter(&mut self, socket: &Socket) -> io::Result<()>;
+
+    /// After the last wait for it.
+    ///
+    /// # Errors
+    /// The operating system refuses.
+    fn leave(&mut self, socket: &Socket) -> io::Result<()>;
+
+    /// Waits until the socket can be read (or written, if that is wanted, too), the time is over (`None` is never) or
+    /// somebody wakes; returns early at will. Whether the socket can be read, or has an error to tell.
+    ///
+    /// # Errors
+    /// Waiting is not possible any more.
+    fn wait(
+        &mut self,
+        socket: &Socket,
+        writable: bool,
+        timeout: Option<Duration>,
+    ) -> io::Result<bool>;
+}
+
+/// Makes what a driver waits with.
+pub type MakeWaiter = fn() -> io::Result<Box<dyn Waiter>>;
+
+/// What this crate waits with: `ppoll` on Linux, `polling` elsewhere.
+///
+/// # Errors
+/// The operating system gives no means.
+pub fn system_waiter() -> io::Result<Box<dyn Waiter>> {
+    Ok(Box::new(SystemWaiter::new()?))
+}
+
 /// The loop around an [`Engine`].
 pub struct Driver<A: Application> {
     engine: Engine<A>,
-    waiter: Waiter,
+    waiter: Box<dyn Waiter>,
 }
 
 impl<A: Application> Driver<A> {
@@ -109,9 +153,25 @@ impl<A: Application> Driver<A> {
     /// # Errors
     /// The operating system gives no means to wait, or no threads.
     pub fn new(parts: Parts, application: A) -> io::Result<(Self, Handle<A::Command>)> {
-        let waiter = Waiter::new()?;
+        Self::with_waiter(parts, application, system_waiter()?)
+    }
+
+    /// The same, waiting with `waiter`.
+    ///
+    /// # Errors
+    /// The operating system gives no threads.
+    pub fn with_waiter(
+        parts: Parts,
+        application: A,
+        waiter: Box<dyn Waiter>,
+    ) -> io::Result<(Self, Handle<A::Command>)> {
         let (engine, handle) = Engine::new(parts, application, waiter.wake())?;
         Ok((Self { engine, waiter }, handle))
+    }
+
+    /// Makes this driver, whose configuration has a [`Shard`](proto_core::Shard), a member of a group on one port.
+    pub fn join(&mut self, group: &Arc<Group>) {
+        self.engine.join(group);
     }
 
     /// Serves until the application is over.

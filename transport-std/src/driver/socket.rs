@@ -77,7 +77,28 @@ impl Socket {
         }
     }
 
+    /// Binds a further socket to the address of another one that was bound by [`bind_shared`](Self::bind_shared), or the
+    /// first one of them. The system gives all datagrams of one sender to one of them.
+    ///
+    /// # Errors
+    /// The address cannot be bound, or the system cannot share one.
+    pub fn bind_shared(address: SocketAddr) -> io::Result<Self> {
+        match Self::bind_with(address, true) {
+            Err(error)
+                if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+                    && error.kind() != ErrorKind::AddrInUse =>
+            {
+                Self::bind_with((Ipv4Addr::UNSPECIFIED, address.port()).into(), true)
+            }
+            other => other,
+        }
+    }
+
     fn bind_exactly(address: SocketAddr) -> io::Result<Self> {
+        Self::bind_with(address, false)
+    }
+
+    fn bind_with(address: SocketAddr, shared: bool) -> io::Result<Self> {
         let six = address.is_ipv6();
         let socket = socket2::Socket::new(
             Domain::for_address(address),
@@ -88,11 +109,17 @@ impl Socket {
             // A system that cannot do both serves IPv6 alone.
             let _ = socket.set_only_v6(address.ip() != IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         }
+        if shared {
+            share_port(&socket)?;
+        }
         // Smaller buffers than asked for are no error: the peer is told what there is.
         let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
         let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
         socket.bind(&address.into())?;
         let io = UdpSocket::from(socket);
+        let buffers = SockRef::from(&io);
+        let (receive, send) = (buffers.recv_buffer_size(), buffers.send_buffer_size());
+        tracing::info!(asked = SOCKET_BUFFER, ?receive, ?send, "socket buffers");
         let state = UdpSocketState::new((&io).into())?;
         Ok(Self {
             io,
@@ -309,6 +336,23 @@ impl Socket {
         };
         self.state.try_send((&self.io).into(), &packet)
     }
+}
+
+/// Lets further sockets of this user have the same port.
+#[cfg(all(
+    unix,
+    not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))
+))]
+fn share_port(socket: &socket2::Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+#[cfg(not(all(
+    unix,
+    not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))
+)))]
+fn share_port(_socket: &socket2::Socket) -> io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
 }
 
 /// IPv4 addresses in their own form, whatever socket they came by.

@@ -7,23 +7,25 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fd::OwnedFd;
 
-use super::{Socket, Wake};
+use super::{Socket, Waiter, Wake};
 
 /// Waits for a socket, a time or another thread.
-pub(super) struct Waiter {
+pub(super) struct SystemWaiter {
     bell: Arc<OwnedFd>,
 }
 
-impl Waiter {
+impl SystemWaiter {
     pub(super) fn new() -> io::Result<Self> {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Self {
             bell: Arc::new(bell),
         })
     }
+}
 
+impl Waiter for SystemWaiter {
     /// What ends a wait, now or the next one.
-    pub(super) fn wake(&self) -> Wake {
+    fn wake(&self) -> Wake {
         let bell = self.bell.clone();
         Arc::new(move || {
             // It fails only when the bell has been rung 2⁶⁴ − 2 times and nobody has heard it.
@@ -32,18 +34,18 @@ impl Waiter {
     }
 
     /// Nothing to begin with.
-    pub(super) fn enter(&mut self, _socket: &Socket) -> io::Result<()> {
+    fn enter(&mut self, _socket: &Socket) -> io::Result<()> {
         Ok(())
     }
 
     /// Nothing to clean up.
-    pub(super) fn leave(&mut self, _socket: &Socket) -> io::Result<()> {
+    fn leave(&mut self, _socket: &Socket) -> io::Result<()> {
         Ok(())
     }
 
     /// Waits until the socket can be read (or written, if that is wanted too), the time is over or somebody wakes.
     /// Whether the socket can be read.
-    pub(super) fn wait(
+    fn wait(
         &mut self,
         socket: &Socket,
         writable: bool,

@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use polling::{Event, Events, PollMode, Poller};
 
-use super::{Socket, Wake};
+use super::{Socket, Waiter, Wake};
 
 const SOCKET: usize = 0;
 
 /// Waits for a socket, a time or another thread.
-pub(super) struct Waiter {
+pub(super) struct SystemWaiter {
     poller: Arc<Poller>,
     events: Events,
     mode: PollMode,
     interest: Event,
 }
 
-impl Waiter {
+impl SystemWaiter {
     pub(super) fn new() -> io::Result<Self> {
         let poller = Arc::new(Poller::new()?);
         let mode = if poller.supports_level() {
@@ -34,9 +34,11 @@ impl Waiter {
             interest: Event::readable(SOCKET),
         })
     }
+}
 
+impl Waiter for SystemWaiter {
     /// What ends a wait, now or the next one.
-    pub(super) fn wake(&self) -> Wake {
+    fn wake(&self) -> Wake {
         let poller = self.poller.clone();
         Arc::new(move || {
             // It fails only if the poller itself is broken, which `wait` then reports.
@@ -45,7 +47,7 @@ impl Waiter {
     }
 
     /// Before the first wait for this socket.
-    pub(super) fn enter(&mut self, socket: &Socket) -> io::Result<()> {
+    fn enter(&mut self, socket: &Socket) -> io::Result<()> {
         // SAFETY: the driver owns the socket and calls `leave` on every way out of its loop.
         unsafe {
             self.poller
@@ -54,13 +56,13 @@ impl Waiter {
     }
 
     /// After the last wait.
-    pub(super) fn leave(&mut self, socket: &Socket) -> io::Result<()> {
+    fn leave(&mut self, socket: &Socket) -> io::Result<()> {
         self.poller.delete(socket.io())
     }
 
     /// Waits until the socket can be read (or written, if that is wanted too), the time is over or somebody wakes.
     /// Whether the socket can be read.
-    pub(super) fn wait(
+    fn wait(
         &mut self,
         socket: &Socket,
         writable: bool,

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use proto_core::crypto::{Direction, PublicKey};
@@ -30,18 +31,40 @@ pub(super) enum Command {
 }
 
 pub(super) struct ServerApplication {
-    layout: Layout,
-    admission: AdmissionPolicy,
+    host: Arc<Host>,
     /// What classic clients may do.
     classic: Rights,
-    on_event: OnServerEvent,
     sessions: HashMap<PeerId, Session>,
     jobs: HashMap<TransferId, OpenJob>,
-    session_count: u64,
-    job_count: u64,
     /// Since when the server is stopping.
     stopping: Option<Instant>,
     over: bool,
+}
+
+/// What all threads of a server share.
+pub(super) struct Host {
+    layout: Layout,
+    admission: Mutex<AdmissionPolicy>,
+    on_event: Mutex<OnServerEvent>,
+    session_count: AtomicU64,
+    job_count: AtomicU64,
+}
+
+impl Host {
+    pub(super) fn new(layout: Layout, admission: AdmissionPolicy, on_event: OnServerEvent) -> Self {
+        Self {
+            layout,
+            admission: Mutex::new(admission),
+            on_event: Mutex::new(on_event),
+            session_count: AtomicU64::new(0),
+            job_count: AtomicU64::new(0),
+        }
+    }
+
+    /// The next number of a count, from 1 on.
+    fn next(count: &AtomicU64) -> u64 {
+        count.fetch_add(1, Ordering::Relaxed) + 1
+    }
 }
 
 struct Session {
@@ -56,28 +79,21 @@ struct OpenJob {
 }
 
 impl ServerApplication {
-    pub(super) fn new(
-        layout: Layout,
-        admission: AdmissionPolicy,
-        classic: Rights,
-        on_event: OnServerEvent,
-    ) -> Self {
+    pub(super) fn new(host: Arc<Host>, classic: Rights) -> Self {
         Self {
-            layout,
-            admission,
+            host,
             classic,
-            on_event,
             sessions: HashMap::new(),
             jobs: HashMap::new(),
-            session_count: 0,
-            job_count: 0,
             stopping: None,
             over: false,
         }
     }
 
     fn tell(&mut self, event: &ServerEvent) {
-        (self.on_event)(event);
+        // One that has panicked is asked again: its state is its own affair.
+        let listener = self.host.on_event.lock();
+        (listener.unwrap_or_else(PoisonError::into_inner))(event);
     }
 
     fn admit(
@@ -93,13 +109,14 @@ impl ServerApplication {
             let _ = endpoint.close(now, peer, CloseCode::ShuttingDown);
             return;
         }
-        let Some(rights) = (self.admission)(&key, address) else {
+        let policy = self.host.admission.lock();
+        let rights = (policy.unwrap_or_else(PoisonError::into_inner))(&key, address);
+        let Some(rights) = rights else {
             let _ = endpoint.admit(now, peer, Admission::Refuse);
             return self.tell(&ServerEvent::Refused { address, key });
         };
         if endpoint.admit(now, peer, Admission::Admit).is_ok() {
-            self.session_count += 1;
-            let number = self.session_count;
+            let number = Host::next(&self.host.session_count);
             let session = Arc::new(SessionInfo {
                 number,
                 address,
@@ -167,11 +184,10 @@ impl ServerApplication {
         session: Arc<SessionInfo>,
         request: Requested,
     ) {
-        self.job_count += 1;
-        let decision = self.layout.decide(session.rights, &request);
+        let decision = self.host.layout.decide(session.rights, &request);
         let (kind, path, size) = (request.kind, request.path, request.size);
         let job = Arc::new(Job {
-            number: self.job_count,
+            number: Host::next(&self.host.job_count),
             kind,
             path,
         });

@@ -7,6 +7,7 @@ mod layout;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use proto_core::crypto::PublicKey;
@@ -14,10 +15,10 @@ use proto_core::{Config, HostSecret};
 
 pub use event::{Job, Rights, ServerEvent, SessionInfo};
 
-use application::{Command, ServerApplication};
+use application::{Command, Host, ServerApplication};
 use layout::{Layout, Share};
 
-use crate::driver::{Driver, Handle, Parts, Socket};
+use crate::driver::{Driver, Group, Handle, MakeWaiter, Parts, Socket, system_waiter};
 use crate::executor::Roots;
 use crate::{Identity, Tuning};
 
@@ -32,6 +33,8 @@ pub struct ServerBuilder {
     classic: Option<Rights>,
     on_event: OnServerEvent,
     tuning: Tuning,
+    threads: u8,
+    waiter: MakeWaiter,
 }
 
 impl ServerBuilder {
@@ -87,6 +90,19 @@ impl ServerBuilder {
         self
     }
 
+    /// Threads that serve the network, each with a socket and sessions of its own on the one port; limits over all sessions
+    /// are divided among them. More than one needs `SO_REUSEPORT`. Default 1.
+    pub fn threads(mut self, threads: u8) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// What the threads wait with. Default [`system_waiter`].
+    pub fn waiter(mut self, waiter: MakeWaiter) -> Self {
+        self.waiter = waiter;
+        self
+    }
+
     /// Opens the shared directories and the socket. An unspecified IPv6 address (`[::]`) takes IPv4, too, where the
     /// system can; port 0 lets the system choose one.
     ///
@@ -95,44 +111,51 @@ impl ServerBuilder {
     pub fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
         let roots = Roots::new();
         let layout = Layout::open(self.shares, &roots)?;
-        let socket = bind(address)?;
-        let address = socket.local_addr()?;
-        let config = Config {
+        let sockets = bind(address, self.threads)?;
+        let address = sockets[0].local_addr()?;
+        let mut config = Config {
             accept: true,
             classic: self.classic.is_some(),
             host_secret: Some(HostSecret::derive(self.identity.seed())),
             ..self.tuning.config(&self.identity)?
         };
-        let (disk_threads, faults) = (self.tuning.disk_threads, self.tuning.faults);
-        let parts = Parts {
-            socket,
-            config,
-            roots,
-            disk_threads,
-            faults,
-        };
-        let application = ServerApplication::new(
-            layout,
-            self.admission,
-            self.classic.unwrap_or(Rights::None),
-            self.on_event,
-        );
-        let (driver, handle) = Driver::new(parts, application)?;
+        config.limits = config.limits.divided(u32::from(self.threads));
+        let group = Group::new(self.threads)?;
+        let classic = self.classic.unwrap_or(Rights::None);
+        let host = Arc::new(Host::new(layout, self.admission, self.on_event));
+        let disk_threads = self.tuning.disk_threads.div_ceil(usize::from(self.threads));
+        let (mut drivers, mut handles) = (Vec::new(), Vec::new());
+        for (index, socket) in (0..).zip(sockets) {
+            let mut config = config.clone();
+            config.shard = Some(group.shard(index));
+            let parts = Parts {
+                socket,
+                config,
+                roots: roots.clone(),
+                disk_threads,
+                faults: self.tuning.faults,
+            };
+            let application = ServerApplication::new(host.clone(), classic);
+            let (mut driver, handle) = Driver::with_waiter(parts, application, (self.waiter)()?)?;
+            driver.join(&group);
+            drivers.push(driver);
+            handles.push(handle);
+        }
         Ok(Server {
             address,
             key: self.identity.public_key(),
-            driver,
-            stopper: Stopper(handle),
+            drivers,
+            stopper: Stopper(handles.into()),
         })
     }
 }
 
-/// Binds the first of the addresses that can be had.
-fn bind(address: impl ToSocketAddrs) -> io::Result<Socket> {
+/// Binds `count` sockets to the first of the addresses that can be had.
+fn bind(address: impl ToSocketAddrs, count: u8) -> io::Result<Vec<Socket>> {
     let mut failed = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
     for address in address.to_socket_addrs()? {
-        match Socket::bind(address) {
-            Ok(socket) => return Ok(socket),
+        match bind_all(address, count) {
+            Ok(sockets) => return Ok(sockets),
             Err(error) => {
                 failed =
                     io::Error::new(error.kind(), format!("{address} cannot be bound: {error}"));
@@ -142,11 +165,25 @@ fn bind(address: impl ToSocketAddrs) -> io::Result<Socket> {
     Err(failed)
 }
 
+fn bind_all(address: SocketAddr, count: u8) -> io::Result<Vec<Socket>> {
+    if count == 1 {
+        return Ok(vec![Socket::bind(address)?]);
+    }
+    let first = Socket::bind_shared(address)?;
+    let address = first.local_addr()?;
+    let mut sockets = vec![first];
+    for _ in 1..count {
+        sockets.push(Socket::bind_shared(address)?);
+    }
+    Ok(sockets)
+}
+
 /// A bound server. It answers nobody before [`run`](Self::run) or [`spawn`](Self::spawn).
 pub struct Server {
     address: SocketAddr,
     key: PublicKey,
-    driver: Driver<ServerApplication>,
+    /// One for each thread; at least one.
+    drivers: Vec<Driver<ServerApplication>>,
     stopper: Stopper,
 }
 
@@ -160,6 +197,8 @@ impl Server {
             classic: None,
             on_event: Box::new(|_| {}),
             tuning: Tuning::default(),
+            threads: 1,
+            waiter: system_waiter,
         }
     }
 
@@ -181,12 +220,12 @@ impl Server {
         self.stopper.clone()
     }
 
-    /// Serves on this thread until a [`Stopper`] says stop.
+    /// Serves on this thread, and on others if there shall be several, until a [`Stopper`] says stop.
     ///
     /// # Errors
     /// The socket is gone for good. What single clients or datagrams do is never an error here.
     pub fn run(self) -> io::Result<()> {
-        self.driver.run()
+        run_all(self.drivers, &self.stopper)
     }
 
     /// Serves on a thread of its own.
@@ -197,12 +236,13 @@ impl Server {
         let Self {
             address,
             key,
-            driver,
+            drivers,
             stopper,
         } = self;
+        let stop = stopper.clone();
         let thread = thread::Builder::new()
             .name("dhow-server".into())
-            .spawn(|| driver.run())?;
+            .spawn(move || run_all(drivers, &stop))?;
         Ok(ServerHandle {
             address,
             key,
@@ -212,15 +252,60 @@ impl Server {
     }
 }
 
+/// Runs the first driver on this thread and each other one on its own, until all have ended. If one fails, all end, and its
+/// error is told.
+fn run_all(mut drivers: Vec<Driver<ServerApplication>>, stopper: &Stopper) -> io::Result<()> {
+    let others = drivers.split_off(1.min(drivers.len()));
+    let run = |driver: Driver<ServerApplication>| {
+        // Also when it panics: the others would serve on without it.
+        let _stop = StopAll(stopper);
+        driver.run()
+    };
+    thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for (number, driver) in (1..).zip(others) {
+            let builder = thread::Builder::new().name(format!("dhow-server-{number}"));
+            match builder.spawn_scoped(scope, move || run(driver)) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    stopper.stop();
+                    return Err(error);
+                }
+            }
+        }
+        let mut result = drivers.into_iter().try_for_each(run);
+        for thread in threads {
+            let ended = thread.join().unwrap_or_else(|_| Err(panicked()));
+            result = result.and(ended);
+        }
+        result
+    })
+}
+
+fn panicked() -> io::Error {
+    io::Error::other("the server's thread panicked: this is a bug in dhow")
+}
+
+/// Stops all threads of a server when one ends.
+struct StopAll<'a>(&'a Stopper);
+
+impl Drop for StopAll<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 /// Stops a server from any thread.
 #[derive(Clone)]
-pub struct Stopper(Handle<Command>);
+pub struct Stopper(Arc<[Handle<Command>]>);
 
 impl Stopper {
     /// Asks the server to close its sessions ([`CloseCode::ShuttingDown`](crate::CloseCode::ShuttingDown)) and return.
     /// Returns at once; a server that has returned already is not disturbed.
     pub fn stop(&self) {
-        self.0.send(Command::Stop);
+        for thread in &*self.0 {
+            thread.send(Command::Stop);
+        }
     }
 }
 
@@ -258,9 +343,7 @@ impl ServerHandle {
         match self.thread.take().map(JoinHandle::join) {
             None => Ok(()),
             Some(Ok(result)) => result,
-            Some(Err(_)) => Err(io::Error::other(
-                "the server's thread panicked: this is a bug in dhow",
-            )),
+            Some(Err(_)) => Err(panicked()),
         }
     }
 }

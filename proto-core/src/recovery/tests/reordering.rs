@@ -7,7 +7,7 @@ use crate::recovery::late::LATE_MAX;
 const BEFORE: u64 = 100;
 
 /// A server with a round trip of 100 ms and a window of 110 packets, that has sent packets 1 to `sent` at 1 s.
-fn flight(sent: u64) -> Bench {
+pub(super) fn flight(sent: u64) -> Bench {
     let mut bench = Bench::confirmed(100);
     for _ in 0..BEFORE {
         bench.send(at(500));
@@ -23,7 +23,7 @@ fn flight(sent: u64) -> Bench {
 
 impl Bench {
     /// Acknowledges packets of the flight; ranges in any order.
-    fn hear(&mut self, now: u64, ranges: &[(u64, u64)]) -> AckOutcome {
+    pub(super) fn hear(&mut self, now: u64, ranges: &[(u64, u64)]) -> AckOutcome {
         let mut ranges: Vec<_> = ranges
             .iter()
             .map(|(a, b)| (a + BEFORE, b + BEFORE))
@@ -33,7 +33,7 @@ impl Bench {
     }
 
     /// The packets of the flight that met `fate`.
-    fn met(&self, fate: Fate) -> Vec<u64> {
+    pub(super) fn met(&self, fate: Fate) -> Vec<u64> {
         let told = self.told(fate).into_iter();
         told.map(|frame| u64::from(frame) - BEFORE).collect()
     }

@@ -19,9 +19,14 @@ impl Source {
         if self.closing || !self.accepted || !self.go {
             return None;
         }
-        let lost = self.lost.iter().flat_map(by_block).take(LOST_BLOCKS_SEEN);
-        let mut ready = lost.filter_map(|part| Some((part.clone(), self.bytes(part)?)));
-        ready.next().or_else(|| {
+        let lost = || {
+            let lost = self.lost.iter().flat_map(by_block).take(LOST_BLOCKS_SEEN);
+            let mut ready = lost.filter_map(|part| Some((part.clone(), self.bytes(part)?)));
+            ready.next()
+        };
+        // Mostly, nothing is lost.
+        let again = if self.lost.is_empty() { None } else { lost() };
+        again.or_else(|| {
             let block = self.first_unsent();
             let credit = block < self.credit || self.faults.strikes(Fault::CreditUnheeded);
             if self.next_send >= self.size() || !credit || self.ranges() >= RANGES_MAX {

@@ -169,7 +169,9 @@ impl Transfers {
         for at in 0..self.routes.len() {
             self.write_controls(at, packet);
         }
-        while let Some((number, key)) = self.next_with_data() {
+        while packet.room() > 0
+            && let Some((number, key)) = self.next_with_data()
+        {
             let written = self
                 .all
                 .get_mut(key)

@@ -197,6 +197,43 @@ mod tests {
         assert_eq!(decode(&[2, 5, 0, 1, 2, 0]), Err(WireError::Truncated));
     }
 
+    macro_rules! edges {
+        ($($(#[doc = $doc:literal])+ $name:ident: $bytes:expr => $read:expr;)+) => {
+            $($(#[doc = $doc])+
+            #[test]
+            fn $name() {
+                assert_eq!(decode(&$bytes), $read);
+            })+
+        };
+    }
+
+    edges! {
+        /// RFC 9000 §19.3: the least frame, of packet 0 alone.
+        packet_0: [2, 0, 0, 0, 0] => Ok(vec![0..=0]);
+        /// RFC 9000 §19.3: First ACK Range counts the packets before the largest.
+        a_first_range_down_to_0: [2, 1, 0, 0, 1] => Ok(vec![0..=1]);
+        /// RFC 9000 §19.3.1: a computed number that is negative is a FRAME_ENCODING_ERROR.
+        a_first_range_below_0: [2, 0, 0, 0, 1] => Err(WireError::BadValue);
+        /// RFC 9000 §19.3.1: Gap 0 is one missing packet.
+        a_gap_of_one: [2, 2, 0, 1, 0, 0, 0] => Ok(vec![2..=2, 0..=0]);
+        /// RFC 9000 §19.3.1: a gap that ends below 0.
+        a_gap_below_0: [2, 2, 0, 1, 0, 1, 0] => Err(WireError::BadValue);
+        /// RFC 9000 §19.3.1: a range after a gap that begins at 0 and goes on below.
+        a_second_range_below_0: [2, 2, 0, 1, 0, 0, 1] => Err(WireError::BadValue);
+        /// RFC 9000 §19.3.1: below packet 0 there is no room for a gap.
+        a_range_below_packet_0: [2, 10, 0, 1, 10, 0, 0] => Err(WireError::BadValue);
+        /// RFC 9000 §19.3.1: ranges of one packet each.
+        alternating_packets: [2, 10, 0, 2, 0, 0, 0, 0, 0] => Ok(vec![10..=10, 8..=8, 6..=6]);
+        /// RFC 9000 §12.3, §16: the largest number that there is.
+        the_largest_number: [&[2][..], &[0xff; 8], &[0, 0, 0]].concat() => Ok(vec![varint::MAX..=varint::MAX]);
+        /// RFC 9000 §12.3: all numbers that there are.
+        all_numbers: [&[2][..], &[0xff; 8], &[0, 0], &[0xff; 8]].concat() => Ok(vec![0..=varint::MAX]);
+        /// RFC 9000 §19.3: the longest delay.
+        the_longest_delay: [&[2, 0][..], &[0xff; 8], &[0, 0]].concat() => Ok(vec![0..=0]);
+        /// RFC 9000 §19.3: a range count that the frame does not keep.
+        a_range_that_is_missing: [2, 9, 0, 2, 0, 0, 0] => Err(WireError::Truncated);
+    }
+
     #[test]
     fn at_most_256_ranges() {
         let every_other = |n: u64| (1..=n).rev().map(|i| 2 * i..=2 * i);
