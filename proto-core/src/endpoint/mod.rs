@@ -365,6 +365,8 @@ impl Endpoint {
                         self.telling.push(index);
                     }
                     self.touched.push(index);
+                    // What was taken may be what a frame waited for: a page's credit.
+                    self.has_input = true;
                 } else {
                     // One that is over is stale from here on.
                     self.settle(key);
