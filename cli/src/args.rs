@@ -58,6 +58,10 @@ pub(crate) struct Global {
     /// Silence of the other side after which to give up: 1s to 10m
     #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = parse_timeout)]
     pub(crate) timeout: Duration,
+    /// How fast to send: bbr fills the path whatever it loses, cubic is shy, background takes what others leave,
+    /// fixed:RATE (fixed:20M bytes or fixed:160mbit a second) is for networks that are yours alone
+    #[arg(long, global = true, value_name = "NAME", default_value = "bbr")]
+    pub(crate) cc: CongestionControl,
     /// The server's port, where REMOTE does not name one
     #[arg(short = 'P', long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
@@ -73,9 +77,6 @@ pub(crate) struct Global {
     /// The largest UDP payload to send; what the path carries is found out up to there: 1200 to 65507
     #[arg(long, global = true, value_name = "BYTES", default_value_t = 65_507, value_parser = clap::value_parser!(u16).range(1_200..=65_507))]
     pub(crate) max_datagram: u16,
-    /// How fast to send: cubic shares a path with TCP, fixed:RATE (fixed:50M: bytes a second) is for a network of one's own
-    #[arg(long, global = true, value_name = "NAME", default_value_t)]
-    pub(crate) cc: CongestionControl,
     /// Use IPv4 only
     #[arg(short = '4', long, global = true, conflicts_with = "ipv6")]
     pub(crate) ipv4: bool,

@@ -51,7 +51,7 @@ impl Default for Limits {
             sink_blocks: (512 << 20) / BLOCK_SIZE,
             source_blocks: (256 << 20) / BLOCK_SIZE,
             credit_blocks_max: (128 << 20) / BLOCK_SIZE,
-            credit_blocks_initial: (1 << 20) / BLOCK_SIZE,
+            credit_blocks_initial: (2 << 20) / BLOCK_SIZE,
             read_ahead_blocks: 8,
             classic_exchanges: 1_024,
             classic_exchanges_per_source: 32,

@@ -63,7 +63,8 @@ class Wan:
     def serve(self, folder, served, *words):
         """`dhow serve` in B; it listens when this returns."""
         server = self.dhow("B", folder, "serve", "--public=rw", "--listen", f"0.0.0.0:{PORT}", *words, served)
-        server.stdout.readline()
+        if not server.stdout.readline():
+            raise SystemExit("dhow serve did not start")
         return server
 
     def get(self, folder, name, local, *words):

@@ -175,6 +175,21 @@ fn several_threads_serve_one_port() {
     server.stop().unwrap();
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_share_a_port_with_each_other_and_nobody_else() {
+    let shared = tempfile::tempdir().unwrap();
+    let bind = |address| {
+        Server::builder(Identity::generate())
+            .share_root(shared.path(), Rights::Read)
+            .threads(2)
+            .bind(address)
+    };
+    let first = bind("127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap()).unwrap();
+    let second = bind(first.local_addr()).err().expect("the port is taken");
+    assert_eq!(second.kind(), std::io::ErrorKind::AddrInUse);
+}
+
 /// A NAT that forgets: after every 250 datagrams of the client, they come from another port.
 struct Nat {
     address: std::net::SocketAddr,

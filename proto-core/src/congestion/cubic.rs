@@ -1,6 +1,8 @@
-//! CUBIC (RFC 9438) over slow start (RFC 9002 §7.3.1).
+//! CUBIC (RFC 9438) over slow start (RFC 9002 §7.3.1), the first of which HyStart++ ends (RFC 9406).
 //!
 //! All arithmetic is on integers: time in microseconds, windows in 2^-16 bytes.
+
+mod hystart;
 
 use super::{
     Acked, BYTES_MAX, Controller, Lost, Marked, SentPacket, initial_window, minimum_window,
@@ -8,6 +10,7 @@ use super::{
 };
 use crate::recovery::Rtt;
 use crate::time::{Duration, Instant};
+use hystart::{Growth, HyStart};
 
 /// Fraction bits of a window: growth of less than a byte per acknowledgement must add up.
 const FRACTION: u32 = 16;
@@ -26,7 +29,17 @@ struct Stage {
     reno: u64,
 }
 
-/// RFC 9438, with the Reno-friendly region and fast convergence.
+/// What a cut changed (RFC 9438 §4.9).
+#[derive(Clone, Copy, Debug)]
+struct Undo {
+    window: u64,
+    threshold: u64,
+    w_max: u64,
+    prior: u64,
+    stage: Option<Stage>,
+}
+
+/// RFC 9438, with the Reno-friendly region, fast convergence and undo.
 #[derive(Clone, Copy, Debug)]
 pub struct Cubic {
     datagram: u64,
@@ -40,6 +53,9 @@ pub struct Cubic {
     prior: u64,
     stage: Option<Stage>,
     last_ack: Instant,
+    hystart: HyStart,
+    /// The state before the last cut.
+    undo: Option<Undo>,
 }
 
 impl Cubic {
@@ -55,6 +71,8 @@ impl Cubic {
             prior: 0,
             stage: None,
             last_ack: Instant::ZERO,
+            hystart: HyStart::default(),
+            undo: None,
         }
     }
 
@@ -85,6 +103,26 @@ impl Cubic {
     fn set_window(&mut self, window: u64) {
         let least = minimum_window(self.datagram) << FRACTION;
         self.window = window.clamp(least, BYTES_MAX << FRACTION);
+    }
+
+    /// Slow start; HyStart++ may end the first one (RFC 9406 §4.3).
+    fn start_slowly(&mut self, acked: &Acked<'_>) {
+        let growth = match self.threshold {
+            u64::MAX => self.hystart.on_ack(
+                acked.bytes,
+                acked.rtt_sample,
+                acked.rate.map(|rate| rate.prior_delivered),
+                acked.delivered,
+            ),
+            _ => Growth::By(acked.bytes),
+        };
+        match growth {
+            Growth::By(bytes) => {
+                let bytes = bytes.min(BYTES_MAX) << FRACTION;
+                self.set_window(self.window.saturating_add(bytes));
+            }
+            Growth::Done => self.threshold = self.window(),
+        }
     }
 
     /// Congestion avoidance (RFC 9438 §4.2 to §4.5).
@@ -127,6 +165,13 @@ impl Cubic {
     /// RFC 9438 §4.6, §4.7: the cut to 0.7, and fast convergence.
     fn cut(&mut self) {
         let window = self.window();
+        self.undo = Some(Undo {
+            window: self.window,
+            threshold: self.threshold,
+            w_max: self.w_max,
+            prior: self.prior,
+            stage: self.stage,
+        });
         self.prior = window;
         self.w_max = if window < self.w_max {
             window * 17 / 20
@@ -152,10 +197,7 @@ impl Controller for Cubic {
             self.pause(acked.now.since(self.last_ack));
         } else if acked.bytes > 0 {
             if self.in_slow_start() {
-                let grown = self
-                    .window
-                    .saturating_add(acked.bytes.min(BYTES_MAX) << FRACTION);
-                self.set_window(grown);
+                self.start_slowly(acked);
             } else {
                 self.avoid(acked);
             }
@@ -180,6 +222,24 @@ impl Controller for Cubic {
         if marked.new_event {
             self.cut();
         }
+    }
+
+    /// RFC 9438 §4.9.
+    fn on_spurious_loss(&mut self, _now: Instant) {
+        if let Some(before) = self.undo.take()
+            && before.window > self.window
+        {
+            self.window = before.window;
+            self.threshold = before.threshold;
+            self.w_max = before.w_max;
+            self.prior = before.prior;
+            self.stage = before.stage;
+        }
+    }
+
+    fn on_leap(&mut self, by: Duration) {
+        self.last_ack += by;
+        self.pause(by);
     }
 
     fn set_datagram_size(&mut self, bytes: u16) {

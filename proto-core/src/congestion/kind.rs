@@ -10,9 +10,13 @@ const FIXED_MIN: u64 = 1_000;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum CongestionControl {
-    /// RFC 9438: `cubic`.
+    /// BBRv3 (draft-ietf-ccwg-bbr): `bbr`.
     #[default]
+    Bbr,
+    /// RFC 9438: `cubic`.
     Cubic,
+    /// LEDBAT++ (draft-irtf-iccrg-ledbat-plus-plus): `background`. Takes what others leave.
+    Background,
     /// So many bytes per second, 1,000 to [`BYTES_MAX`](super::BYTES_MAX), whatever others on the path need, while less
     /// than 15 % is lost: `fixed:500M`. For networks that belong to the transfer alone.
     Fixed(u64),
@@ -21,7 +25,9 @@ pub enum CongestionControl {
 impl fmt::Display for CongestionControl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Bbr => f.write_str("bbr"),
             Self::Cubic => f.write_str("cubic"),
+            Self::Background => f.write_str("background"),
             Self::Fixed(rate) => {
                 let (unit, name) = [(1_000_000_000, "G"), (1_000_000, "M"), (1_000, "K")]
                     .into_iter()
@@ -37,7 +43,7 @@ impl fmt::Display for CongestionControl {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CongestionControlError {
     /// No controller has that name.
-    #[error("expected cubic or fixed:RATE")]
+    #[error("expected bbr, cubic, background or fixed:RATE")]
     Name,
     /// What stands behind `fixed:` is no rate.
     #[error("expected a rate of 1K (bytes a second) or more, such as fixed:500M or fixed:4gbit")]
@@ -51,7 +57,9 @@ impl FromStr for CongestionControl {
     /// bits (`kbit`, `mbit`, `gbit`) per second.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
+            None if text == "bbr" => Ok(Self::Bbr),
             None if text == "cubic" => Ok(Self::Cubic),
+            None if text == "background" => Ok(Self::Background),
             Some(("fixed", text)) => rate(text)
                 .map(Self::Fixed)
                 .ok_or(CongestionControlError::Rate),

@@ -4,6 +4,8 @@
 //! the rule that is the same for all controllers: losses of packets that were sent before the last cut belong to the same
 //! congestion event (RFC 9002 §7.3.2), so that there is one cut per round trip.
 
+mod background;
+mod bbr;
 mod cubic;
 mod fixed;
 mod kind;
@@ -15,6 +17,8 @@ mod testing;
 use alloc::boxed::Box;
 use core::fmt;
 
+pub use background::Background;
+pub use bbr::Bbr;
 pub use cubic::Cubic;
 pub use fixed::Fixed;
 pub use kind::{CongestionControl, CongestionControlError};
@@ -195,6 +199,8 @@ pub trait Controller: Send + fmt::Debug {
 #[must_use]
 pub fn controller(control: CongestionControl, datagram_size: u16) -> Box<dyn Controller> {
     match control {
+        CongestionControl::Bbr => Box::new(Bbr::new(datagram_size)),
+        CongestionControl::Background => Box::new(Background::new(datagram_size)),
         CongestionControl::Cubic => Box::new(Cubic::new(datagram_size)),
         CongestionControl::Fixed(rate) => Box::new(Fixed::new(rate, datagram_size)),
     }

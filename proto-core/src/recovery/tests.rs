@@ -8,6 +8,7 @@ mod loss;
 mod model;
 mod path;
 mod reordering;
+mod shared;
 mod timer;
 mod work;
 
@@ -32,8 +33,12 @@ struct Bench {
 
 impl Bench {
     fn new(is_server: bool) -> Self {
+        Self::with(CongestionControl::Cubic, is_server)
+    }
+
+    fn with(control: CongestionControl, is_server: bool) -> Self {
         let settings = Settings {
-            control: CongestionControl::Cubic,
+            control,
             datagram_size: 1_200,
             max_ack_delay: MAX_ACK_DELAY,
             is_server,

@@ -3,7 +3,11 @@
 use proto_core::CongestionControl;
 
 /// All of them that need no figure, in the order of tables.
-pub const ALGORITHMS: &[CongestionControl] = &[CongestionControl::Cubic];
+pub const ALGORITHMS: &[CongestionControl] = &[
+    CongestionControl::Bbr,
+    CongestionControl::Cubic,
+    CongestionControl::Background,
+];
 
 /// The name of an algorithm: `cubic`, `fixed:500M`.
 #[must_use]

@@ -172,7 +172,7 @@ fn table() -> Table {
             point(100, 0),
             point(100, 10_000),
         ],
-        algorithms: vec![CUBIC],
+        algorithms: vec![CUBIC, CongestionControl::Bbr],
         load: Load::Time(5 * SECOND),
         queue: Depth::Bdp(1_000),
         seed: 1,
@@ -190,7 +190,7 @@ fn a_small_table_is_as_it_was() {
     crate::plot::snapshot::assert("table.txt", &text);
     let markdown = table.write(&cells, Format::Markdown);
     assert_eq!(markdown.lines().count(), 6);
-    assert!(markdown.lines().all(|line| line.matches('|').count() == 7));
+    assert!(markdown.lines().all(|line| line.matches('|').count() == 9));
 }
 
 #[test]

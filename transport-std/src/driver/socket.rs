@@ -77,8 +77,7 @@ impl Socket {
         }
     }
 
-    /// Binds a further socket to the address of another one that was bound by [`bind_shared`](Self::bind_shared), or the
-    /// first one of them. The system gives all datagrams of one sender to one of them.
+    /// Binds one of several sockets to the same address. The system gives all datagrams of one sender to one of them.
     ///
     /// # Errors
     /// The address cannot be bound, or the system cannot share one.

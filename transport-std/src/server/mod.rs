@@ -169,13 +169,9 @@ fn bind_all(address: SocketAddr, count: u8) -> io::Result<Vec<Socket>> {
     if count == 1 {
         return Ok(vec![Socket::bind(address)?]);
     }
-    let first = Socket::bind_shared(address)?;
-    let address = first.local_addr()?;
-    let mut sockets = vec![first];
-    for _ in 1..count {
-        sockets.push(Socket::bind_shared(address)?);
-    }
-    Ok(sockets)
+    // A port that another server has is not shared with it, though the system would.
+    let address = Socket::bind(address)?.local_addr()?;
+    (0..count).map(|_| Socket::bind_shared(address)).collect()
 }
 
 /// A bound server. It answers nobody before [`run`](Self::run) or [`spawn`](Self::spawn).

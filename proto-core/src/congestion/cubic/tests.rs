@@ -170,6 +170,60 @@ fn fast_convergence() {
     assert_eq!((cubic.window(), cubic.w_max), (49_000, 59_500));
 }
 
+/// RFC 9438 §4.9: the window and the curve are as if nothing had been lost, once.
+#[test]
+fn a_spurious_loss_is_undone() {
+    let rtt = rtt(100);
+    let (mut undone, mut untouched) = (cut_at_100(), cut_at_100());
+    for cubic in [&mut undone, &mut untouched] {
+        cubic.on_ack(&ack(ms(100), 70_000, &rtt));
+    }
+    undone.on_loss_event(&loss(ms(150)));
+    undone.on_ack(&ack(ms(200), 0, &rtt));
+    assert!(undone.window() < untouched.window());
+    undone.on_spurious_loss(ms(250));
+    for cubic in [&mut undone, &mut untouched] {
+        cubic.on_ack(&ack(ms(300), 70_000, &rtt));
+    }
+    assert_eq!(undone.window, untouched.window);
+    undone.on_spurious_loss(ms(300));
+    assert_eq!(undone.window, untouched.window, "an event is undone once");
+    // A window that has grown beyond it stays.
+    let mut grown = cut_at_100();
+    grown.set_window(200_000 << FRACTION);
+    grown.on_spurious_loss(ms(300));
+    assert_eq!(grown.window(), 200_000);
+}
+
+/// RFC 9406 §4.3: the first slow start ends where round trips grow, and at no loss.
+#[test]
+fn hystart_ends_the_first_slow_start() {
+    let mut cubic = Cubic::new(1_000);
+    let (mut now, mut delivered) = (0, 0);
+    while cubic.in_slow_start() {
+        // 100 datagrams are a round trip of 100 ms; what is beyond waits.
+        let rtt = 100.max(cubic.window() / 1_000);
+        now += rtt;
+        let before = delivered;
+        for _ in 0..cubic.window() / 1_000 {
+            delivered += 1_000;
+            let sample = crate::congestion::testing::sample(before, delivered);
+            cubic.on_ack(&Acked {
+                delivered,
+                rate: Some(sample),
+                rtt_sample: Some(Duration::from_millis(rtt)),
+                ..ack(ms(now), 1_000, &Rtt::measured(Duration::from_millis(rtt)))
+            });
+        }
+        assert!(now < 10_000, "slow start goes on at {}", cubic.window());
+    }
+    assert!(
+        (200_000..=520_000).contains(&cubic.window()),
+        "{}",
+        cubic.window()
+    );
+}
+
 /// RFC 9002 §7.3.2: losses of the same event cut nothing.
 #[test]
 fn a_loss_of_the_same_event_changes_nothing() {

@@ -6,7 +6,7 @@ use crate::audit::{Breach, check, rule};
 use crate::file::{Pool, Use};
 use crate::time::{Duration, Instant};
 
-/// A window that is used up within this time grows even when the round trip is shorter: the disk's latency, too,
+/// A window of which half is used up within this time grows even when the round trip is shorter: the disk's latency, too,
 /// must fit into the window.
 const GROWTH_FLOOR: Duration = Duration::from_millis(4);
 
@@ -106,7 +106,8 @@ impl Credit {
     /// A block was written for the first time. The limit rises up to `cap`.
     pub(super) fn complete(&mut self, pool: &mut Pool, now: Instant, rtt: Duration, cap: u64) {
         self.completed += 1;
-        if self.completed - self.epoch_completed >= u64::from(self.window) {
+        if self.completed - self.epoch_completed >= u64::from(self.window.div_ceil(2)) {
+            // A block takes a round trip until it is told of, and another one for each loss in it.
             let fast = now.since(self.epoch_at) <= (rtt * 2).max(GROWTH_FLOOR);
             if fast && self.window < self.max && self.completed < cap {
                 let more = pool.reserve(Use::Sink, self.window.min(self.max - self.window));
@@ -171,9 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn the_window_follows_what_two_round_trips_use() {
-        // 4 blocks in 200 ms are just the window; slower sources get no more.
-        assert_eq!(run(4, 32, Duration::from_millis(60), 100).window, 4);
+    fn the_window_follows_what_four_round_trips_use() {
+        // Half of 4 blocks in 240 ms are less than the window allows; slower sources get no more.
+        assert_eq!(run(4, 32, Duration::from_millis(120), 100).window, 4);
+        // Half of 4 in 120 ms, but not half of 8 in 240.
+        assert_eq!(run(4, 32, Duration::from_millis(60), 100).window, 8);
         assert_eq!(run(4, 32, Duration::from_millis(1), 100).window, 32);
         // The pool of 64 bounds it, too.
         assert_eq!(run(4, 1_000, Duration::from_millis(1), 1_000).window, 64);

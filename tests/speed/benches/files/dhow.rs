@@ -19,9 +19,15 @@ fn tuning(args: &Args) -> Tuning {
 }
 
 pub(crate) fn serve(args: &Args, dir: &Path) -> Result<()> {
+    let waiter = match args.driver.as_str() {
+        "std" => transport_std::driver::system_waiter,
+        "mio" => transport_mio::waiter,
+        other => return Err(format!("there is no driver {other}").into()),
+    };
     let server = Server::builder(Identity::generate())
         .share_root(dir, Rights::ReadWrite)
         .tuning(tuning(args))
+        .waiter(waiter)
         .bind("127.0.0.1:0")?
         .spawn()?;
     let key: String = server

@@ -1,0 +1,191 @@
+//! draft-irtf-iccrg-ledbat-plus-plus, in rounds.
+
+use super::super::testing::{RTT, ack, loss, ms};
+use super::*;
+
+const DATAGRAM: u64 = 1_000;
+
+struct Bench {
+    control: Background,
+    now: u64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            control: Background::new(DATAGRAM as u16),
+            now: 0,
+        }
+    }
+
+    /// A window is acknowledged, `millis` after it was sent.
+    fn round(&mut self, millis: u64) {
+        self.now += millis;
+        for _ in 0..self.control.window() / DATAGRAM {
+            self.control.on_ack(&Acked {
+                now: ms(self.now),
+                rtt_sample: Some(Duration::from_millis(millis)),
+                ..ack(0, 0, DATAGRAM)
+            });
+        }
+    }
+
+    fn datagrams(&self) -> u64 {
+        self.control.window() / DATAGRAM
+    }
+
+    /// In congestion avoidance, at so many datagrams, with a base delay of 100 ms and no slowdown for a while.
+    fn steady(datagrams: u64) -> Self {
+        let mut bench = Self::new();
+        bench.round(100);
+        bench.control.initial = false;
+        bench.control.threshold = 1;
+        bench.control.set_window((datagrams * DATAGRAM) << FRACTION);
+        bench.control.slowdown = Slowdown::Due(Some(ms(1_000_000)));
+        bench
+    }
+}
+
+/// §4.3: from two datagrams, at GAIN: 2 × 60 ms of 100 ms are two.
+#[test]
+fn slow_start_grows_by_gain() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.datagrams(), 2);
+    bench.round(100);
+    assert_eq!(bench.datagrams(), 3);
+    for _ in 0..5 {
+        bench.round(100);
+    }
+    assert!(
+        (15..=23).contains(&bench.datagrams()),
+        "{}",
+        bench.datagrams()
+    );
+    // On a path of 1 ms, a sixteenth.
+    assert_eq!(Bench::new().control.divisor(), 16);
+}
+
+/// §4.3, §4.4: it ends at three quarters of the target; two round trips later comes the first slowdown, of two datagrams for
+/// two round trips, and then slow start back.
+#[test]
+fn the_initial_slowdown() {
+    let mut bench = Bench::new();
+    for _ in 0..8 {
+        bench.round(100);
+    }
+    let before = bench.datagrams();
+    bench.round(145);
+    assert!(bench.control.initial, "45 ms are not more than 45 ms");
+    bench.round(150);
+    bench.round(150);
+    assert!(!bench.control.initial);
+    assert!(bench.datagrams() >= before);
+    while bench.datagrams() > 2 {
+        bench.round(150);
+        assert!(bench.now < 3_000, "no slowdown");
+    }
+    let low = bench.now;
+    while bench.datagrams() == 2 {
+        bench.round(100);
+    }
+    assert!((200..=500).contains(&(bench.now - low)));
+    let threshold = bench.control.threshold;
+    while bench.control.window() < threshold {
+        bench.round(100);
+    }
+    // The next is nine times as far away as this one took.
+    let took = bench.now - low;
+    let Slowdown::Due(Some(next)) = bench.control.slowdown else {
+        panic!("{:?}", bench.control.slowdown)
+    };
+    let wait = next.since(ms(bench.now)).as_millis() as u64;
+    assert!((took * 8..=took * 10).contains(&wait), "{took} {wait}");
+}
+
+/// §4.2: a datagram each other round trip below the target, W × (delay / target - 1) less above it, half at most.
+#[test]
+fn additive_increase_and_multiplicative_decrease() {
+    let mut bench = Bench::steady(100);
+    for _ in 0..10 {
+        bench.round(150);
+    }
+    assert!(
+        (104..=106).contains(&bench.datagrams()),
+        "{}",
+        bench.datagrams()
+    );
+    let mut bench = Bench::steady(100);
+    for _ in 0..4 {
+        // Until none of the last four samples is of before.
+        bench
+            .control
+            .sample(ms(bench.now), Duration::from_millis(172));
+    }
+    bench.round(172);
+    // 72 of 60 ms: a fifth less, spread over the round.
+    assert!(
+        (80..=84).contains(&bench.datagrams()),
+        "{}",
+        bench.datagrams()
+    );
+    bench.round(400);
+    bench.round(400);
+    assert!(
+        (19..=33).contains(&bench.datagrams()),
+        "{}",
+        bench.datagrams()
+    );
+}
+
+/// RFC 6817 §2.4.2: half, at most once a round trip; never below two datagrams (invariant 24).
+#[test]
+fn loss_halves() {
+    let mut bench = Bench::steady(100);
+    bench.control.on_loss_event(&loss(ms(bench.now)));
+    assert_eq!(bench.datagrams(), 50);
+    bench.control.on_loss_event(&Lost {
+        new_event: false,
+        ..loss(ms(bench.now))
+    });
+    assert_eq!(bench.datagrams(), 50);
+    bench.control.on_spurious_loss(ms(bench.now));
+    assert_eq!(bench.datagrams(), 100);
+    for _ in 0..20 {
+        bench.control.on_loss_event(&loss(ms(bench.now)));
+    }
+    assert_eq!(bench.datagrams(), 2);
+}
+
+/// RFC 6817 §3.1.1: a path that became longer is believed after ten minutes.
+#[test]
+fn the_base_delay_is_that_of_ten_minutes() {
+    let mut control = Background::new(1_000);
+    control.sample(ms(0), Duration::from_millis(50));
+    for minute in 1..=20 {
+        control.sample(ms(minute * 60_001), Duration::from_millis(80));
+        let base = if minute < 10 { 50 } else { 80 };
+        assert_eq!(
+            control.base(),
+            Some(Duration::from_millis(base)),
+            "{minute}"
+        );
+    }
+}
+
+/// T12.
+#[test]
+fn no_input_breaks_it() {
+    let mut control = Background::new(u16::MAX);
+    for now in [u64::MAX, 0, 1, u64::MAX / 2] {
+        for sample in [Duration::ZERO, Duration::from_secs(1 << 40)] {
+            control.on_ack(&Acked {
+                now: Instant::from_nanos(now),
+                rtt_sample: Some(sample),
+                ..ack(0, 0, u64::MAX)
+            });
+            assert!((131_070..=BYTES_MAX).contains(&control.window()));
+            assert!((1..=BYTES_MAX).contains(&control.pacing_rate(&RTT)));
+        }
+        control.on_leap(Duration::from_secs(3_600));
+    }
+}
