@@ -51,6 +51,7 @@ pub fn get(name: &str) -> Request {
         overwrite: Overwrite::Replace,
         durability: Durability::Full,
         preserve: true,
+        tree: false,
     }
 }
 
@@ -61,6 +62,7 @@ pub fn put(name: &str) -> Request {
         to: path(name),
         overwrite: Overwrite::Replace,
         durability: Durability::Full,
+        tree: false,
     }
 }
 

@@ -199,7 +199,7 @@ pub(crate) struct Copying {
     /// Keep time and permissions: always done, taken for the habit
     #[arg(short = 'p', long)]
     pub(crate) preserve: bool,
-    /// Taken for the habit: directories cannot be copied yet
+    /// Taken for the habit: directories are always copied with all that is in them
     #[arg(short, long)]
     pub(crate) recursive: bool,
     /// What must survive a power loss when a file counts as done: full is the file and its name, file its content

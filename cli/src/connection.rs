@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use transport_std::{ClassicClient, Client, ClientError, GetOptions, Progress, PutOptions, Stored};
+use transport_std::{
+    ClassicClient, Client, ClientError, GetOptions, PutOptions, Tree, TreeProgress,
+};
 
 use crate::session::loss;
 
@@ -17,7 +19,7 @@ pub(crate) enum Connection {
 }
 
 impl Connection {
-    /// Downloads a file.
+    /// Downloads a file or directory; a server of the classic dialect has files only.
     ///
     /// # Errors
     /// Those of the client.
@@ -26,15 +28,18 @@ impl Connection {
         remote: &[u8],
         local: &Path,
         options: &GetOptions,
-        progress: impl FnMut(Progress),
-    ) -> Result<Stored, ClientError> {
+        mut progress: impl FnMut(TreeProgress),
+    ) -> Result<Tree, ClientError> {
         match self {
-            Self::Modern(client) => client.get(remote, local, options, progress),
-            Self::Classic(client) => client.get(remote, local, options, progress),
+            Self::Modern(client) => client.get_tree(remote, local, options, progress),
+            Self::Classic(client) => {
+                let each = |step| progress(TreeProgress::Step(step));
+                client.get(remote, local, options, each).map(Tree::from)
+            }
         }
     }
 
-    /// Uploads a file.
+    /// Uploads a file or directory; a server of the classic dialect takes files only.
     ///
     /// # Errors
     /// Those of the client.
@@ -43,11 +48,14 @@ impl Connection {
         local: &Path,
         remote: &[u8],
         options: &PutOptions,
-        progress: impl FnMut(Progress),
-    ) -> Result<Stored, ClientError> {
+        mut progress: impl FnMut(TreeProgress),
+    ) -> Result<Tree, ClientError> {
         match self {
-            Self::Modern(client) => client.put(local, remote, options, progress),
-            Self::Classic(client) => client.put(local, remote, options, progress),
+            Self::Modern(client) => client.put_tree(local, remote, options, progress),
+            Self::Classic(client) => {
+                let each = |step| progress(TreeProgress::Step(step));
+                client.put(local, remote, options, each).map(Tree::from)
+            }
         }
     }
 

@@ -1,11 +1,11 @@
-//! What `get` and `put` have in common: one file after the other, progress, log, results, exit code.
+//! What `get` and `put` have in common: one file or directory after the other, progress, log, results, exit code.
 
 use std::path::PathBuf;
 
 use serde_json::json;
 use transport_std::{
-    Cancel, ClientError, Durability, FilePath, GetOptions, Overwrite, Progress as Step, PutOptions,
-    Stored, StoredAs,
+    Cancel, ClientError, Durability, EntryKind, FilePath, FileReport, GetOptions, Overwrite,
+    Progress as Step, PutOptions, Stored, StoredAs, Tree, TreeProgress,
 };
 
 use crate::args::{Copying, DurabilityArg};
@@ -88,7 +88,10 @@ impl Copy<'_> {
         let mut done = 0;
         for task in tasks {
             match self.one(task, &mut progress) {
-                Ok(()) => done += 1,
+                Ok(failed) => {
+                    done += 1;
+                    self.errors.extend(failed);
+                }
                 Err(error) => {
                     let path = Some(task.remote.as_bytes());
                     progress.beside(|| self.app.report(&error, path));
@@ -110,12 +113,22 @@ impl Copy<'_> {
         exit::combined(done, &self.errors)
     }
 
-    fn one(&self, task: &Task, progress: &mut Progress) -> Result<(), Error> {
+    /// Copies a file, or a directory: then the errors of single files come back, which were reported.
+    fn one(&self, task: &Task, progress: &mut Progress) -> Result<Vec<Error>, Error> {
         let client = &self.sessions[task.session];
         let source = task.source(self.way);
         let mut exchange = Exchange::new(task.in_words(self.way));
         self.app.log.line(&exchange.asked());
-        let each = |step: Step| {
+        let mut failed = Vec::new();
+        let each = |step: TreeProgress| {
+            let step = match step {
+                TreeProgress::Step(step) => step,
+                TreeProgress::File(report) => {
+                    failed.extend(self.file(task, &report, progress));
+                    return;
+                }
+                _ => return,
+            };
             if let Some(line) = exchange.line(step) {
                 self.app.log.line(&line);
             }
@@ -135,19 +148,88 @@ impl Copy<'_> {
             }
         };
         let result = self.call(client, task, each);
-        self.app.log.line(&exchange.ended(&result));
-        let stored = result.map_err(|error| self.explain(task, &error))?;
-        progress.moved(stored.size, stored.stats.resent, || client.path());
-        self.tell(task, &stored, progress);
-        Ok(())
+        self.app.log.line(&exchange.ended_tree(&result));
+        let tree = result.map_err(|error| self.explain(task, &error))?;
+        match &tree.file {
+            Some(stored) => {
+                progress.moved(stored.size, stored.stats.resent, || client.path());
+                self.tell(task, stored, progress);
+            }
+            None => {
+                progress.moved(tree.totals.bytes, tree.stats.resent, || client.path());
+                self.tell_tree(task, &tree, progress);
+            }
+        }
+        Ok(failed)
+    }
+
+    /// What became of one file of a directory; its error, if it failed.
+    fn file(&self, task: &Task, report: &FileReport, progress: &Progress) -> Option<Error> {
+        if report.path.is_empty() {
+            // The directory itself; a file is told of at its end.
+            return None;
+        }
+        let mut path = task.remote.as_bytes().to_vec();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(&report.path);
+        let how = match report.result {
+            Ok(how) => how,
+            Err(code) => {
+                let error = failure::from_code(code).about(Escaped(&path));
+                progress.beside(|| self.app.report(&error, Some(&path)));
+                return Some(error);
+            }
+        };
+        if self.app.global.json && report.kind != EntryKind::Directory {
+            let written = how == StoredAs::Written;
+            let mut fields = json!({
+                "size": report.size,
+                "blake3": report.root.map(|hash| json::hex(&hash)),
+                "outcome": if written { "written" } else { "unchanged" },
+                "durability": written.then(|| durability_name(report.durability)),
+            });
+            if report.kind == EntryKind::Symlink {
+                fields["kind"] = json!("symlink");
+            }
+            json::name(&mut fields, "path", &path);
+            json::emit("file", fields);
+        }
+        None
+    }
+
+    /// The end of a directory.
+    fn tell_tree(&self, task: &Task, tree: &Tree, progress: &Progress) {
+        let global = &self.app.global;
+        if global.json {
+            let mut fields = json!({
+                "files": tree.totals.files,
+                "directories": tree.totals.directories,
+                "links": tree.totals.links,
+                "unchanged": tree.totals.unchanged,
+                "failed": tree.totals.failed,
+                "bytes": tree.totals.bytes,
+                "seconds": json::seconds(tree.stats.elapsed),
+                "resent_bytes": tree.stats.resent,
+            });
+            json::name(&mut fields, "path", task.remote.as_bytes());
+            json::emit("directory", fields);
+        } else if !global.quiet && !global.verbose {
+            progress.print(&format!(
+                "{}  {}",
+                task.source(self.way),
+                exchange::tree_outcome(tree)
+            ));
+        }
     }
 
     fn call(
         &self,
         client: &Connection,
         task: &Task,
-        each: impl FnMut(Step),
-    ) -> Result<Stored, ClientError> {
+        each: impl FnMut(TreeProgress),
+    ) -> Result<Tree, ClientError> {
         let overwrite = match (self.flags.force, self.flags.no_clobber) {
             (true, _) => Overwrite::Replace,
             (_, true) => Overwrite::Never,

@@ -1,6 +1,6 @@
 //! What a client's log says of one job: asked, agreed, how far, retransmissions, done.
 
-use transport_std::{ClientError, Progress, Stored, StoredAs, TransferStats};
+use transport_std::{ClientError, Progress, Stored, StoredAs, TransferStats, Tree};
 
 use crate::failure;
 use crate::json;
@@ -58,6 +58,17 @@ impl Exchange {
             Err(error) => format!("failed: {}: {}", self.what, failure::from_client(error)),
         }
     }
+
+    /// The same of what may have been a directory.
+    pub(crate) fn ended_tree(&self, result: &Result<Tree, ClientError>) -> String {
+        match result {
+            Ok(tree) => match &tree.file {
+                Some(stored) => format!("done: {}, {}", self.what, outcome(stored)),
+                None => format!("done: {}, {}", self.what, tree_outcome(tree)),
+            },
+            Err(error) => format!("failed: {}: {}", self.what, failure::from_client(error)),
+        }
+    }
 }
 
 /// `, resent 12.0 KiB`, or nothing.
@@ -74,6 +85,20 @@ pub(crate) fn outcome(stored: &Stored) -> String {
         return format!("{}, unchanged", units::size(stored.size));
     }
     written_text(stored.size, &stored.stats, stored.hash)
+}
+
+/// Counts, time and rate of a directory.
+pub(crate) fn tree_outcome(tree: &Tree) -> String {
+    let rate = match tree.totals.bytes {
+        0 => String::new(),
+        bytes => format!(", {}", units::rate(bytes, tree.stats.elapsed)),
+    };
+    format!(
+        "{} in {}{rate}{}",
+        crate::server_log::tree_text(&tree.totals),
+        units::duration(tree.stats.elapsed),
+        resent_text(tree.stats.resent),
+    )
 }
 
 /// The same of a file that was written, as both sides tell it.

@@ -4,16 +4,6 @@ use transport_std::{ClientError, CloseCause, CloseCode, ErrorCode, Failure, fing
 
 use crate::exit::{Error, Exit};
 
-/// Directories are no single files; the same words wherever that is found out.
-pub(crate) fn is_directory(shown: impl std::fmt::Display) -> Error {
-    Error::new(
-        Exit::Refused,
-        "is-directory",
-        format!("{shown} is a directory; copying directories (recursion) is not supported yet"),
-    )
-    .hint("name the files in it, one by one")
-}
-
 /// An error of a client's call.
 pub(crate) fn from_client(error: &ClientError) -> Error {
     match error {
@@ -193,8 +183,8 @@ pub(crate) fn from_code(code: ErrorCode) -> Error {
         E::IsDirectory => (
             Refused,
             "is-directory",
-            "is a directory; copying directories (recursion) is not supported yet",
-            "name the files in it, one by one",
+            "is a directory, where a file is needed",
+            "",
         ),
         E::NotDirectory => (NotFound, "not-directory", "is not a directory", ""),
         E::NotRegular => (
@@ -244,6 +234,12 @@ pub(crate) fn from_code(code: ErrorCode) -> Error {
             "source-changed",
             "the file changed while it was sent",
             "try again when it is at rest",
+        ),
+        E::LinkRefused => (
+            Refused,
+            "link-refused",
+            "a symbolic link that may lead out of the copied directory",
+            "",
         ),
         E::Integrity => (
             Integrity,

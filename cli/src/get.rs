@@ -8,7 +8,6 @@ use crate::connection::Connection;
 use crate::copy::{Copy, Task, Way};
 use crate::escape;
 use crate::exit::{self, Error, Exit};
-use crate::failure;
 use crate::interrupt;
 use crate::known_hosts::host_name;
 use crate::names;
@@ -85,11 +84,6 @@ fn read_operands(operands: &[OsString]) -> Result<(Vec<Remote>, &Path), Error> {
         }
     };
     let read = |operand: &OsString| match Operand::parse(operand)? {
-        Operand::Remote(remote) if remote.is_directory => {
-            let mut error = failure::is_directory(&remote);
-            error.exit = Exit::Usage;
-            Err(error)
-        }
         Operand::Remote(remote) => Ok(remote),
         Operand::Local(path) => Err(Error::usage(format!(
             "get downloads: {} is no remote file",
@@ -120,7 +114,11 @@ fn local_targets(sources: &[Remote], target: &Path) -> Result<Vec<PathBuf>, Erro
     let mut targets: Vec<PathBuf> = Vec::with_capacity(sources.len());
     for source in sources {
         let name = source.path.name().unwrap_or_default();
-        let path = target.join(names::from_wire(name)?);
+        // What has no name is the whole share: it is copied into the target.
+        let path = match name {
+            b"" => target.to_owned(),
+            name => target.join(names::from_wire(name)?),
+        };
         if targets.contains(&path) {
             let text = format!("two sources would become {}", escape::path(&path));
             return Err(Error::usage(text).hint("get one of them under another name"));
@@ -184,24 +182,14 @@ mod tests {
 
     #[test]
     fn operands_that_make_no_sense() {
-        for operands in [
-            ["a", "b"],
-            ["h:a", "h:b"],
-            ["h:a", "-"],
-            ["h:", "x"],
-            ["h:d/", "x"],
-        ] {
+        for operands in [["a", "b"], ["h:a", "h:b"], ["h:a", "-"]] {
             assert_eq!(
                 targets(&operands).unwrap_err().exit,
                 Exit::Usage,
                 "{operands:?}"
             );
         }
-        assert!(
-            targets(&["h:d/", "x"])
-                .unwrap_err()
-                .text
-                .contains("recursion")
-        );
+        assert_eq!(targets(&["h:d/", "x"]), Ok(vec!["x".to_owned()]));
+        assert_eq!(targets(&["h:", "x"]), Ok(vec!["x".to_owned()]));
     }
 }

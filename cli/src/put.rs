@@ -18,7 +18,7 @@ use crate::names;
 use crate::remote::{Operand, Remote};
 use crate::session::App;
 
-/// A local file to upload.
+/// A local file or directory to upload.
 struct Source {
     path: PathBuf,
     name: Vec<u8>,
@@ -100,15 +100,24 @@ fn read_operands(operands: &[OsString]) -> Result<(Vec<PathBuf>, Remote), Error>
 
 fn read_source(path: PathBuf) -> Result<(Source, u64), Error> {
     let metadata = fs::metadata(&path).map_err(|error| Error::io(escape::path(&path), &error))?;
-    if metadata.is_dir() {
-        return Err(failure::is_directory(escape::path(&path)));
-    }
-    if !metadata.is_file() {
+    if !metadata.is_file() && !metadata.is_dir() {
         let text = format!("{} is not a regular file", escape::path(&path));
         return Err(Error::new(Exit::Refused, "not-regular", text));
     }
-    let name = names::to_wire(path.file_name().unwrap_or(OsStr::new("")))?;
-    Ok((Source { path, name }, metadata.len()))
+    // `.` and `..` have names, too.
+    let real = fs::canonicalize(&path).map_err(|error| Error::io(escape::path(&path), &error))?;
+    let named = if path.file_name().is_some() {
+        &path
+    } else {
+        &real
+    };
+    let name = names::to_wire(named.file_name().unwrap_or(OsStr::new("")))?;
+    let size = if metadata.is_file() {
+        metadata.len()
+    } else {
+        0
+    };
+    Ok((Source { path, name }, size))
 }
 
 /// Whether the target is a directory to put files into: written so, or found so on the server.
@@ -219,11 +228,11 @@ mod tests {
     }
 
     #[test]
-    fn only_files_are_sent() {
+    fn files_and_directories_are_sent() {
         let directory = tempfile::tempdir().unwrap();
-        let error = read_source(directory.path().to_owned()).err().unwrap();
-        assert_eq!((error.exit, error.code), (Exit::Refused, "is-directory"));
-        assert!(error.text.contains("recursion"));
+        let (source, size) = read_source(directory.path().to_owned()).unwrap();
+        assert_eq!((source.path.as_path(), size), (directory.path(), 0));
+        assert!(!source.name.is_empty());
         let missing = read_source(directory.path().join("x")).err().unwrap();
         assert_eq!(missing.exit, Exit::NotFound);
         let file = directory.path().join("f");

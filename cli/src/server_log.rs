@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use transport_std::{
     CloseCause, CloseCode, ErrorCode, Failure, Finished, Job, PeerStats, PublicKey, RequestKind,
-    Rights, ServerEvent, SessionInfo, StoredAs, TransferStats, fingerprint,
+    Rights, ServerEvent, SessionInfo, StoredAs, TransferStats, TreeTotals, fingerprint,
 };
 
 use crate::escape::Escaped;
@@ -157,6 +157,9 @@ impl ServerLog {
         let (who, what) = (self.who(session), in_words(job));
         match result {
             Ok(Finished::Answered) => format!("{who} done: {what}"),
+            Ok(Finished::Tree(totals)) => {
+                format!("{who} done: {what}, {}", tree_text(totals))
+            }
             Ok(Finished::Stored {
                 size,
                 how: StoredAs::Unchanged,
@@ -298,12 +301,41 @@ impl ServerLog {
                 });
             }
             Ok(Finished::Answered) => fields["outcome"] = json!("written"),
+            Ok(Finished::Tree(totals)) => {
+                fields["outcome"] = json!(if totals.failed == 0 {
+                    "written"
+                } else {
+                    "partial"
+                });
+                fields["size"] = json!(totals.bytes);
+                fields["files"] = json!(totals.files);
+                fields["directories"] = json!(totals.directories);
+                fields["links"] = json!(totals.links);
+                fields["unchanged"] = json!(totals.unchanged);
+                fields["failed"] = json!(totals.failed);
+            }
             Err(failure) => {
                 fields["outcome"] = json!("failed");
                 fields["code"] = json!(failure::from_failure(*failure).code);
             }
         }
     }
+}
+
+/// `12 files, 4.0 KiB, 3 links, 2 unchanged, 1 failed`; what is none is left out.
+pub(crate) fn tree_text(totals: &TreeTotals) -> String {
+    let mut text = format!("{} files, {}", totals.files, units::size(totals.bytes));
+    for (count, what) in [
+        (totals.directories, "directories"),
+        (totals.links, "links"),
+        (totals.unchanged, "unchanged"),
+        (totals.failed, "failed"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!(", {count} {what}"));
+        }
+    }
+    text
 }
 
 /// A look at what is not there: what every upload of a new file begins with, and no failure.

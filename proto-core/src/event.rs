@@ -7,7 +7,7 @@ use crate::classic::ClassicIgnored;
 use crate::crypto::{Direction, PublicKey};
 use crate::id::{PeerId, TransferId};
 use crate::time::Duration;
-use crate::transfer::Requested;
+use crate::transfer::{FileReport, Requested, TreeTotals};
 use crate::wire::{CloseCode, Durability, EntryKind, ErrorCode, StoredAs};
 
 /// One thing that happened. Untaken events do not pile up: progress coalesces, and a transfer waits for the application
@@ -71,13 +71,20 @@ pub enum Event {
         /// Encoded entries.
         entries: Vec<u8>,
     },
+    /// What became of files of a directory. As long as these are not taken, few more are stored.
+    Files {
+        /// The transfer.
+        transfer: TransferId,
+        /// In the order of their ends.
+        files: Vec<FileReport>,
+    },
     /// Bytes went on. Coalesced: one at a time waits per transfer.
     Progress {
         /// The transfer.
         transfer: TransferId,
         /// Bytes that are at the sink for sure: written (sink) or acknowledged (source).
         bytes: u64,
-        /// Bytes of the whole.
+        /// Bytes of the whole; of a directory, as far as it is known.
         size: u64,
         /// Bytes sent again so far (source).
         resent: u64,
@@ -130,6 +137,8 @@ pub enum Finished {
     },
     /// All of a listing, or the answer to `Stat`, was given.
     Answered,
+    /// A directory went as far as it could: single files may have failed.
+    Tree(TreeTotals),
 }
 
 /// How a transfer ended otherwise. No file was touched under its final name.

@@ -37,9 +37,9 @@ pub use endpoint::{
 pub use event::{CloseCause, Event, Failure, FileInfo, Finished, TransferStats};
 pub use file::{
     BLOCK_SIZE, Block, FileDone, FileError, FileOp, HashAs, Meta, Operation, Outcome, PIECE_SIZE,
-    block_value,
+    ReadFile, SmallFile, StoreFile, block_value,
 };
 pub use id::{FileId, OpId, PeerId, RootId, TransferId};
 pub use limits::Limits;
 pub use time::{Duration, Instant};
-pub use transfer::{Decision, Overwrite, Place, Request, Requested};
+pub use transfer::{Decision, FileReport, Overwrite, Place, Request, Requested, TreeTotals};

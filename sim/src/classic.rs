@@ -428,12 +428,14 @@ fn request(goal: &Goal) -> Request {
             overwrite: Overwrite::Replace,
             durability: Durability::Full,
             preserve: false,
+            tree: false,
         },
         Way::Put => Request::Put {
             from: here,
             to: goal.name.clone(),
             overwrite: Overwrite::Replace,
             durability: Durability::Full,
+            tree: false,
         },
     }
 }

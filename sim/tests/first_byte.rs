@@ -70,6 +70,7 @@ fn ask(lab: &mut Lab, client: HostId, peer: PeerId) {
         overwrite: Overwrite::Replace,
         durability: Durability::Full,
         preserve: false,
+        tree: false,
     };
     let (now, endpoint) = lab.endpoint(client).unwrap();
     endpoint.start(now, peer, request).unwrap();

@@ -460,6 +460,7 @@ fn unpolled_outputs_do_not_grow() {
             kind: RequestKind::Put,
             compare: false,
             no_clobber: false,
+            tree: false,
             durability: Durability::Full,
             amount: 1_000_000,
             path: b"a name of some length that must be remembered",

@@ -109,6 +109,7 @@ fn get(name: &str) -> Request {
         overwrite: Overwrite::Replace,
         durability: Durability::Full,
         preserve: true,
+        tree: false,
     }
 }
 
@@ -118,6 +119,7 @@ fn put(name: &str) -> Request {
         to: path(name),
         overwrite: Overwrite::Replace,
         durability: Durability::Full,
+        tree: false,
     }
 }
 
@@ -349,6 +351,7 @@ fn a_target_without_room_for_a_temporary_name_fails_at_once() {
         overwrite: Overwrite::Replace,
         durability: Durability::None,
         preserve: true,
+        tree: false,
     };
     let told = run(&mut pair, request);
     assert!(

@@ -137,7 +137,7 @@ fn failure_text(failure: &Failure) -> String {
 }
 
 /// An error code in words, with what to do about it.
-fn code_text(code: proto_core::wire::ErrorCode) -> String {
+pub fn code_text(code: proto_core::wire::ErrorCode) -> String {
     use proto_core::wire::ErrorCode as E;
     let text = match code {
         E::NotFound => "no such file or directory",
@@ -161,6 +161,7 @@ fn code_text(code: proto_core::wire::ErrorCode) -> String {
         E::TimedOut => "no decision in time",
         E::Unsupported => "not supported by the server",
         E::TargetChanged => "the target was changed by someone else meanwhile",
+        E::LinkRefused => "a symbolic link that may lead out of the copied directory: not made",
         E::Other(number) => return format!("failed with code {number}"),
     };
     text.into()

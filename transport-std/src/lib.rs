@@ -20,6 +20,8 @@
 //! # }
 //! ```
 //!
+//! Whole directories go by [`Client::get_tree`] and [`Client::put_tree`].
+//!
 //! Names of remote files are bytes, not text; local ones are the operating system's paths. A file appears under its
 //! final name only whole and verified.
 
@@ -35,9 +37,9 @@ mod tuning;
 
 pub use client::{
     Cancel, ClassicClient, Client, ClientOptions, DirEntry, GetOptions, Progress, PutOptions,
-    Stored, Trust,
+    Stored, Tree, TreeProgress, Trust,
 };
-pub use error::ClientError;
+pub use error::{ClientError, code_text};
 pub use faults::Faults;
 pub use fingerprint::fingerprint;
 pub use identity::Identity;
@@ -52,5 +54,6 @@ pub use proto_core::wire::{
     CloseCode, Durability, EntryKind, ErrorCode, FilePath, PathError, RequestKind, StoredAs,
 };
 pub use proto_core::{
-    CloseCause, CongestionControl, Failure, FileInfo, Finished, Overwrite, PeerStats, TransferStats,
+    CloseCause, CongestionControl, Failure, FileInfo, FileReport, Finished, Overwrite, PeerStats,
+    TransferStats, TreeTotals,
 };

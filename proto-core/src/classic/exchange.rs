@@ -548,6 +548,7 @@ impl Exchange {
                     size: 0,
                     overwrite: Overwrite::Replace,
                     durability: Durability::Full,
+                    tree: false,
                 },
             });
         }

@@ -60,6 +60,7 @@ impl Listing {
             path: self.place.path.clone(),
             cursor,
             max: PAGE,
+            versions: false,
         })
     }
 
@@ -70,7 +71,7 @@ impl Listing {
         self.out = false;
         let wanted = self.cursor.take().is_some();
         match result.map_err(error_code)? {
-            Outcome::Page { entries, next } if wanted => {
+            Outcome::Page { entries, next, .. } if wanted => {
                 self.list.add_page(&entries);
                 self.pages += 1;
                 self.cursor = next.filter(|_| !self.list.is_full() && self.pages < PAGES_MAX);

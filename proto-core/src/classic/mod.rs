@@ -31,7 +31,7 @@ use crate::file::{Block, FileError, Operation, Outcome};
 use crate::id::{PeerId, TransferId};
 use crate::slab::{Key, Slab};
 use crate::time::Instant;
-use crate::transfer::{Decision, OpTag, Overwrite, Request};
+use crate::transfer::{Decision, OpKind, OpTag, Overwrite, Request};
 use crate::wire::{Durability, ErrorCode, FilePath, RequestKind};
 use exchange::{Exchange, Side, Work};
 use listing::Listing;
@@ -421,15 +421,15 @@ impl Classic {
             let op = self.exchanges.get_mut(key)?.poll_op(now, shared);
             self.settle(now, shared, key);
             if let Some(op) = op {
-                let tag = match op {
-                    Operation::Read { .. } => OpTag::Read {
+                let kind = match op {
+                    Operation::Read { .. } => OpKind::Read {
                         index: 0,
                         again: true,
                     },
-                    Operation::Write { .. } => OpTag::Write { index: 0 },
-                    _ => OpTag::Step,
+                    Operation::Write { .. } => OpKind::Write { index: 0 },
+                    _ => OpKind::Step,
                 };
-                return Some((transfer_of(key), tag, op));
+                return Some((transfer_of(key), OpTag::one(kind), op));
             }
         }
         None

@@ -11,7 +11,7 @@ use crate::file::Use;
 use crate::id::PeerId;
 use crate::peer::Peer;
 use crate::slab::Key;
-use crate::transfer::OpTag;
+use crate::transfer::OpKind;
 
 impl Endpoint {
     /// Checks the whole state against the rules that it must keep at any time, between any two calls. For simulations and
@@ -132,10 +132,10 @@ impl Endpoint {
 
     fn audit_memory(&self) -> Result<(), Breach> {
         for what in [Use::Sink, Use::Source] {
-            let of = |loan: &Loan| match loan.tag {
-                OpTag::Read { .. } => what == Use::Source,
-                OpTag::Write { .. } => what == Use::Sink,
-                OpTag::Step | OpTag::Open | OpTag::Check | OpTag::Close => false,
+            let of = |loan: &Loan| match loan.tag.kind {
+                OpKind::Read { .. } => what == Use::Source,
+                OpKind::Write { .. } => what == Use::Sink,
+                _ => false,
             };
             let mut held = self.loans.iter().filter(|(_, loan)| of(loan)).count() as u32;
             let (here, mut promised) = self.classic.blocks(what);

@@ -74,6 +74,8 @@ pub(crate) struct Pool {
     made: u32,
     sink: Share,
     source: Share,
+    /// Blocks whose memory is used in smaller parts, outside of blocks.
+    split: u32,
     /// The latest source that looked for memory found too little.
     source_wanted: bool,
     faults: Faults,
@@ -100,6 +102,7 @@ impl Pool {
             made: 0,
             sink: share(sink.max(SINK_MIN)),
             source: share(source.max(SOURCE_MIN)),
+            split: 0,
             source_wanted: false,
             faults: Faults::default(),
         }
@@ -132,6 +135,24 @@ impl Pool {
     pub(crate) fn release(&mut self, what: Use, blocks: u32) {
         let share = self.share(what);
         share.reserved = share.reserved.saturating_sub(blocks);
+    }
+
+    /// As [`reserve`](Self::reserve), of memory that the transfer uses in smaller parts: no blocks are taken for it, and as
+    /// many that are free give theirs back.
+    pub(crate) fn reserve_split(&mut self, what: Use, blocks: u32) -> u32 {
+        let granted = self.reserve(what, blocks);
+        self.split += granted;
+        while self.made + self.split > self.sink.max + self.source.max && self.free.pop().is_some()
+        {
+            self.made -= 1;
+        }
+        granted
+    }
+
+    /// Gives a promise of [`reserve_split`](Self::reserve_split) back.
+    pub(crate) fn release_split(&mut self, what: Use, blocks: u32) {
+        self.split = self.split.saturating_sub(blocks);
+        self.release(what, blocks);
     }
 
     /// As [`reserve`](Self::reserve), for a source: nothing, unless it is `least` blocks or more.
@@ -199,6 +220,11 @@ impl Pool {
                 "{} {what:?} blocks are promised out of {}",
                 share.reserved, share.max
             )
+        })?;
+        let (made, split) = (self.made, self.split);
+        let total = self.sink.max + self.source.max;
+        check(made + split <= total, rule::BLOCKS, || {
+            format!("{made} blocks and {split} in parts are more than {total}")
         })?;
         let known = self.free.len() + self.sink.out as usize + self.source.out as usize;
         check(known == self.made as usize, rule::BLOCKS, || {

@@ -10,4 +10,6 @@ pub(crate) use hash::{
     HashTree, PIECE_BLOCKS, Value, block_count, block_hash, block_len, piece_count,
 };
 pub use hash::{PIECE_SIZE, block_value};
-pub use op::{FileDone, FileError, FileOp, HashAs, Meta, Operation, Outcome};
+pub use op::{
+    FileDone, FileError, FileOp, HashAs, Meta, Operation, Outcome, ReadFile, SmallFile, StoreFile,
+};

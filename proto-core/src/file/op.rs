@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::Block;
 use crate::id::{FileId, OpId, RootId};
-use crate::wire::{EntryKind, FilePath};
+use crate::wire::{Durability, EntryKind, FilePath};
 
 /// One operation on loan to the executor. A copy is for those who keep what was asked, such as a simulated disk.
 #[derive(Clone, Debug)]
@@ -113,6 +113,8 @@ pub enum Operation {
         cursor: u64,
         /// Bytes that the answer may have.
         max: u32,
+        /// The answer tells each entry's version, too.
+        versions: bool,
     },
     /// Metadata of a path; symbolic links within the root are followed.
     Stat {
@@ -140,11 +142,107 @@ pub enum Operation {
         /// Which root.
         root: RootId,
     },
+    /// Make a directory (mode 0700). One that exists stays as it is; a symbolic link is none.
+    MakeDir {
+        /// Where the path begins.
+        root: RootId,
+        /// Which directory.
+        path: FilePath,
+        /// `fsync` the directory that holds it, too.
+        sync: bool,
+    },
+    /// Set modification time and permission bits (`mode & 0o777 & !umask`) of a directory.
+    SetDirMeta {
+        /// Where the path begins.
+        root: RootId,
+        /// Which directory.
+        path: FilePath,
+        /// Nanoseconds since 1970; `None` leaves it.
+        mtime: Option<i64>,
+        /// Permission bits; `None` gives what a new directory would have.
+        mode: Option<u16>,
+        /// `fsync` it afterwards: its entries, too, are durable then.
+        sync: bool,
+    },
+    /// Metadata of names in one directory; symbolic links are not followed.
+    StatFiles {
+        /// Where the path begins.
+        root: RootId,
+        /// Which directory.
+        path: FilePath,
+        /// Names in it.
+        names: Vec<Vec<u8>>,
+    },
+    /// Read small regular files and symbolic links of one directory, whole.
+    ReadFiles {
+        /// Where the path begins.
+        root: RootId,
+        /// Which directory.
+        path: FilePath,
+        /// What to read.
+        files: Vec<ReadFile>,
+    },
+    /// Store small files and symbolic links in one directory: of each, compare the bytes with their hash, write a temporary
+    /// file, set time and permission bits; then, unless `durability` is `None`, `fsync` these; then rename each; then, if
+    /// it is `Full`, `fsync` the directory. One that fails leaves no temporary file, and the others go on.
+    StoreFiles {
+        /// Where the path begins.
+        root: RootId,
+        /// Which directory.
+        path: FilePath,
+        /// What to store; names are distinct.
+        files: Vec<StoreFile>,
+        /// What must survive a power loss afterwards.
+        durability: Durability,
+    },
     /// Close an open file. Its number is not used again.
     Close {
         /// An open file.
         file: FileId,
     },
+}
+
+/// One file of `ReadFiles`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReadFile {
+    /// Its name in the directory.
+    pub name: Vec<u8>,
+    /// A symbolic link is expected, and its target read; otherwise a regular file.
+    pub link: bool,
+    /// A larger one is not read: it fails with [`FileError::Changed`].
+    pub max: u32,
+}
+
+/// A small file as it was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SmallFile {
+    /// What it was before and after its bytes were read.
+    pub meta: Meta,
+    /// All its bytes; of a symbolic link its target.
+    pub bytes: Vec<u8>,
+    /// Their BLAKE3 hash.
+    pub value: [u8; 32],
+}
+
+/// One file of `StoreFiles`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoreFile {
+    /// Its name in the directory.
+    pub name: Vec<u8>,
+    /// The temporary name, which must not exist.
+    pub temp: Vec<u8>,
+    /// Make a symbolic link to `bytes`; otherwise a regular file that holds them.
+    pub link: bool,
+    /// All its bytes.
+    pub bytes: Vec<u8>,
+    /// The BLAKE3 hash that they must have; otherwise nothing is written, and it fails with [`FileError::Mismatch`].
+    pub value: [u8; 32],
+    /// Nanoseconds since 1970; `None` leaves it.
+    pub mtime: Option<i64>,
+    /// Permission bits (`mode & 0o777 & !umask`); `None` gives what a new file would have. Links have none.
+    pub mode: Option<u16>,
+    /// Replace a regular file or symbolic link of that name; otherwise fail with [`FileError::Exists`].
+    pub replace: bool,
 }
 
 /// What a `Read` or `Write` computes of its bytes, on the disk's thread.
@@ -172,7 +270,7 @@ pub struct FileDone {
 /// What a successful operation brought.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// Nothing to tell: `Truncate`, `Sync`, `SyncDir`, `Rename`, `Remove`, `SetMeta`, `Close`.
+    /// Nothing to tell: `Truncate`, `Sync`, `SyncDir`, `Rename`, `Remove`, `SetMeta`, `SetDirMeta`, `Close`.
     Done,
     /// `Open`, `Create`, `Stat`, `StatOpen`.
     Meta(Meta),
@@ -187,11 +285,29 @@ pub enum Outcome {
     Page {
         /// Encoded entries.
         entries: Vec<u8>,
+        /// Their versions, in the same order, where they were asked for.
+        versions: Vec<[u8; 16]>,
         /// Where the next page begins; `None` after the last entry.
         next: Option<u64>,
     },
     /// `FreeSpace`: bytes.
     Free(u64),
+    /// `MakeDir`.
+    Made {
+        /// It was not there before.
+        new: bool,
+    },
+    /// `StatFiles`: of each name, in order.
+    Metas(Vec<Result<Meta, FileError>>),
+    /// `ReadFiles`: of each file, in order.
+    Contents(Vec<Result<SmallFile, FileError>>),
+    /// `StoreFiles`.
+    Stored {
+        /// Of each file, in order.
+        files: Vec<Result<(), FileError>>,
+        /// What survives a power loss: less than was asked for when the directory could not be synced.
+        durability: Durability,
+    },
 }
 
 /// What the executor knows of a file.
@@ -248,6 +364,12 @@ pub enum FileError {
     /// `EMFILE`, `ENFILE`, `ENOMEM`: try later.
     #[error("out of files or memory")]
     Exhausted,
+    /// It is not what it was when it was listed, or was written while it was read.
+    #[error("the file changed while it was read")]
+    Changed,
+    /// The bytes do not have the hash that they must have.
+    #[error("the bytes have another hash")]
+    Mismatch,
     /// `EIO` and all else.
     #[error("input/output error")]
     Io,

@@ -1,5 +1,6 @@
 //! Whether transfers agree with what is in flight for them, with their numbers and with the pool.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -15,10 +16,10 @@ use crate::time::Instant;
 /// What is in packets of which nothing was heard, of one transfer.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
-    /// Bytes of DATA or PAGE.
-    pub(super) bytes: RangeSet,
+    /// Bytes of DATA of each file, or of PAGE.
+    bytes: BTreeMap<u32, RangeSet>,
     /// Other frames. What a WANT or PIECE is about counts, a CREDIT does not.
-    controls: Vec<(u8, u64)>,
+    controls: Vec<(u8, u32, u64)>,
 }
 
 impl InFlight {
@@ -26,11 +27,17 @@ impl InFlight {
         self.controls.contains(&label(item))
     }
 
-    /// The first byte of `within` that is in none of the sets and not in flight.
-    pub(super) fn missing(&self, within: Range<u64>, known: &[&RangeSet]) -> Option<u64> {
+    /// The first byte of a file's `within` that is in none of the sets and not in flight.
+    pub(super) fn missing(
+        &self,
+        file: u32,
+        within: Range<u64>,
+        known: &[&RangeSet],
+    ) -> Option<u64> {
+        let flying = self.bytes.get(&file);
         let mut at = within.start;
         while at < within.end {
-            let sets = known.iter().copied().chain([&self.bytes]);
+            let sets = known.iter().copied().chain(flying);
             let ends = sets.filter_map(|set| set.range_of(at));
             match ends.map(|range| range.end).max() {
                 Some(end) => at = end,
@@ -46,29 +53,33 @@ impl InFlight {
 pub(crate) struct AllInFlight {
     of: Vec<(Key, InFlight)>,
     /// Bytes that are not in `of` yet: packets mostly carry on where the one before ended.
-    run: Option<(Key, Range<u64>)>,
+    run: Option<(Key, u32, Range<u64>)>,
 }
 
 impl AllInFlight {
     pub(crate) fn add(&mut self, key: Key, item: Item) {
-        match item {
-            Item::Data { offset, len, .. } | Item::Page { offset, len } if len > 0 => {
-                let end = offset.saturating_add(u64::from(len));
-                match &mut self.run {
-                    Some((of, run)) if *of == key && run.end == offset => run.end = end,
-                    _ => {
-                        self.end_run();
-                        self.run = Some((key, offset..end));
-                    }
-                }
+        let (file, offset, len) = match item {
+            Item::Data {
+                file, offset, len, ..
+            } => (file, offset, len),
+            Item::Page { offset, len } if len > 0 => (0, offset, len),
+            item => return self.entry(key).controls.push(label(item)),
+        };
+        let end = offset.saturating_add(u64::from(len));
+        match &mut self.run {
+            Some((of, number, run)) if (*of, *number) == (key, file) && run.end == offset => {
+                run.end = end;
             }
-            item => self.entry(key).controls.push(label(item)),
+            _ => {
+                self.end_run();
+                self.run = Some((key, file, offset..end));
+            }
         }
     }
 
     fn end_run(&mut self) {
-        if let Some((key, run)) = self.run.take() {
-            self.entry(key).bytes.insert(run);
+        if let Some((key, file, run)) = self.run.take() {
+            self.entry(key).bytes.entry(file).or_default().insert(run);
         }
     }
 
@@ -83,19 +94,20 @@ impl AllInFlight {
 }
 
 /// Tells apart the frames that a transfer waits for.
-fn label(item: Item) -> (u8, u64) {
+fn label(item: Item) -> (u8, u32, u64) {
     match item {
-        Item::Request => (0, 0),
-        Item::Accept => (1, 0),
-        Item::Refuse | Item::Cancel | Item::Failed { .. } => (2, 0),
-        Item::Entry { .. } => (3, 0),
-        Item::Want { start, .. } => (4, start),
-        Item::Credit => (5, 0),
-        Item::Data { offset, .. } => (6, offset),
-        Item::Piece { index, .. } => (7, u64::from(index)),
-        Item::Seal { .. } => (8, 0),
-        Item::Stored { .. } => (9, 0),
-        Item::Page { .. } => (10, 0),
+        Item::Request => (0, 0, 0),
+        Item::Accept => (1, 0, 0),
+        Item::Refuse | Item::Cancel => (2, 0, 0),
+        Item::Failed { file } => (2, file, 0),
+        Item::Entry { file } => (3, file, 0),
+        Item::Want { file, start, .. } => (4, file, start),
+        Item::Credit { file } => (5, file, 0),
+        Item::Data { file, offset, .. } => (6, file, offset),
+        Item::Piece { file, index } => (7, file, u64::from(index)),
+        Item::Seal { file } => (8, file, 0),
+        Item::Stored { file } => (9, file, 0),
+        Item::Page { .. } => (10, 0, 0),
     }
 }
 

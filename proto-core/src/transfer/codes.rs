@@ -38,6 +38,8 @@ pub(crate) fn error_code(error: FileError) -> ErrorCode {
         FileError::BadName => ErrorCode::NameRefused,
         FileError::TooLarge => ErrorCode::TooLarge,
         FileError::Exhausted => ErrorCode::Busy,
+        FileError::Changed => ErrorCode::SourceChanged,
+        FileError::Mismatch => ErrorCode::Integrity,
         FileError::Io => ErrorCode::Io,
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::Requested;
+use super::{FileReport, Requested};
 use crate::event::{Event, Failure, FileInfo, Finished, TransferStats};
 use crate::id::TransferId;
 
@@ -13,6 +13,7 @@ pub(crate) enum TransferEvent {
     Accepted,
     Entry(FileInfo),
     Listing(Vec<u8>),
+    Files(Vec<FileReport>),
     Progress {
         bytes: u64,
         size: u64,
@@ -32,6 +33,7 @@ impl TransferEvent {
             Self::Accepted => Event::Accepted { transfer },
             Self::Entry(file) => Event::Entry { transfer, file },
             Self::Listing(entries) => Event::Listing { transfer, entries },
+            Self::Files(files) => Event::Files { transfer, files },
             Self::Progress {
                 bytes,
                 size,

@@ -16,7 +16,9 @@ pub(crate) enum Item {
         start: u64,
         len: u32,
     },
-    Credit,
+    Credit {
+        file: u32,
+    },
     /// `again`: after the sink wanted these bytes once more.
     Data {
         file: u32,

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::codes::Fault;
 use super::delivery::Delivery;
 use super::progress::Owed;
-use super::{InFlight, Item, OpTag, Place};
+use super::{InFlight, Item, OpKind, Place};
 use crate::file::{FileError, Operation, Outcome};
 use crate::peer::{PacketWriter, SentFrame};
 use crate::range_set::RangeSet;
@@ -115,7 +115,7 @@ impl Lister {
         !self.closed && !self.op_out && self.cursor.is_some() && self.page_arrived()
     }
 
-    pub(super) fn poll_op(&mut self) -> Option<(OpTag, Operation)> {
+    pub(super) fn poll_op(&mut self) -> Option<(OpKind, Operation)> {
         if !self.has_op() {
             return None;
         }
@@ -123,12 +123,13 @@ impl Lister {
         let (root, path) = (self.place.root, self.place.path.clone());
         let (cursor, max) = (self.cursor?, self.page_max);
         Some((
-            OpTag::Step,
+            OpKind::Step,
             Operation::List {
                 root,
                 path,
                 cursor,
                 max,
+                versions: false,
             },
         ))
     }
@@ -138,7 +139,7 @@ impl Lister {
         if self.closed {
             return Ok(());
         }
-        let Outcome::Page { entries, next } = result? else {
+        let Outcome::Page { entries, next, .. } = result? else {
             return Err(Fault::Transfer(ErrorCode::Io));
         };
         self.base = self.end();
@@ -215,7 +216,7 @@ impl Lister {
         if self.closed {
             return None;
         }
-        flying.missing(self.base..self.next_send, &[&self.lost, &self.acked])
+        flying.missing(0, self.base..self.next_send, &[&self.lost, &self.acked])
     }
 
     pub(super) fn page_acked(&mut self, offset: u64, len: u32) {

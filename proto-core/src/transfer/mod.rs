@@ -2,7 +2,7 @@
 //!
 //! [`Transfers`] holds those of one session and routes frames, operations and events. `one` is a single transfer: its
 //! phases from request to end. Its work is a `source` (reads ahead, sends, sends again), a `sink` (gathers, writes,
-//! verifies, stores) or one end of a `listing`; each is the same in either role.
+//! verifies, stores), many of these in a `tree`, or one end of a `listing`; each is the same in either role.
 
 mod audit;
 mod codes;
@@ -18,6 +18,7 @@ mod request;
 mod sink;
 mod source;
 mod transfers;
+mod tree;
 
 pub(crate) use audit::AllInFlight;
 use audit::InFlight;
@@ -25,9 +26,10 @@ pub(crate) use codes::error_code;
 pub(crate) use context::Context;
 pub(crate) use event::TransferEvent;
 pub(crate) use item::Item;
-pub(crate) use op_tag::OpTag;
+pub(crate) use op_tag::{OpKind, OpTag};
 pub use request::{Decision, Overwrite, Place, Request, Requested};
 pub(crate) use transfers::{Taken, Transfers};
+pub use tree::{FileReport, TreeTotals};
 
 #[cfg(test)]
 mod tests;

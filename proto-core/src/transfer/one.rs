@@ -6,6 +6,7 @@ mod events;
 mod frames_in;
 mod frames_out;
 mod job;
+mod tree_frames;
 
 use alloc::boxed::Box;
 
@@ -17,7 +18,8 @@ use super::event::Pending;
 use super::listing::Lister;
 use super::progress::Owed;
 use super::sink::Plan;
-use super::{Context, Decision, OpTag, Overwrite, Request};
+use super::tree::{TreePlan, TreeSource};
+use super::{Context, Decision, OpKind, OpTag, Overwrite, Request};
 use crate::event::{Failure, FileInfo, Finished};
 use crate::fault::{Fault as Planted, Faults};
 use crate::file::{Block, FileError, Meta, Operation, Outcome};
@@ -52,6 +54,7 @@ pub(super) struct Asked {
     pub(super) kind: RequestKind,
     pub(super) compare: bool,
     pub(super) no_clobber: bool,
+    pub(super) tree: bool,
     pub(super) durability: Durability,
     pub(super) amount: u64,
     pub(super) path: FilePath,
@@ -126,6 +129,7 @@ impl Transfer {
             kind,
             compare: overwrite == Overwrite::Compare,
             no_clobber: overwrite == Overwrite::Never,
+            tree: false,
             durability,
             amount: 0,
             path,
@@ -155,10 +159,13 @@ impl Transfer {
                 overwrite,
                 durability,
                 preserve,
+                tree,
             } => {
                 let plan = Plan {
                     to,
                     compare: overwrite == Overwrite::Compare,
+                    waits: false,
+                    tree,
                     may_replace: overwrite != Overwrite::Never,
                     durability,
                     preserve,
@@ -166,6 +173,7 @@ impl Transfer {
                 };
                 let mut asked = asked(RequestKind::Get, from, overwrite, Durability::None);
                 asked.no_clobber = false;
+                asked.tree = tree;
                 Self::new(cx, asked, true, Phase::Waiting, Job::SinkToBe(plan))
             }
             Request::Put {
@@ -173,8 +181,10 @@ impl Transfer {
                 to,
                 overwrite,
                 durability,
+                tree,
             } => {
-                let asked = asked(RequestKind::Put, to, overwrite, durability);
+                let mut asked = asked(RequestKind::Put, to, overwrite, durability);
+                asked.tree = tree;
                 Self::new(cx, asked, true, Phase::Waiting, Job::SourceToBe(from))
             }
         }
@@ -280,10 +290,23 @@ impl Transfer {
             }
             RequestKind::Stat => (Job::Answer(Answer::new(place)), Phase::Preparing),
             RequestKind::Get => (Job::SourceToBe(place), Phase::Waiting),
+            RequestKind::Put if self.asked.tree => {
+                let plan = TreePlan {
+                    to: place,
+                    compare: self.asked.compare,
+                    may_replace: may_replace && !self.asked.no_clobber,
+                    durability: self.asked.durability,
+                    preserve: true,
+                    plain_names: true,
+                };
+                (Job::TreeSinkToBe(plan), Phase::Waiting)
+            }
             RequestKind::Put => {
                 let plan = Plan {
                     to: place,
                     compare: self.asked.compare,
+                    waits: false,
+                    tree: false,
                     may_replace: may_replace && !self.asked.no_clobber,
                     durability: self.asked.durability,
                     preserve: true,
@@ -306,7 +329,15 @@ impl Transfer {
         {
             self.phase = Phase::Preparing;
         }
-        self.job.regain_memory(cx);
+        if self.is_open()
+            && let Err(fault) = self.job.regain_memory(cx)
+        {
+            let code = match fault {
+                Fault::Transfer(code) => code,
+                Fault::Session(_) => ErrorCode::Io,
+            };
+            self.fail(cx, code);
+        }
         if self.phase == Phase::Preparing && self.job.is_prepared() {
             self.prepared();
         }
@@ -321,8 +352,11 @@ impl Transfer {
     }
 
     fn prepared(&mut self) {
-        if let (Job::Source(source), RequestKind::Put) = (&self.job, self.asked.kind) {
-            self.asked.amount = source.progress().1;
+        if self.asked.kind == RequestKind::Put && self.requester {
+            self.asked.tree = matches!(self.job, Job::TreeSource(_));
+            if let Job::Source(source) = &self.job {
+                self.asked.amount = source.progress().1;
+            }
         }
         if self.requester {
             if let Job::Sink(sink) = &self.job {
@@ -337,6 +371,11 @@ impl Transfer {
         let amount = self.asked.amount;
         match &mut self.job {
             Job::Sink(sink) => self.accept_credit = sink.credit_limit(),
+            Job::TreeSink(sink) => self.accept_credit = sink.first_credit(),
+            Job::TreeSource(source) => {
+                source.accept(amount);
+                self.events.entry = source.meta().map(file_info);
+            }
             Job::Source(source) => {
                 source.accept(amount);
                 self.events.entry = source.meta().map(file_info);
@@ -354,6 +393,10 @@ impl Transfer {
                 how,
                 durability,
             }),
+            Job::TreeSink(sink) => sink.is_complete().then(|| Finished::Tree(sink.totals())),
+            Job::TreeSource(source) => source
+                .is_complete()
+                .then(|| Finished::Tree(source.totals())),
             Job::Lister(lister) => lister.is_complete().then_some(Finished::Answered),
             Job::Reader(reader) => reader.is_complete().then_some(Finished::Answered),
             Job::Answer(answer) => (answer.entry == Delivery::Done).then_some(Finished::Answered),
@@ -382,6 +425,19 @@ impl Transfer {
         result: Result<Outcome, FileError>,
     ) -> Result<(), Fault> {
         self.ops_out = self.ops_out.saturating_sub(1);
+        let is_directory =
+            tag.kind == OpKind::Open && matches!(result, Err(FileError::IsDirectory));
+        let tree = is_directory && self.asked.tree && self.is_open();
+        if let Job::Source(source) = &mut self.job
+            && tree
+        {
+            // The error is no error: it goes on as a directory.
+            let _ = source.handle_done(cx, tag.kind, block, result);
+            let place = source.give_way(cx);
+            let source = TreeSource::new(place, self.asked.compare);
+            self.job = Job::TreeSource(Box::new(source));
+            return Ok(());
+        }
         let before = self.job.progress().0;
         let done = self.job.handle_done(cx, tag, block, result);
         self.events.progress |= self.job.progress().0 != before;

@@ -2,7 +2,23 @@
 
 /// Goes out with every operation and back with its completion.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum OpTag {
+pub(crate) struct OpTag {
+    /// The file that it is about, or the number of a batch.
+    pub(crate) file: u32,
+    /// What it is.
+    pub(crate) kind: OpKind,
+}
+
+impl OpTag {
+    /// The operation of a transfer of one file.
+    pub(crate) const fn one(kind: OpKind) -> Self {
+        Self { file: 0, kind }
+    }
+}
+
+/// What an operation is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OpKind {
     /// The single operation of the present step: of a sink's preparation, commit or clean-up, or of a listing.
     Step,
     /// Source: `Open`.
@@ -23,4 +39,12 @@ pub(crate) enum OpTag {
     },
     /// `Close`, of which nothing depends.
     Close,
+    /// Tree: `List`, the walk's next page.
+    Page,
+    /// Tree: `ReadFiles`, `StatFiles` or `StoreFiles`; the tag's number is the batch's.
+    Batch,
+    /// Tree: `MakeDir`.
+    MakeDir,
+    /// Tree: `SetDirMeta`.
+    DirMeta,
 }

@@ -37,7 +37,7 @@ pub enum Request {
         /// The peer's path.
         path: FilePath,
     },
-    /// Download a file.
+    /// Download a file, or a directory with all that is in it.
     Get {
         /// The peer's path.
         from: FilePath,
@@ -49,8 +49,10 @@ pub enum Request {
         durability: Durability,
         /// Keep modification time and permission bits.
         preserve: bool,
+        /// Directories are meant, too; otherwise they are refused.
+        tree: bool,
     },
-    /// Upload a file.
+    /// Upload a file, or a directory with all that is in it.
     Put {
         /// The file here.
         from: Place,
@@ -60,6 +62,8 @@ pub enum Request {
         overwrite: Overwrite,
         /// What must survive a power loss before the transfer counts as finished.
         durability: Durability,
+        /// A directory is meant, too, if one stands there; otherwise it is an error.
+        tree: bool,
     },
 }
 
@@ -76,6 +80,8 @@ pub struct Requested {
     pub overwrite: Overwrite,
     /// `Put`: what STORED shall mean.
     pub durability: Durability,
+    /// `Put`: it is a directory, whose size is not known. `Get`: it may be one.
+    pub tree: bool,
 }
 
 /// The application's answer to [`Event::Requested`](crate::Event::Requested).

@@ -4,6 +4,7 @@ mod assembly;
 mod audit;
 mod commit;
 mod credit;
+mod frames;
 mod ops;
 mod pieces;
 
@@ -11,7 +12,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use assembly::Assembly;
-pub(super) use commit::{Announced, Plan};
+pub(super) use commit::{Announced, Plan, temp_component};
 use commit::{Step, TempFile};
 use credit::Credit;
 use pieces::{Pieces, Verdict};
@@ -32,6 +33,7 @@ const PIECES_AHEAD: u64 = 1_024;
 /// A request for bytes, on its way to the source.
 #[derive(Debug)]
 pub(super) struct Want {
+    file: u32,
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) delivery: Delivery,
@@ -42,7 +44,7 @@ impl Want {
     pub(super) fn item(&self) -> Item {
         let len = u32::try_from(self.end - self.start).unwrap_or(u32::MAX);
         Item::Want {
-            file: 0,
+            file: self.file,
             start: self.start,
             len,
         }
@@ -52,6 +54,8 @@ impl Want {
 /// One file on its way in.
 #[derive(Debug)]
 pub(super) struct Sink {
+    /// Number of the file in its transfer.
+    number: u32,
     plan: Plan,
     step: Step,
     /// The step's operation is on loan.
@@ -84,15 +88,27 @@ impl Sink {
     /// The plan, when the pool has no credit to give now.
     pub(super) fn new(cx: &mut Context<'_>, plan: Plan) -> Result<Self, Plan> {
         let (limits, faults) = (&cx.config.limits, cx.config.faults());
+        let least = if plan.tree {
+            super::tree::TREE_BLOCKS_MIN
+        } else {
+            1
+        };
         let (mut initial, max) = (limits.credit_blocks_initial, limits.credit_blocks_max);
         if faults.strikes(Planted::CreditNarrow) {
             initial = 1;
         }
+        initial = initial.max(least);
         let Some(credit) = Credit::reserve(cx.pool, initial, max, cx.now) else {
             return Err(plan);
         };
+        let mut credit = credit;
+        if credit.reserved() < least {
+            credit.release(cx.pool);
+            return Err(plan);
+        }
         let at_once = plan.announced.is_some() && !plan.compare;
         Ok(Self {
+            number: 0,
             step: if at_once {
                 Step::StatTarget
             } else {
@@ -116,6 +132,22 @@ impl Sink {
             plan,
             faults,
         })
+    }
+
+    /// The same, as file `number` of its transfer, whose source has not been told of any credit.
+    pub(super) fn numbered(mut self, number: u32) -> Self {
+        self.number = number;
+        self.credit.untold();
+        self
+    }
+
+    /// The file turned out to be a directory: what was planned, and the blocks of the first credit. All memory is given
+    /// back.
+    pub(super) fn give_way(&mut self, cx: &mut Context<'_>) -> (&Plan, u32) {
+        let blocks = self.credit.reserved();
+        self.assembly.clear(cx.pool);
+        self.credit.release(cx.pool);
+        (&self.plan, blocks)
     }
 
     /// Whether ACCEPT may be said: the target may be written, or is only looked at when ENTRY comes.
@@ -297,6 +329,7 @@ impl Sink {
     /// Asks for bytes, again if need be.
     fn want(&mut self, start: u64, end: u64) {
         let new = Want {
+            file: self.number,
             start,
             end,
             delivery: Delivery::Due,

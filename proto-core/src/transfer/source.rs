@@ -1,6 +1,7 @@
 //! The end that bytes come from: it reads ahead, sends, and sends again.
 
 mod audit;
+mod frames;
 mod held;
 mod ops;
 mod send;
@@ -43,11 +44,15 @@ pub(super) struct PieceOut {
 /// One file on its way out.
 #[derive(Debug)]
 pub(super) struct Source {
+    /// Number of the file in its transfer.
+    number: u32,
     place: Place,
     /// Open under this number.
     file: Option<FileId>,
     /// What `Open` said of the file.
     meta: Option<Meta>,
+    /// Size and version that it must have: those of an ENTRY that was sent.
+    expected: Option<(u64, [u8; 16])>,
     opened: bool,
     /// No more reading: the file is closed when all is home.
     closing: bool,
@@ -107,11 +112,36 @@ impl Source {
         Ok(Self::with(place, held, go, cx.config.faults()))
     }
 
+    /// A larger file of a directory, which the sink wants; `None` when the pool has no memory to give now.
+    pub(super) fn of_tree(
+        cx: &mut Context<'_>,
+        place: Place,
+        number: u32,
+        expected: (u64, [u8; 16]),
+        credit: u64,
+    ) -> Option<Self> {
+        let held = Held::reserve(cx.pool, cx.config.limits.read_ahead_blocks)?;
+        let mut this = Self::with(place, held, true, cx.config.faults());
+        this.number = number;
+        this.expected = Some(expected);
+        this.accepted = true;
+        this.credit = credit;
+        Some(this)
+    }
+
+    /// The place of a file that turned out to be a directory; the source has become nothing.
+    pub(super) fn give_way(&mut self, cx: &mut Context<'_>) -> Place {
+        self.close(cx);
+        self.place.clone()
+    }
+
     fn with(place: Place, held: Held, go: bool, faults: Faults) -> Self {
         Self {
+            number: 0,
             place,
             file: None,
             meta: None,
+            expected: None,
             opened: false,
             closing: false,
             ops_out: 0,

@@ -126,6 +126,8 @@ pub enum ErrorCode {
     Unsupported,
     /// 19: the target was changed by someone else meanwhile.
     TargetChanged,
+    /// 20: a symbolic link that may lead out of the copied directory.
+    LinkRefused,
     /// Any other.
     Other(u64),
 }
@@ -154,6 +156,7 @@ impl ErrorCode {
             Self::TimedOut => 17,
             Self::Unsupported => 18,
             Self::TargetChanged => 19,
+            Self::LinkRefused => 20,
             Self::Other(code) => code,
         }
     }
@@ -181,6 +184,7 @@ impl ErrorCode {
             17 => Self::TimedOut,
             18 => Self::Unsupported,
             19 => Self::TargetChanged,
+            20 => Self::LinkRefused,
             _ => Self::Other(code),
         }
     }
@@ -200,6 +204,6 @@ mod tests {
         assert_eq!(CloseCode::from_wire(0x200), CloseCode::Other(0x200));
         assert_eq!(ErrorCode::from_wire(0), ErrorCode::Other(0));
         assert_eq!(ErrorCode::from_wire(19), ErrorCode::TargetChanged);
-        assert_eq!(ErrorCode::from_wire(20), ErrorCode::Other(20));
+        assert_eq!(ErrorCode::from_wire(21), ErrorCode::Other(21));
     }
 }

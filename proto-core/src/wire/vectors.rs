@@ -355,14 +355,16 @@ fn fields(frame: &Frame<'_>) -> String {
             kind,
             compare,
             no_clobber,
+            tree,
             durability,
             amount,
             path,
         } => format!(
-            " transfer={transfer} kind={} compare={} no_clobber={} durability={} amount={amount} path={}",
+            " transfer={transfer} kind={} compare={} no_clobber={} tree={} durability={} amount={amount} path={}",
             name(&kind),
             u8::from(compare),
             u8::from(no_clobber),
+            u8::from(tree),
             durability as u8,
             hex::encode(path)
         ),
@@ -373,10 +375,11 @@ fn fields(frame: &Frame<'_>) -> String {
         Frame::Entry {
             transfer,
             file,
+            parent,
             version,
             entry,
         } => format!(
-            "{} version={} {}",
+            "{} parent={parent} version={} {}",
             place(transfer, file),
             hex::encode(version),
             entry_text(&entry)
@@ -387,7 +390,11 @@ fn fields(frame: &Frame<'_>) -> String {
             start,
             end,
         } => format!("{} start={start} end={end}", place(transfer, file)),
-        Frame::Credit { transfer, limit } => format!(" transfer={transfer} limit={limit}"),
+        Frame::Credit {
+            transfer,
+            file,
+            limit,
+        } => format!(" transfer={transfer} file={file} limit={limit}"),
         Frame::Data {
             transfer,
             file,

@@ -33,6 +33,7 @@ pub(super) fn again(target: &FilePath, mut disk: Disk, mut rng: Rng) -> Result<(
         to: target.clone(),
         overwrite: Overwrite::Replace,
         durability: Durability::Full,
+        tree: false,
     };
     let result = exchange.finish(request, |_| {})?;
     let stored = |durability| durability == Durability::Full;

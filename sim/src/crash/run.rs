@@ -109,6 +109,7 @@ fn request(case: &Case, sent: &Sent) -> Request {
             overwrite: sent.overwrite,
             durability: sent.durability,
             preserve: true,
+            tree: false,
         }
     } else {
         Request::Put {
@@ -116,6 +117,7 @@ fn request(case: &Case, sent: &Sent) -> Request {
             to: target,
             overwrite: sent.overwrite,
             durability: sent.durability,
+            tree: false,
         }
     }
 }

@@ -48,7 +48,12 @@ impl Access {
             | Operation::Remove { .. }
             | Operation::List { .. }
             | Operation::Stat { .. }
-            | Operation::FreeSpace { .. } => return None,
+            | Operation::FreeSpace { .. }
+            | Operation::MakeDir { .. }
+            | Operation::SetDirMeta { .. }
+            | Operation::StatFiles { .. }
+            | Operation::ReadFiles { .. }
+            | Operation::StoreFiles { .. } => return None,
         })
     }
 

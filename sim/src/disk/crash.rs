@@ -59,6 +59,10 @@ impl Disk {
             }
             // Reads change nothing.
             Operation::Read { .. } => {}
+            Operation::StoreFiles { .. } => {
+                let (op, mut progress) = loan.into_parts();
+                while self.store_step(&op.what, &mut progress).is_none() && !self.rng.one_in(8) {}
+            }
             ref what => drop(self.without_block(what.clone())),
         }
     }

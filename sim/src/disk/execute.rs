@@ -1,5 +1,6 @@
 //! Carrying operations out: those on open files, and what all have in common.
 
+pub(super) mod batch;
 mod names;
 
 use proto_core::wire::FilePath;
@@ -74,7 +75,8 @@ impl Disk {
                 path,
                 cursor,
                 max,
-            } => self.list(root, &path, cursor, max),
+                versions,
+            } => self.list(root, &path, cursor, max, versions),
             Operation::Stat { root, path } => {
                 self.fail(self.plan.io_errors, FileError::Io)?;
                 let ino = self.resolve(root, &path)?;
@@ -95,6 +97,24 @@ impl Disk {
             Operation::FreeSpace { root } => {
                 self.root(root)?;
                 Ok(Outcome::Free(self.free()))
+            }
+            Operation::MakeDir { root, path, sync } => self.make_directory(root, &path, sync),
+            Operation::SetDirMeta {
+                root,
+                path,
+                mtime,
+                mode,
+                sync,
+            } => self.set_directory(root, &path, mtime, mode, sync),
+            Operation::StatFiles { root, path, names } => self.stat_files(root, &path, &names),
+            Operation::ReadFiles { root, path, files } => self.read_files(root, &path, &files),
+            Operation::StoreFiles { .. } => {
+                let mut progress = batch::Progress::default();
+                loop {
+                    if let Some(outcome) = self.store_step(&what, &mut progress) {
+                        return outcome;
+                    }
+                }
             }
             Operation::Close { file } => self.close(file),
             // These two have a block and were taken out before.

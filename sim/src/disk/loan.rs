@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use proto_core::{FileDone, FileOp, Instant, Operation};
+use proto_core::{Duration, FileDone, FileOp, Instant, Operation};
 
 use super::Disk;
 use super::access::Access;
 use super::content::Extent;
+use super::execute::batch::Progress;
+
+/// Between two steps of an operation that has several.
+const STEP: Duration = Duration::from_micros(2);
 
 /// An operation on loan. Copies of a disk share it: it holds a block.
 #[derive(Clone, Debug)]
@@ -14,6 +18,8 @@ pub(super) struct Loan {
     op: Arc<FileOp>,
     /// What a `Write` writes.
     bytes: Option<Extent>,
+    /// How far a `StoreFiles` has come.
+    progress: Progress,
 }
 
 /// What a `Write` writes; `None` when it wants more than its block holds, and for other operations.
@@ -35,11 +41,16 @@ impl Loan {
         Self {
             op: Arc::new(op),
             bytes,
+            progress: Progress::default(),
         }
     }
 
     pub(super) fn what(&self) -> &Operation {
         &self.op.what
+    }
+
+    pub(super) fn into_parts(self) -> (Arc<FileOp>, Progress) {
+        (self.op, self.progress)
     }
 
     /// What a `Write` writes; nothing for other operations.
@@ -63,10 +74,25 @@ impl Disk {
         self.loans.next_time()
     }
 
-    /// Carries out the next operation that ends at `now`, and hands it back. Call until `None`.
+    /// Carries out the next operation that ends at `now`, and hands it back. Call until `None`. Of one that takes several
+    /// steps, one is done at a time; between them the disk is as a crash would find it.
     pub fn complete(&mut self, now: Instant) -> Option<FileDone> {
-        let (_, Loan { op, bytes }) = self.loans.pop_due(now)?;
+        let (_, mut loan) = self.loans.pop_due(now)?;
         self.now = self.now.max(now);
+        if let Operation::StoreFiles { .. } = loan.what() {
+            let op = loan.op.clone();
+            let Some(result) = self.store_step(&op.what, &mut loan.progress) else {
+                let ends = now + STEP;
+                self.loans.push(ends, loan);
+                return None;
+            };
+            return Some(FileDone {
+                id: op.id,
+                block: None,
+                result,
+            });
+        }
+        let Loan { op, bytes, .. } = loan;
         self.mark_done(&op.what);
         let FileOp { id, what } = Arc::unwrap_or_clone(op);
         let (block, result) = self.execute(what, bytes);

@@ -21,6 +21,8 @@ pub(super) type Ino = u64;
 enum Body {
     File(File),
     Directory(Directory),
+    /// A symbolic link and its target.
+    Link(Vec<u8>),
     /// A device, socket or FIFO.
     Other,
 }
@@ -172,12 +174,46 @@ impl Tree {
         ino
     }
 
+    /// A link under a name that is free.
+    pub(super) fn create_link(
+        &mut self,
+        parent: Ino,
+        name: &[u8],
+        target: &[u8],
+        mtime: i64,
+    ) -> Result<Ino, FileError> {
+        if self.lookup(parent, name).is_some() {
+            return Err(FileError::Exists);
+        }
+        Ok(self.add(parent, name, Body::Link(target.to_vec()), mtime, 0o777))
+    }
+
+    /// An empty directory under a name that is free.
+    pub(super) fn create_directory(&mut self, parent: Ino, name: &[u8], now: i64) {
+        self.add(
+            parent,
+            name,
+            Body::Directory(Directory::default()),
+            now,
+            0o700,
+        );
+    }
+
+    /// A link's target; `None` for what is none.
+    pub(super) fn link(&self, ino: Ino) -> Option<&[u8]> {
+        match &self.inodes.get(&ino)?.body {
+            Body::Link(target) => Some(target),
+            _ => None,
+        }
+    }
+
     /// Metadata as an executor gives it.
     pub(super) fn meta(&self, ino: Ino) -> Result<Meta, FileError> {
         let inode = self.inodes.get(&ino).ok_or(FileError::Io)?;
         let (kind, size) = match &inode.body {
             Body::File(file) => (EntryKind::File, file.content().len()),
             Body::Directory(_) => (EntryKind::Directory, 0),
+            Body::Link(_) => (EntryKind::Symlink, 0),
             Body::Other => (EntryKind::Other, 0),
         };
         let mut version = [0; 16];

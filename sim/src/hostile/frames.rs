@@ -30,6 +30,7 @@ pub(super) fn tell(lie: Lie, packet: &mut Packet<'_>) -> bool {
             let again = Frame::Entry {
                 transfer,
                 file: 0,
+                parent: 0,
                 version: &[packet.rng.next_u64() as u8; 16],
                 entry: Entry {
                     kind: proto_core::wire::EntryKind::File,
@@ -139,6 +140,7 @@ fn entry(lie: Lie, packet: &mut Packet<'_>) -> bool {
         let Frame::Entry {
             transfer,
             file,
+            parent,
             version,
             entry,
         } = frame
@@ -164,6 +166,7 @@ fn entry(lie: Lie, packet: &mut Packet<'_>) -> bool {
         encode(&Frame::Entry {
             transfer,
             file,
+            parent,
             version,
             entry: changed,
         })

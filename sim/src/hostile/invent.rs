@@ -164,6 +164,7 @@ pub(super) fn frame(rng: &mut Rng, memory: &Memory, room: usize) -> Vec<u8> {
         10 => Frame::Entry {
             transfer,
             file,
+            parent: 0,
             version,
             entry: entry(rng, a, if named { name } else { b"" }),
         },
@@ -173,7 +174,11 @@ pub(super) fn frame(rng: &mut Rng, memory: &Memory, room: usize) -> Vec<u8> {
             start: a.min(b),
             end: a.max(b),
         },
-        12 => Frame::Credit { transfer, limit: a },
+        12 => Frame::Credit {
+            transfer,
+            file,
+            limit: a,
+        },
         13 => Frame::Data {
             transfer,
             file,
@@ -226,6 +231,7 @@ pub(super) fn request<'a>(rng: &mut Rng, transfer: u64, amount: u64, path: &'a [
         kind: *rng.pick(&KINDS),
         compare: rng.one_in(2),
         no_clobber: rng.one_in(2),
+        tree: rng.one_in(4),
         durability: *rng.pick(&[Durability::None, Durability::File, Durability::Full]),
         amount,
         path,

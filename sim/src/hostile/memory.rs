@@ -55,7 +55,9 @@ impl Memory {
                 let seen = self.seen(transfer);
                 seen.credit = seen.credit.max(credit);
             }
-            Frame::Credit { transfer, limit } => {
+            Frame::Credit {
+                transfer, limit, ..
+            } => {
                 let seen = self.seen(transfer);
                 seen.credit = seen.credit.max(limit);
             }

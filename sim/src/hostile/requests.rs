@@ -63,13 +63,24 @@ pub(super) fn tell(lie: Lie, packet: &mut Packet<'_>) -> bool {
                     transfer,
                     credit: limit,
                 },
-                false => Frame::Credit { transfer, limit },
+                false => Frame::Credit {
+                    transfer,
+                    file: 0,
+                    limit,
+                },
             };
             packet.say_frame(lie, &frame)
         }
         Lie::CreditLess => {
             let limit = packet.rng.below(seen.credit.max(1));
-            packet.say_frame(lie, &Frame::Credit { transfer, limit })
+            packet.say_frame(
+                lie,
+                &Frame::Credit {
+                    transfer,
+                    file: 0,
+                    limit,
+                },
+            )
         }
         Lie::RequestFlood => flood(packet),
         Lie::RequestPath => {

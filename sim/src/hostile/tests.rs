@@ -27,6 +27,7 @@ fn packet() -> Vec<u8> {
             kind: RequestKind::Get,
             compare: false,
             no_clobber: false,
+            tree: false,
             durability: Durability::Full,
             amount: 16,
             path: b"f",
@@ -34,6 +35,7 @@ fn packet() -> Vec<u8> {
         Frame::Entry {
             transfer,
             file,
+            parent: 0,
             version: &[1; 16],
             entry,
         },

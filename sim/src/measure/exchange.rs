@@ -228,5 +228,6 @@ fn request() -> Result<Request, Stop> {
         overwrite: Overwrite::Replace,
         durability: Durability::Full,
         preserve: false,
+        tree: false,
     })
 }

@@ -238,12 +238,14 @@ impl Flow {
                 overwrite,
                 durability,
                 preserve: false,
+                tree: false,
             },
             Way::Up => Request::Put {
                 from: place()?,
                 to: path,
                 overwrite,
                 durability,
+                tree: false,
             },
         };
         let transfer = endpoint

@@ -17,6 +17,7 @@ pub(super) fn request(goal: &Goal) -> Request {
             to: copy.remote.clone(),
             overwrite: copy.overwrite,
             durability: copy.durability,
+            tree: false,
         },
         Goal::Get(copy) => Request::Get {
             from: copy.remote.clone(),
@@ -24,6 +25,7 @@ pub(super) fn request(goal: &Goal) -> Request {
             overwrite: copy.overwrite,
             durability: copy.durability,
             preserve: copy.preserve,
+            tree: false,
         },
         Goal::List(path) => Request::List { path: path.clone() },
         Goal::Stat(path) => Request::Stat { path: path.clone() },

@@ -142,6 +142,7 @@ impl Server {
             Event::Accepted { transfer }
             | Event::Entry { transfer, .. }
             | Event::Listing { transfer, .. }
+            | Event::Files { transfer, .. }
             | Event::Progress { transfer, .. } => {
                 if self.open.contains_key(&transfer) {
                     Ok(())

@@ -342,6 +342,7 @@ impl User {
                 self.full = false;
                 Ok(None)
             }
+            Event::Files { transfer, .. } => self.run(transfer).map(|_| None),
             Event::Requested { transfer, .. } => {
                 Err(format!("{}: a server asks for {transfer:?}", self.name))
             }

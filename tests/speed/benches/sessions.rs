@@ -106,8 +106,7 @@ impl Load {
             },
             overwrite: Overwrite::Replace,
             durability: Durability::None,
-            preserve: false,
-        };
+            preserve: false, tree: false, };
         let id = endpoint
             .start(now, peer, request)
             .expect("the session is open");

@@ -232,8 +232,7 @@ impl Bench {
             },
             overwrite: Overwrite::Replace,
             durability: Durability::None,
-            preserve: false,
-        };
+            preserve: false, tree: false, };
         bench
             .sink
             .endpoint

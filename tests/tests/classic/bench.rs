@@ -246,6 +246,7 @@ impl Bench {
             overwrite,
             durability: proto_core::wire::Durability::Full,
             preserve: true,
+            tree: false,
         };
         self.endpoint
             .start_classic(self.now, from, request)
@@ -263,6 +264,7 @@ impl Bench {
             to: path(name),
             overwrite: Overwrite::Replace,
             durability: proto_core::wire::Durability::Full,
+            tree: false,
         };
         self.endpoint
             .start_classic(self.now, to, request)

@@ -78,6 +78,7 @@ fn t5_an_optimistic_ack_closes_the_session() {
             kind: RequestKind::Get,
             compare: false,
             no_clobber: false,
+            tree: false,
             durability: Durability::Full,
             amount: blocks,
             path: b"f",

@@ -161,6 +161,7 @@ fn c3_one_byte_more_than_announced_ends_the_session() {
                 kind: RequestKind::Put,
                 compare: false,
                 no_clobber: false,
+                tree: false,
                 durability: Durability::Full,
                 amount: size,
                 path: b"f",
@@ -195,6 +196,7 @@ fn c3_one_byte_more_than_announced_ends_the_session() {
             &[Frame::Entry {
                 transfer: 0,
                 file: 0,
+                parent: 0,
                 version: &[0; 16],
                 entry,
             }],

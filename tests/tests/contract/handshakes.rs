@@ -211,6 +211,7 @@ fn request(transfer: u64) -> Frame<'static> {
         kind: RequestKind::List,
         compare: false,
         no_clobber: false,
+        tree: false,
         durability: Durability::Full,
         amount: 0,
         path: b"",

@@ -150,6 +150,7 @@ fn m7_a_greedy_client_gets_no_more() {
                 kind: RequestKind::List,
                 compare: false,
                 no_clobber: false,
+                tree: false,
                 durability: Durability::Full,
                 amount: 0,
                 path: b"",

@@ -23,6 +23,7 @@ fn asked(path: &[u8]) -> Vec<FilePath> {
                 kind,
                 compare: false,
                 no_clobber: false,
+                tree: false,
                 durability: Durability::Full,
                 amount: 0,
                 path,

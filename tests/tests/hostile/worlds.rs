@@ -47,12 +47,14 @@ fn goals() -> Vec<Request> {
         overwrite,
         durability: Durability::Full,
         preserve: true,
+        tree: false,
     };
     let put = |from: &str, to: &str, overwrite| Request::Put {
         from: local(from),
         to: path(to),
         overwrite,
         durability: Durability::Full,
+        tree: false,
     };
     vec![
         put("large", "up large", Overwrite::Replace),

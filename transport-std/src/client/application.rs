@@ -224,6 +224,7 @@ impl ClientApplication {
             Event::Accepted { .. } => ticket.mailbox.update(Update::Progress(Progress::Accepted)),
             Event::Entry { file, .. } => ticket.mailbox.update(Update::Entry(file)),
             Event::Listing { entries, .. } => ticket.mailbox.update(Update::Page(entries)),
+            Event::Files { files, .. } => ticket.mailbox.update(Update::Files(files)),
             Event::Progress {
                 bytes,
                 size,
@@ -295,6 +296,7 @@ impl Application for ClientApplication {
             Event::Accepted { transfer }
             | Event::Entry { transfer, .. }
             | Event::Listing { transfer, .. }
+            | Event::Files { transfer, .. }
             | Event::Progress { transfer, .. }
             | Event::Finished { transfer, .. } => self.job_event(now, endpoint, transfer, event),
             // The classic dialect is off.

@@ -96,6 +96,7 @@ impl ClassicClient {
                 overwrite: options.overwrite,
                 durability: options.durability,
                 preserve: false,
+                tree: false,
             })
         };
         self.haul(request, remote, local, options.cancel.as_ref(), progress)
@@ -120,6 +121,7 @@ impl ClassicClient {
                 to: to.clone(),
                 overwrite: options.overwrite,
                 durability: options.durability,
+                tree: false,
             })
         };
         self.haul(request, remote, local, options.cancel.as_ref(), progress)

@@ -27,6 +27,33 @@ pub(super) fn target(roots: &Roots, path: &Path) -> Result<Place, ClientError> {
     place(roots, path)
 }
 
+/// Where a directory or file shall stand. A directory that is there is filled.
+pub(super) fn tree_target(roots: &Roots, path: &Path) -> Result<Place, ClientError> {
+    if path.is_dir() {
+        directory(roots, path)
+    } else {
+        place(roots, path)
+    }
+}
+
+/// The directory or file to upload; the path's symbolic links are followed.
+pub(super) fn tree_source(roots: &Roots, path: &Path) -> Result<Place, ClientError> {
+    if path.is_dir() {
+        directory(roots, path)
+    } else {
+        source(roots, path)
+    }
+}
+
+/// A directory that is there.
+fn directory(roots: &Roots, path: &Path) -> Result<Place, ClientError> {
+    let root = roots.add_dir(path).map_err(|error| local(path, error))?;
+    Ok(Place {
+        root,
+        path: FilePath::root(),
+    })
+}
+
 /// The file to upload; symbolic links are followed.
 pub(super) fn source(roots: &Roots, path: &Path) -> Result<Place, ClientError> {
     let real = fs::canonicalize(path).map_err(|error| local(path, error))?;

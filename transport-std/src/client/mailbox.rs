@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use proto_core::{Failure, FileInfo, Finished, TransferStats};
+use proto_core::{Failure, FileInfo, FileReport, Finished, TransferStats};
 
 use super::Progress;
 
@@ -18,6 +18,8 @@ pub(super) enum Update {
     Entry(FileInfo),
     /// Encoded entries of a listing.
     Page(Vec<u8>),
+    /// What became of files of a directory.
+    Files(Vec<FileReport>),
 }
 
 /// A job's end.

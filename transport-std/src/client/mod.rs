@@ -19,7 +19,9 @@ use proto_core::{Failure, FileInfo, PeerStats, Request};
 
 pub use cancel::Cancel;
 pub use classic::ClassicClient;
-pub use options::{ClientOptions, DirEntry, GetOptions, Progress, PutOptions, Stored, Trust};
+pub use options::{
+    ClientOptions, DirEntry, GetOptions, Progress, PutOptions, Stored, Tree, TreeProgress, Trust,
+};
 
 use application::Command;
 use mailbox::Update;
@@ -170,6 +172,7 @@ impl Client {
             overwrite: options.overwrite,
             durability: options.durability,
             preserve: options.preserve,
+            tree: false,
         };
         self.0.haul(
             request,
@@ -197,6 +200,7 @@ impl Client {
             to: to.clone(),
             overwrite: options.overwrite,
             durability: options.durability,
+            tree: false,
         };
         self.0.haul(
             request,
@@ -205,6 +209,56 @@ impl Client {
             options.cancel.as_ref(),
             progress,
         )
+    }
+
+    /// Downloads the directory `remote` with all that is in it, or the file `remote`, as `local`. A directory that stands
+    /// there is filled: what has other names in it stays. Symbolic links are made where they cannot lead out of `local`.
+    /// What becomes of single files comes by `progress`; that some failed is no error.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_tree(
+        &self,
+        remote: impl AsRef<[u8]>,
+        local: impl AsRef<Path>,
+        options: &GetOptions,
+        progress: impl FnMut(TreeProgress),
+    ) -> Result<Tree, ClientError> {
+        let from = self::remote(remote.as_ref())?;
+        let request = Request::Get {
+            from: from.clone(),
+            to: local::tree_target(&self.0.roots, local.as_ref())?,
+            overwrite: options.overwrite,
+            durability: options.durability,
+            preserve: options.preserve,
+            tree: true,
+        };
+        let cancel = options.cancel.as_ref();
+        (self.0).haul_tree(request, &from, local.as_ref(), cancel, progress)
+    }
+
+    /// Uploads the directory `local` with all that is in it, or the file `local`, as `remote`; `local` itself may be a
+    /// symbolic link, those in it are sent as links. As [`get_tree`](Self::get_tree) otherwise.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn put_tree(
+        &self,
+        local: impl AsRef<Path>,
+        remote: impl AsRef<[u8]>,
+        options: &PutOptions,
+        progress: impl FnMut(TreeProgress),
+    ) -> Result<Tree, ClientError> {
+        let to = self::remote(remote.as_ref())?;
+        let request = Request::Put {
+            from: local::tree_source(&self.0.roots, local.as_ref())?,
+            to: to.clone(),
+            overwrite: options.overwrite,
+            durability: options.durability,
+            tree: true,
+        };
+        let cancel = options.cancel.as_ref();
+        (self.0).haul_tree(request, &to, local.as_ref(), cancel, progress)
     }
 
     /// Ends the session: what is owed to the server is sent first. Waits for that, at most a few seconds. The session

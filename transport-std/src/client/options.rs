@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proto_core::crypto::PublicKey;
 use proto_core::wire::{Durability, EntryKind, StoredAs};
-use proto_core::{FileInfo, Overwrite, TransferStats};
+use proto_core::{FileInfo, FileReport, Overwrite, TransferStats, TreeTotals};
 
 use super::Cancel;
 use crate::Tuning;
@@ -117,6 +117,58 @@ pub enum Progress {
         /// Bytes sent again so far (uploads).
         resent: u64,
     },
+}
+
+/// How the job of a directory goes on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum TreeProgress {
+    /// As for a file. The size grows as long as the directory is walked through.
+    Step(Progress),
+    /// What became of one file, directory or link.
+    File(FileReport),
+}
+
+/// What came of a directory's job: it went as far as it could, and single files may have failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tree {
+    /// Counts. `failed` says whether all is well.
+    pub totals: TreeTotals,
+    /// It was a file, stored in this way.
+    pub file: Option<Stored>,
+    /// Figures.
+    pub stats: TransferStats,
+}
+
+impl From<Stored> for Tree {
+    /// A file that went alone.
+    fn from(file: Stored) -> Self {
+        let written = file.how == StoredAs::Written;
+        Self {
+            totals: TreeTotals {
+                files: written.into(),
+                unchanged: (!written).into(),
+                bytes: if written { file.size } else { 0 },
+                ..TreeTotals::default()
+            },
+            file: Some(file),
+            stats: file.stats,
+        }
+    }
+}
+
+impl From<&Stored> for FileReport {
+    /// A file that went alone.
+    fn from(file: &Stored) -> Self {
+        Self {
+            path: Vec::new(),
+            kind: EntryKind::File,
+            size: file.size,
+            root: file.hash,
+            durability: file.durability,
+            result: Ok(file.how),
+        }
+    }
 }
 
 /// How a file was stored.

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use proto_core::crypto::PublicKey;
 use proto_core::wire::{CloseCode, ErrorCode, FilePath};
-use proto_core::{CloseCause, Failure, Finished, Request, TransferStats};
+use proto_core::{CloseCause, Failure, FileReport, Finished, Request, TransferStats};
 
 use super::application::{Board, ClientApplication, Command, Connected};
 use super::attempts::{self, Attempts};
 use super::mailbox::{End, Mailbox, Ticket, Update};
-use super::{Cancel, ClientOptions, Progress, Stored};
+use super::{Cancel, ClientOptions, Progress, Stored, Tree, TreeProgress};
 use crate::driver::{Driver, Handle, Parts, Socket};
 use crate::error::shown;
 use crate::executor::Roots;
@@ -145,12 +145,47 @@ impl Session {
         let (result, stats) = self.run(request, cancel, |update| match update {
             Update::Progress(made) => progress(made),
             Update::Entry(file) => progress(Progress::Started(file)),
-            Update::Page(_) => {}
+            Update::Page(_) | Update::Files(_) => {}
         });
         match result {
             // The core does not end a file's transfer in another way.
             Ok(finished) => stored(finished, stats)
                 .ok_or_else(|| self.failed(remote, Some(local), Failure::Here(ErrorCode::Io))),
+            Err(failure) => Err(self.failed(remote, Some(local), failure)),
+        }
+    }
+
+    /// Runs a job that moves a directory, or a file.
+    pub(super) fn haul_tree(
+        &self,
+        request: Request,
+        remote: &FilePath,
+        local: &Path,
+        cancel: Option<&Cancel>,
+        mut progress: impl FnMut(TreeProgress),
+    ) -> Result<Tree, ClientError> {
+        let (result, stats) = self.run(request, cancel, |update| match update {
+            Update::Progress(made) => progress(TreeProgress::Step(made)),
+            Update::Entry(file) => progress(TreeProgress::Step(Progress::Started(file))),
+            Update::Files(files) => files
+                .into_iter()
+                .for_each(|file| progress(TreeProgress::File(file))),
+            Update::Page(_) => {}
+        });
+        match result {
+            Ok(Finished::Tree(totals)) => Ok(Tree {
+                totals,
+                file: None,
+                stats,
+            }),
+            // The core does not end such a transfer in another way.
+            Ok(finished) => {
+                let file = stored(finished, stats).ok_or_else(|| {
+                    self.failed(remote, Some(local), Failure::Here(ErrorCode::Io))
+                })?;
+                progress(TreeProgress::File(FileReport::from(&file)));
+                Ok(Tree::from(file))
+            }
             Err(failure) => Err(self.failed(remote, Some(local), failure)),
         }
     }

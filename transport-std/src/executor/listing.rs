@@ -45,16 +45,15 @@ impl Listings {
     pub(super) fn page(
         &self,
         directory: &Directory,
-        root: RootId,
-        path: FilePath,
-        mut cursor: u64,
+        (root, path, mut cursor): (RootId, FilePath, u64),
         max: u32,
+        with_versions: bool,
     ) -> Result<Outcome, FileError> {
         let (mut entries, mut next) = match self.take(root, &path, cursor) {
             Some(kept) => (kept.entries, Some(kept.next)),
             None => (directory.entries(&path, cursor)?, None),
         };
-        let mut page = Vec::new();
+        let (mut page, mut versions) = (Vec::new(), Vec::new());
         loop {
             let found = match next.take() {
                 Some(found) => found,
@@ -63,6 +62,7 @@ impl Listings {
                     None => {
                         return Ok(Outcome::Page {
                             entries: page,
+                            versions,
                             next: None,
                         });
                     }
@@ -82,8 +82,12 @@ impl Listings {
                 });
                 return Ok(Outcome::Page {
                     entries: page,
+                    versions,
                     next: Some(cursor),
                 });
+            }
+            if with_versions && !is_hidden(&found.name) {
+                versions.push(found.meta.version);
             }
             cursor = found.position;
         }
@@ -149,12 +153,14 @@ pub(super) fn shares_page(
             }
             return Ok(Outcome::Page {
                 entries: page,
+                versions: Vec::new(),
                 next: Some(number as u64),
             });
         }
     }
     Ok(Outcome::Page {
         entries: page,
+        versions: Vec::new(),
         next: None,
     })
 }

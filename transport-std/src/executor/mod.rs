@@ -2,6 +2,7 @@
 //!
 //! Operations come home in any order, from any of the threads; the core keeps those apart that depend on each other.
 
+mod batch;
 mod error;
 mod io;
 mod listing;

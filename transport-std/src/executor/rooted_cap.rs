@@ -212,6 +212,165 @@ impl Directory {
     }
 }
 
+/// One directory, held open for many operations on names in it. No name is ever followed.
+#[derive(Debug)]
+pub(super) struct Names(Dir);
+
+impl Directory {
+    /// Holds a directory; with `links`, symbolic links beneath the root are followed on the way to it.
+    pub(super) fn hold(&self, path: &FilePath, links: bool) -> Result<Names> {
+        if links && !path.is_root() {
+            return self
+                .0
+                .open_dir(local(path.as_bytes())?)
+                .map(Names)
+                .map_err(refused);
+        }
+        self.without_links(path).map(Names)
+    }
+
+    /// Makes a directory, if it is not there; whether it was not. With `sync`, its name is durable.
+    pub(super) fn make_directory(&self, path: &FilePath, sync: bool) -> Result<bool> {
+        let (parent, name) = self.parent(path)?;
+        match parent.create_dir(&name) {
+            Ok(()) if sync => self.sync_directory(&path.parent()).map(|()| true),
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let found = parent.symlink_metadata(&name).map_err(refused)?;
+                if found.is_dir() {
+                    Ok(false)
+                } else {
+                    Err(FileError::NotDirectory)
+                }
+            }
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    /// Sets a directory's permission bits and time, and makes it durable with its names. Windows keeps its own of both.
+    pub(super) fn set_directory(
+        &self,
+        path: &FilePath,
+        mtime: Option<i64>,
+        mode: u16,
+        sync: bool,
+    ) -> Result<()> {
+        let directory = self.without_links(path)?;
+        #[cfg(unix)]
+        {
+            let file = directory.open(".").map_err(refused)?.into_std();
+            set_mode(&file, mode).map_err(refused)?;
+            if let Some(mtime) = mtime {
+                set_modified(&file, mtime).map_err(refused)?;
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = (directory, mtime, mode);
+        if sync {
+            self.sync_directory(path)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Names {
+    /// What a name is.
+    pub(super) fn stat(&self, name: &[u8]) -> Result<Meta> {
+        self.0
+            .symlink_metadata(local(name)?)
+            .map(|found| meta(&found))
+            .map_err(refused)
+    }
+
+    /// Opens a regular file for reading.
+    pub(super) fn open_file(&self, name: &[u8]) -> Result<(File, Meta)> {
+        let name = local(name)?;
+        must_be_file(&self.0.symlink_metadata(&name).map_err(refused)?)?;
+        let file = self.0.open(&name).map_err(refused)?;
+        let meta = must_be_file(&file.metadata().map_err(refused)?)?;
+        Ok((file.into_std(), meta))
+    }
+
+    /// A symbolic link's target.
+    pub(super) fn read_link(&self, name: &[u8]) -> Result<Vec<u8>> {
+        let target = self.0.read_link_contents(local(name)?).map_err(refused)?;
+        bytes(target.as_os_str())
+            .map(<[u8]>::to_vec)
+            .ok_or(FileError::BadName)
+    }
+
+    /// Creates a file that was not there, for writing.
+    pub(super) fn create_file(&self, name: &[u8]) -> Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        cap_std::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = self.0.open_with(local(name)?, &options).map_err(refused)?;
+        Ok(file.into_std())
+    }
+
+    /// Makes a symbolic link that was not there; it keeps no time here.
+    pub(super) fn make_link(&self, target: &[u8], name: &[u8], _mtime: Option<i64>) -> Result<()> {
+        #[cfg(unix)]
+        return self
+            .0
+            .symlink_contents(local(target)?, local(name)?)
+            .map_err(refused);
+        #[cfg(not(unix))]
+        {
+            let _ = (target, name);
+            Err(FileError::NotRegular)
+        }
+    }
+
+    /// Renames; only a regular file or a link is ever replaced.
+    pub(super) fn rename(&self, from: &[u8], to: &[u8], replace: bool) -> Result<()> {
+        let (from, to) = (local(from)?, local(to)?);
+        if !replace {
+            self.0.hard_link(&from, &self.0, &to).map_err(refused)?;
+            return self.0.remove_file(&from).map_err(refused);
+        }
+        match self.0.symlink_metadata(&to) {
+            Ok(found) if found.is_symlink() => {}
+            Ok(found) => {
+                must_be_file(&found)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(refused(error)),
+        }
+        self.0.rename(&from, &self.0, &to).map_err(refused)
+    }
+
+    /// Unlinks what is no directory.
+    pub(super) fn remove(&self, name: &[u8]) -> Result<()> {
+        self.0.remove_file(local(name)?).map_err(refused)
+    }
+
+    /// Makes the names durable.
+    pub(super) fn sync(&self) -> Result<()> {
+        // Windows writes its names through a journal and has no call to flush a directory.
+        if cfg!(windows) {
+            return Ok(());
+        }
+        let directory = self.0.open(".").map_err(refused)?;
+        directory.sync_all().map_err(refused)
+    }
+}
+
+/// Sets a file's modification time, in nanoseconds since 1970; nothing, when the system cannot count it.
+pub(super) fn set_modified(file: &File, mtime: i64) -> io::Result<()> {
+    let distance = std::time::Duration::from_nanos(mtime.unsigned_abs());
+    let time = match mtime < 0 {
+        true => std::time::UNIX_EPOCH.checked_sub(distance),
+        false => std::time::UNIX_EPOCH.checked_add(distance),
+    };
+    match time {
+        Some(time) => file.set_times(std::fs::FileTimes::new().set_modified(time)),
+        None => Ok(()),
+    }
+}
+
 /// The name as this system spells it, if it can be spelled at all (F6, F9).
 fn local(name: &[u8]) -> Result<PathBuf> {
     #[cfg(unix)]

@@ -233,6 +233,171 @@ impl Directory {
     }
 }
 
+/// One directory, held open for many operations on names in it. No name is ever followed.
+#[derive(Debug)]
+pub(super) struct Names(OwnedFd);
+
+impl Directory {
+    /// Holds a directory; with `links`, symbolic links beneath the root are followed on the way to it.
+    pub(super) fn hold(&self, path: &FilePath, links: bool) -> Result<Names> {
+        let links = if links { Links::Follow } else { Links::Refuse };
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        self.resolve(path, flags, links).map(Names).map_err(refused)
+    }
+
+    /// Makes a directory, if it is not there; whether it was not. With `sync`, its name is durable.
+    pub(super) fn make_directory(&self, path: &FilePath, sync: bool) -> Result<bool> {
+        let (parent, name) = self.parent(path)?;
+        let new = match rustix::fs::mkdirat(&parent, name, Mode::RWXU) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => {
+                let found = statat(parent.as_fd(), name).map_err(refused)?;
+                if kind(&found) != EntryKind::Directory {
+                    return Err(FileError::NotDirectory);
+                }
+                false
+            }
+            Err(errno) => return Err(bad_name(errno)),
+        };
+        if new && sync {
+            sync_names(parent.as_fd())?;
+        }
+        Ok(new)
+    }
+
+    /// Sets a directory's permission bits and time, and makes it durable with its names.
+    pub(super) fn set_directory(
+        &self,
+        path: &FilePath,
+        mtime: Option<i64>,
+        mode: u16,
+        sync: bool,
+    ) -> Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let fd = self.resolve(path, flags, Links::Refuse).map_err(refused)?;
+        rustix::fs::fchmod(&fd, Mode::from_raw_mode(u32::from(mode & 0o777))).map_err(refused)?;
+        if let Some(mtime) = mtime {
+            rustix::fs::futimens(&fd, &modified(mtime)).map_err(refused)?;
+        }
+        if sync {
+            rustix::fs::fsync(&fd).map_err(refused)?;
+        }
+        Ok(())
+    }
+}
+
+impl Names {
+    /// What a name is.
+    pub(super) fn stat(&self, name: &[u8]) -> Result<Meta> {
+        statat(self.0.as_fd(), name)
+            .map(|stat| meta(&stat))
+            .map_err(refused)
+    }
+
+    /// Opens a regular file for reading.
+    pub(super) fn open_file(&self, name: &[u8]) -> Result<(File, Meta)> {
+        let flags =
+            OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        regular(rustix::fs::openat(&self.0, name, flags, Mode::empty()).map_err(refused)?)
+    }
+
+    /// A symbolic link's target.
+    pub(super) fn read_link(&self, name: &[u8]) -> Result<Vec<u8>> {
+        rustix::fs::readlinkat(&self.0, name, Vec::new())
+            .map(std::ffi::CString::into_bytes)
+            .map_err(|errno| {
+                if errno == Errno::INVAL {
+                    FileError::Changed
+                } else {
+                    refused(errno)
+                }
+            })
+    }
+
+    /// Creates a file that was not there, for writing.
+    pub(super) fn create_file(&self, name: &[u8]) -> Result<File> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        rustix::fs::openat(&self.0, name, flags, mode)
+            .map(File::from)
+            .map_err(bad_name)
+    }
+
+    /// Makes a symbolic link that was not there.
+    pub(super) fn make_link(&self, target: &[u8], name: &[u8], mtime: Option<i64>) -> Result<()> {
+        rustix::fs::symlinkat(target, &self.0, name).map_err(bad_name)?;
+        match mtime {
+            Some(mtime) => {
+                rustix::fs::utimensat(&self.0, name, &modified(mtime), AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(refused)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Renames; only a regular file or a link is ever replaced.
+    pub(super) fn rename(&self, from: &[u8], to: &[u8], replace: bool) -> Result<()> {
+        if !replace {
+            let flags = RenameFlags::NOREPLACE;
+            return match rustix::fs::renameat_with(&self.0, from, &self.0, to, flags) {
+                Err(Errno::INVAL | Errno::NOSYS) => {
+                    rustix::fs::linkat(&self.0, from, &self.0, to, AtFlags::empty())
+                        .map_err(bad_name)?;
+                    rustix::fs::unlinkat(&self.0, from, AtFlags::empty()).map_err(refused)
+                }
+                other => other.map_err(bad_name),
+            };
+        }
+        match statat(self.0.as_fd(), to) {
+            Ok(stat) => match kind(&stat) {
+                EntryKind::File | EntryKind::Symlink => {}
+                EntryKind::Directory => return Err(FileError::IsDirectory),
+                EntryKind::Other => return Err(FileError::NotRegular),
+            },
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(bad_name(errno)),
+        }
+        rustix::fs::renameat(&self.0, from, &self.0, to).map_err(bad_name)
+    }
+
+    /// Unlinks what is no directory.
+    pub(super) fn remove(&self, name: &[u8]) -> Result<()> {
+        rustix::fs::unlinkat(&self.0, name, AtFlags::empty()).map_err(refused)
+    }
+
+    /// Makes the names durable.
+    pub(super) fn sync(&self) -> Result<()> {
+        sync_names(self.0.as_fd())
+    }
+}
+
+fn sync_names(directory: BorrowedFd<'_>) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(directory, ".", flags, Mode::empty()).map_err(refused)?;
+    rustix::fs::fsync(fd).map_err(refused)
+}
+
+/// A modification time, in nanoseconds since 1970, and no other.
+fn modified(mtime: i64) -> rustix::fs::Timestamps {
+    let time = |seconds, nanoseconds| rustix::fs::Timespec {
+        tv_sec: seconds,
+        tv_nsec: nanoseconds,
+    };
+    rustix::fs::Timestamps {
+        last_access: time(0, rustix::fs::UTIME_OMIT),
+        last_modification: time(
+            mtime.div_euclid(1_000_000_000),
+            mtime.rem_euclid(1_000_000_000),
+        ),
+    }
+}
+
+/// Sets a file's modification time.
+pub(super) fn set_modified(file: &File, mtime: i64) -> io::Result<()> {
+    Ok(rustix::fs::futimens(file, &modified(mtime))?)
+}
+
 /// Opens one component and never a symbolic link.
 fn step(from: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
     let is_link = |stat: Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink;

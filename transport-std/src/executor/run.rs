@@ -1,10 +1,9 @@
 //! One operation, carried out.
 
 use std::collections::HashMap;
-use std::fs::{File, FileTimes};
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use proto_core::{
     Block, FileDone, FileError, FileId, FileOp, HashAs, Meta, Operation, Outcome, RootId,
@@ -17,7 +16,7 @@ use super::error::file_error;
 use super::io::{read_full_at, write_all_at};
 use super::listing::{Listings, share_meta, shares_page};
 use super::roots::{Root, Roots};
-use super::{meta, rooted};
+use super::{batch, meta, rooted};
 
 type Result<T> = std::result::Result<T, FileError>;
 
@@ -113,7 +112,8 @@ impl Disk {
                 path,
                 cursor,
                 max,
-            } => self.list(root, path, cursor, max),
+                versions,
+            } => self.list(root, path, cursor, max, versions),
             Operation::Stat { root, path } => self.stat(root, &path).map(Outcome::Meta),
             Operation::StatOpen { file } => {
                 rooted::file_meta(&*self.file(file)?).map(Outcome::Meta)
@@ -121,6 +121,40 @@ impl Disk {
             Operation::SetMeta { file, mtime, mode } => self.set_meta(file, mtime, mode),
             Operation::FreeSpace { root } => {
                 self.roots.directory(root)?.free_space().map(Outcome::Free)
+            }
+            Operation::MakeDir { root, path, sync } => {
+                let new = self.roots.directory(root)?.make_directory(&path, sync)?;
+                Ok(Outcome::Made { new })
+            }
+            Operation::SetDirMeta {
+                root,
+                path,
+                mtime,
+                mode,
+                sync,
+            } => {
+                let mode = mode.unwrap_or(batch::NEW_DIRECTORY) & !self.umask;
+                let directory = self.roots.directory(root)?;
+                directory.set_directory(&path, mtime, mode, sync)?;
+                Ok(Outcome::Done)
+            }
+            Operation::StatFiles { root, path, names } => {
+                let held = self.roots.directory(root)?.hold(&path, false)?;
+                let metas = names.iter().map(|name| held.stat(name));
+                Ok(Outcome::Metas(metas.collect()))
+            }
+            Operation::ReadFiles { root, path, files } => {
+                let held = self.roots.directory(root)?.hold(&path, true)?;
+                Ok(batch::read(&held, &files))
+            }
+            Operation::StoreFiles {
+                root,
+                path,
+                files,
+                durability,
+            } => {
+                let held = self.roots.directory(root)?.hold(&path, false)?;
+                Ok(batch::store(&held, &files, durability, self.umask))
             }
             Operation::Close { file } => {
                 self.files().remove(&file);
@@ -186,9 +220,19 @@ impl Disk {
         })
     }
 
-    fn list(&self, root: RootId, path: FilePath, cursor: u64, max: u32) -> Result<Outcome> {
+    fn list(
+        &self,
+        root: RootId,
+        path: FilePath,
+        cursor: u64,
+        max: u32,
+        versions: bool,
+    ) -> Result<Outcome> {
         match self.roots.get(root)? {
-            Root::Directory(directory) => self.listings.page(&directory, root, path, cursor, max),
+            Root::Directory(directory) => {
+                let place = (root, path, cursor);
+                self.listings.page(&directory, place, max, versions)
+            }
             Root::Shares(shares) if path.is_root() => {
                 shares_page(&self.roots, &shares, cursor, max)
             }
@@ -209,9 +253,9 @@ impl Disk {
 
     fn set_meta(&self, file: FileId, mtime: Option<i64>, mode: Option<u16>) -> Result<Outcome> {
         self.on_file(file, |file| {
-            rooted::set_mode(file, mode.unwrap_or(0o666) & 0o777 & !self.umask)?;
-            match mtime.and_then(system_time) {
-                Some(time) => file.set_times(FileTimes::new().set_modified(time)),
+            rooted::set_mode(file, mode.unwrap_or(batch::NEW_FILE) & 0o777 & !self.umask)?;
+            match mtime {
+                Some(mtime) => rooted::set_modified(file, mtime),
                 None => Ok(()),
             }
         })
@@ -223,16 +267,6 @@ fn shielded<T>(operation: impl FnOnce() -> Result<T>) -> Result<T> {
     // What an operation may leave half done is the disk's and the block's; both are worthless after an error anyway.
     // The locks are free again, and their holders leave tables whole.
     catch_unwind(AssertUnwindSafe(operation)).unwrap_or(Err(FileError::Io))
-}
-
-/// Nanoseconds since 1970 as the standard library counts them; `None` when the system cannot.
-fn system_time(nanos: i64) -> Option<SystemTime> {
-    let distance = Duration::from_nanos(nanos.unsigned_abs());
-    if nanos < 0 {
-        SystemTime::UNIX_EPOCH.checked_sub(distance)
-    } else {
-        SystemTime::UNIX_EPOCH.checked_add(distance)
-    }
 }
 
 #[cfg(test)]

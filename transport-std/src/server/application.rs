@@ -227,6 +227,11 @@ impl ServerApplication {
         let (session, job) = (open.session.clone(), open.job.clone());
         let told = match event {
             Event::Entry { file, .. } => ServerEvent::Started { session, job, file },
+            Event::Files { files, .. } => ServerEvent::Files {
+                session,
+                job,
+                files,
+            },
             Event::Progress {
                 bytes,
                 size,
@@ -326,6 +331,7 @@ impl Application for ServerApplication {
                 untold,
             }),
             Event::Entry { transfer, .. }
+            | Event::Files { transfer, .. }
             | Event::Progress { transfer, .. }
             | Event::Finished { transfer, .. } => self.job_event(now, endpoint, transfer, event),
             Event::PeerClosed { peer, cause } => self.closed(endpoint, peer, cause),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proto_core::classic::ClassicIgnored;
 use proto_core::crypto::PublicKey;
 use proto_core::wire::{ErrorCode, FilePath, RequestKind};
-use proto_core::{CloseCause, Failure, FileInfo, Finished, PeerStats, TransferStats};
+use proto_core::{CloseCause, Failure, FileInfo, FileReport, Finished, PeerStats, TransferStats};
 
 /// What a user may do in a share. The lesser of the share's and the user's rights counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -111,6 +111,15 @@ pub enum ServerEvent {
         job: Arc<Job>,
         /// The file.
         file: FileInfo,
+    },
+    /// What became of files of a directory.
+    Files {
+        /// The session.
+        session: Arc<SessionInfo>,
+        /// The request.
+        job: Arc<Job>,
+        /// Their paths are below the job's.
+        files: Vec<FileReport>,
     },
     /// Bytes went on; told at most ten times a second for each job.
     Progress {

@@ -80,7 +80,9 @@ impl Layout {
         match rights.min(share_rights) {
             Rights::None => Err(ErrorCode::NotFound),
             Rights::Read if upload => Err(ErrorCode::ReadOnly),
-            Rights::ReadWrite if upload && place.path.is_root() => Err(ErrorCode::IsDirectory),
+            Rights::ReadWrite if upload && place.path.is_root() && !request.tree => {
+                Err(ErrorCode::IsDirectory)
+            }
             Rights::Read | Rights::ReadWrite => Ok(place),
         }
     }
@@ -144,6 +146,7 @@ mod tests {
                 size: 0,
                 overwrite,
                 durability,
+                tree: false,
             },
         )
     }

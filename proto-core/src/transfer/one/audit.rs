@@ -20,6 +20,8 @@ impl Transfer {
         match (what, &self.job) {
             (Use::Sink, Job::Sink(sink)) => sink.blocks(),
             (Use::Source, Job::Source(source)) => source.blocks(),
+            (Use::Sink, Job::TreeSink(sink)) => sink.blocks(),
+            (Use::Source, Job::TreeSource(source)) => source.blocks(),
             _ => (0, 0),
         }
     }
@@ -28,6 +30,8 @@ impl Transfer {
         match &self.job {
             Job::Sink(sink) => sink.audit(),
             Job::Source(source) => source.audit(),
+            Job::TreeSink(sink) => sink.audit(),
+            Job::TreeSource(source) => source.audit(),
             _ => Ok(()),
         }
     }
@@ -42,6 +46,7 @@ impl Transfer {
         }
         let forgotten = match &self.job {
             Job::Source(source) => source.first_forgotten(flying),
+            Job::TreeSource(source) => source.first_forgotten(flying),
             Job::Lister(lister) => lister.first_forgotten(flying),
             _ => None,
         };
@@ -64,13 +69,10 @@ impl Transfer {
                 all.extend(sink.wants.iter().map(|want| (want.delivery, want.item())))
             }
             Job::Source(source) => {
-                all.push((source.entry, Item::Entry { file }));
-                all.push((source.seal, Item::Seal { file }));
-                all.extend(source.pieces.iter().map(|piece| {
-                    let index = piece.index as u32;
-                    (piece.delivery, Item::Piece { file, index })
-                }));
+                all.extend(source.unanswered());
             }
+            Job::TreeSink(sink) => all.extend(sink.unanswered()),
+            Job::TreeSource(source) => all.extend(source.unanswered()),
             Job::Answer(answer) => all.push((answer.entry, Item::Entry { file })),
             _ => {}
         }

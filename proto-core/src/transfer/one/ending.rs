@@ -64,7 +64,8 @@ impl Transfer {
     /// Whether the outcome is known, at the peer, too.
     pub(in crate::transfer) fn is_settled(&self) -> bool {
         let open = [self.request, self.farewell_delivery, self.stored];
-        self.outcome.is_some() && !open.iter().any(|delivery| delivery.is_open())
+        let heard = !matches!(self.outcome, Some(Ok(_))) || self.job.is_heard();
+        self.outcome.is_some() && heard && !open.iter().any(|delivery| delivery.is_open())
     }
 
     /// Whether there is nothing left to do, to tell or to wait for.

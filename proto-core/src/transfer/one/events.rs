@@ -15,6 +15,7 @@ impl Transfer {
             (_, None) => false,
             (Job::Sink(_), Some(Ok(_))) => session_lost || self.stored.was_sent(),
             (Job::Sink(sink), Some(Err(_))) => sink.is_gone(),
+            (Job::TreeSink(sink), Some(Err(_))) => sink.is_gone(),
             _ => true,
         }
     }
@@ -30,6 +31,7 @@ impl Transfer {
         }
         let reader = matches!(&self.job, Job::Reader(reader) if reader.has_entries());
         let early = self.events.accepted || self.events.entry.is_some() || self.events.progress;
+        let early = early || self.job.has_reports();
         let told = self.events.finished;
         !told && (early || (reader && self.is_open()) || self.may_tell_outcome(session_lost))
     }
@@ -60,6 +62,9 @@ impl Transfer {
             let entries = reader.take_entries();
             self.advance(cx);
             return entries.map(TransferEvent::Listing);
+        }
+        if let Some(files) = self.job.take_reports() {
+            return Some(TransferEvent::Files(files));
         }
         if core::mem::take(&mut self.events.progress) {
             let (bytes, size, resent) = self.job.progress();
@@ -96,6 +101,7 @@ impl Transfer {
                 (false, false) => Overwrite::Replace,
             },
             durability: self.asked.durability,
+            tree: self.asked.tree,
         }
     }
 }

@@ -45,6 +45,12 @@ impl Transfer {
             source.accept(credit);
             self.events.entry = source.meta().map(super::file_info);
         }
+        if let Job::TreeSource(source) = &mut self.job
+            && self.phase == Phase::Requesting
+        {
+            source.accept(credit);
+            self.events.entry = source.meta().map(super::file_info);
+        }
         self.accepted();
         Ok(())
     }
@@ -63,12 +69,16 @@ impl Transfer {
         frame: &Frame<'_>,
     ) -> Result<bool, Fault> {
         // What only an accepting responder says arrives before its ACCEPT, too. A source begins after ACCEPT only.
-        let from_responder = self.requester && !matches!(self.job, Job::Source(_));
+        let from_responder =
+            self.requester && !matches!(self.job, Job::Source(_) | Job::TreeSource(_));
         if from_responder {
             self.accepted();
         }
         if self.phase != Phase::Running {
             return Err(Fault::VIOLATION);
+        }
+        if let Some(taken) = self.handle_tree_frame(cx, frame)? {
+            return Ok(taken);
         }
         match (&mut self.job, frame) {
             (Job::Ask, Frame::Entry { file: 0, entry, .. }) => {
@@ -129,7 +139,9 @@ impl Transfer {
             ) => {
                 return source.handle_want(cx.pool, *start, *end);
             }
-            (Job::Source(source), Frame::Credit { limit, .. }) => source.handle_credit(*limit),
+            (Job::Source(source), Frame::Credit { limit, file: 0, .. }) => {
+                source.handle_credit(*limit)
+            }
             (
                 Job::Source(_),
                 Frame::Stored {

@@ -5,9 +5,8 @@ use super::{Farewell, Phase, Transfer};
 use crate::fault::Fault;
 use crate::peer::{PacketWriter, SentFrame};
 use crate::slab::Key;
-use crate::transfer::Item;
 use crate::transfer::delivery::{Delivery, NumberWindow};
-use crate::transfer::sink::Want;
+use crate::transfer::{Context, Item};
 use crate::wire::{Durability, Entry, Frame, StoredAs};
 
 impl Transfer {
@@ -40,29 +39,11 @@ impl Transfer {
     }
 
     fn next_job_control(&self) -> Option<Item> {
-        let entry = Item::Entry { file: 0 };
         match &self.job {
-            Job::Sink(sink) => {
-                let want = sink.wants.iter().find(|want| want.delivery.is_due());
-                let want = want.map(Want::item);
-                want.or_else(|| sink.credit_is_due().then_some(Item::Credit))
-            }
-            Job::Source(source) => {
-                if source.entry.is_due() {
-                    return Some(entry);
-                }
-                let mut pieces = source.pieces.iter();
-                let due = |index| source.piece_was_sent(index);
-                let piece = pieces.find(|piece| piece.delivery.is_due() && due(piece.index));
-                let piece = piece.map(|piece| Item::Piece {
-                    file: 0,
-                    index: piece.index as u32,
-                });
-                let seal = source.seal.is_due() && source.all_was_sent();
-                piece.or_else(|| seal.then_some(Item::Seal { file: 0 }))
-            }
-            Job::Answer(answer) => answer.entry.is_due().then_some(entry),
-            Job::Reader(reader) => reader.credit.is_due().then_some(Item::Credit),
+            Job::Sink(sink) => sink.next_control(),
+            Job::Source(source) => source.next_control(),
+            Job::Answer(answer) => answer.entry.is_due().then_some(Item::Entry { file: 0 }),
+            Job::Reader(reader) => reader.credit.is_due().then_some(Item::Credit { file: 0 }),
             _ => None,
         }
     }
@@ -91,6 +72,7 @@ impl Transfer {
                 kind: self.asked.kind,
                 compare: self.asked.compare,
                 no_clobber: self.asked.no_clobber,
+                tree: self.asked.tree,
                 durability: self.asked.durability,
                 amount: self.asked.amount,
                 path: self.asked.path.as_bytes(),
@@ -120,72 +102,38 @@ impl Transfer {
                     durability,
                 }
             }
-            (Item::Want { .. }, Job::Sink(sink)) => {
-                let want = sink.wants.iter().find(|want| want.item() == item)?;
-                let (start, end) = (want.start, want.end);
-                Frame::Want {
-                    transfer,
-                    file: 0,
-                    start,
-                    end,
-                }
+            (Item::Want { .. } | Item::Credit { .. }, Job::Sink(sink)) => {
+                sink.frame(transfer, item)?
             }
-            (Item::Credit, Job::Sink(sink)) => Frame::Credit {
+            (Item::Credit { .. }, Job::Reader(reader)) => Frame::Credit {
                 transfer,
-                limit: sink.credit_limit(),
-            },
-            (Item::Credit, Job::Reader(reader)) => Frame::Credit {
-                transfer,
+                file: 0,
                 limit: reader.credit_limit(),
             },
-            (Item::Entry { .. }, job) => {
-                let meta = match job {
-                    Job::Source(source) => source.meta()?,
-                    Job::Answer(answer) => answer.meta.as_ref()?,
-                    _ => return None,
-                };
-                let (kind, size, mtime, mode) =
-                    (meta.kind, meta.size, meta.mtime, meta.mode & 0o777);
-                let entry = Entry {
-                    kind,
-                    size,
-                    mtime,
-                    mode,
-                    name: b"",
-                };
+            (Item::Entry { .. }, Job::Answer(answer)) => {
+                let meta = answer.meta.as_ref()?;
                 Frame::Entry {
                     transfer,
                     file: 0,
+                    parent: 0,
                     version: &meta.version,
-                    entry,
+                    entry: Entry {
+                        kind: meta.kind,
+                        size: meta.size,
+                        mtime: meta.mtime,
+                        mode: meta.mode & 0o777,
+                        name: b"",
+                    },
                 }
             }
-            (Item::Piece { index, .. }, Job::Source(source)) => {
-                let mut pieces = source.pieces.iter();
-                let piece = pieces.find(|piece| piece.index == u64::from(index))?;
-                Frame::Piece {
-                    transfer,
-                    file: 0,
-                    index: piece.index,
-                    value: &piece.value,
-                }
-            }
-            (Item::Seal { .. }, Job::Source(source)) => {
-                let (_, size, _) = source.progress();
-                Frame::Seal {
-                    transfer,
-                    file: 0,
-                    size,
-                    root: source.root_ref()?,
-                }
-            }
+            (_, Job::Source(source)) => source.frame(transfer, item)?,
             _ => return None,
         })
     }
 
     fn control_sent(&mut self, item: Item) {
-        if let (Item::Credit, Job::Sink(sink)) = (item, &mut self.job) {
-            sink.credit_sent();
+        if let (Item::Want { .. } | Item::Credit { .. }, Job::Sink(sink)) = (item, &mut self.job) {
+            sink.control_sent(item);
         } else if let Some(delivery) = self.delivery(item) {
             *delivery = Delivery::Sent;
         }
@@ -200,27 +148,26 @@ impl Transfer {
                 Some(&mut self.farewell_delivery)
             }
             (Item::Stored { .. }, _) => Some(&mut self.stored),
-            (Item::Want { .. }, Job::Sink(sink)) => {
-                let mut wants = sink.wants.iter_mut();
-                wants
-                    .find(|want| want.item() == item)
-                    .map(|want| &mut want.delivery)
-            }
-            (Item::Credit, Job::Reader(reader)) => Some(&mut reader.credit),
-            (Item::Entry { .. }, Job::Source(source)) => Some(&mut source.entry),
+            (Item::Want { .. }, Job::Sink(sink)) => sink.delivery(item),
+            (Item::Credit { .. }, Job::Reader(reader)) => Some(&mut reader.credit),
             (Item::Entry { .. }, Job::Answer(answer)) => Some(&mut answer.entry),
-            (Item::Piece { index, .. }, Job::Source(source)) => {
-                let mut pieces = source.pieces.iter_mut();
-                let piece = pieces.find(|piece| piece.index == u64::from(index));
-                piece.map(|piece| &mut piece.delivery)
-            }
-            (Item::Seal { .. }, Job::Source(source)) => Some(&mut source.seal),
+            (_, Job::Source(source)) => source.delivery(item),
             _ => None,
         }
     }
 
     /// A packet with this item has arrived.
-    pub(in crate::transfer) fn handle_acked(&mut self, item: Item) {
+    pub(in crate::transfer) fn handle_acked(&mut self, cx: &mut Context<'_>, item: Item) {
+        if is_of_file(item) {
+            match &mut self.job {
+                Job::TreeSource(source) => {
+                    self.events.progress |= source.handle_acked(cx, item);
+                    return;
+                }
+                Job::TreeSink(sink) => return sink.handle_acked(cx, item),
+                _ => {}
+            }
+        }
         match (item, &mut self.job) {
             (
                 Item::Data {
@@ -232,28 +179,26 @@ impl Transfer {
             }
             (Item::Page { offset, len }, Job::Lister(lister)) => lister.page_acked(offset, len),
             // A later CREDIT may be due or on its way.
-            (Item::Credit, _) => {}
+            (Item::Credit { .. }, _) => {}
+            (Item::Want { .. }, Job::Sink(sink)) => sink.control_acked(item),
+            (Item::Piece { .. }, Job::Source(source)) => source.control_acked(item),
             _ => {
                 if let Some(delivery) = self.delivery(item) {
                     delivery.acked();
                 }
             }
         }
-        match (item, &mut self.job) {
-            (Item::Want { .. }, Job::Sink(sink)) => {
-                sink.wants.retain(|want| want.delivery != Delivery::Done);
-            }
-            (Item::Piece { .. }, Job::Source(source)) => {
-                source
-                    .pieces
-                    .retain(|piece| piece.delivery != Delivery::Done);
-            }
-            _ => {}
-        }
     }
 
     /// A packet with this item is lost.
-    pub(in crate::transfer) fn handle_lost(&mut self, item: Item) {
+    pub(in crate::transfer) fn handle_lost(&mut self, cx: &mut Context<'_>, item: Item) {
+        if is_of_file(item) {
+            match &mut self.job {
+                Job::TreeSource(source) => return source.handle_lost(cx, item),
+                Job::TreeSink(sink) => return sink.handle_lost(item),
+                _ => {}
+            }
+        }
         match (item, &mut self.job) {
             (
                 Item::Data {
@@ -264,7 +209,7 @@ impl Transfer {
                 source.data_lost(again, offset, len);
             }
             (Item::Page { offset, len }, Job::Lister(lister)) => lister.page_lost(offset, len),
-            (Item::Credit, Job::Sink(sink)) => sink.credit_lost(),
+            (Item::Credit { .. }, Job::Sink(sink)) => sink.credit_lost(),
             _ if self.faults.strikes(Fault::LostControlForgotten) => {}
             _ => {
                 if let Some(delivery) = self.delivery(item) {
@@ -276,24 +221,47 @@ impl Transfer {
 
     /// Whether bytes of a file or listing can be sent.
     pub(in crate::transfer) fn has_data(&self) -> bool {
-        self.phase == Phase::Running
-            && match &self.job {
-                Job::Source(source) => source.has_data(),
-                Job::Lister(lister) => lister.has_frame(),
-                _ => false,
-            }
+        match &self.job {
+            // What became of its files, its source hears after the end, too.
+            Job::TreeSink(sink) => self.is_past_request() && sink.has_frame(),
+            _ if self.phase != Phase::Running => false,
+            Job::Source(source) => source.has_data(),
+            Job::TreeSource(source) => source.has_frame(),
+            Job::Lister(lister) => lister.has_frame(),
+            _ => false,
+        }
     }
 
     /// Writes one frame of bytes; false when there is none, or no room.
     pub(in crate::transfer) fn write_data(
         &mut self,
+        cx: &mut Context<'_>,
         key: Key,
         packet: &mut PacketWriter<'_>,
     ) -> bool {
         match (&mut self.job, self.number) {
+            (Job::TreeSource(source), Some(number)) => source.write_frames(cx, key, number, packet),
+            (Job::TreeSink(sink), Some(number)) => sink.write_frames(key, number, packet),
             (Job::Source(source), Some(number)) => source.write_data(key, number, packet),
             (Job::Lister(lister), Some(number)) => lister.write_frame(key, number, packet),
             _ => false,
         }
+    }
+
+    fn is_past_request(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Ended)
+    }
+
+    pub(in crate::transfer) fn is_tree(&self) -> bool {
+        matches!(self.job, Job::TreeSource(_) | Job::TreeSink(_))
+    }
+}
+
+/// Whether the item is about a file of a transfer, and not about the transfer.
+fn is_of_file(item: Item) -> bool {
+    match item {
+        Item::Request | Item::Accept | Item::Refuse | Item::Cancel | Item::Page { .. } => false,
+        Item::Failed { file } => file != 0,
+        _ => true,
     }
 }

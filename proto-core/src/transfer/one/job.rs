@@ -1,6 +1,7 @@
 //! What a transfer does, apart from being asked and answered.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use crate::file::{Block, FileError, Meta, Operation, Outcome, Pool, Use};
 use crate::transfer::codes::Fault;
@@ -9,7 +10,8 @@ use crate::transfer::listing::{Lister, Reader};
 use crate::transfer::progress::Owed;
 use crate::transfer::sink::{Plan, Sink};
 use crate::transfer::source::Source;
-use crate::transfer::{Context, OpTag, Place};
+use crate::transfer::tree::{TreePlan, TreeSink, TreeSource};
+use crate::transfer::{Context, FileReport, OpKind, OpTag, Place};
 use crate::wire::ErrorCode;
 
 /// The work of one transfer at this end.
@@ -21,8 +23,12 @@ pub(super) enum Job {
     SinkToBe(Plan),
     /// A source that waits for memory.
     SourceToBe(Place),
+    /// A directory's sink that waits for memory.
+    TreeSinkToBe(TreePlan),
     Sink(Box<Sink>),
     Source(Box<Source>),
+    TreeSink(Box<TreeSink>),
+    TreeSource(Box<TreeSource>),
     Lister(Box<Lister>),
     Reader(Box<Reader>),
     /// Answers `Stat`.
@@ -63,9 +69,19 @@ impl Job {
                 Ok(source) => Self::Source(Box::new(source)),
                 Err(place) => Self::SourceToBe(place),
             },
+            Self::TreeSinkToBe(plan) => {
+                let blocks = cx.config.limits.credit_blocks_initial;
+                match TreeSink::new(cx, plan, blocks) {
+                    Ok(sink) => Self::TreeSink(Box::new(sink)),
+                    Err(plan) => Self::TreeSinkToBe(plan),
+                }
+            }
             job => job,
         };
-        !matches!(self, Self::SinkToBe(_) | Self::SourceToBe(_))
+        !matches!(
+            self,
+            Self::SinkToBe(_) | Self::SourceToBe(_) | Self::TreeSinkToBe(_)
+        )
     }
 
     /// Whether the request may be sent, or accepted.
@@ -73,10 +89,14 @@ impl Job {
         match self {
             Self::Sink(sink) => sink.is_prepared(),
             Self::Source(source) => source.meta().is_some(),
+            Self::TreeSink(_) => true,
+            Self::TreeSource(source) => source.is_prepared(),
             Self::Lister(lister) => lister.is_opened(),
             Self::Answer(answer) => answer.meta.is_some(),
             Self::Reader(_) | Self::Ask => true,
-            Self::Nothing | Self::SinkToBe(_) | Self::SourceToBe(_) => false,
+            Self::Nothing | Self::SinkToBe(_) | Self::SourceToBe(_) | Self::TreeSinkToBe(_) => {
+                false
+            }
         }
     }
 
@@ -93,6 +113,8 @@ impl Job {
         match self {
             Self::Sink(sink) => sink.has_op(),
             Self::Source(source) => source.has_op(read_ahead),
+            Self::TreeSink(sink) => sink.has_op(),
+            Self::TreeSource(source) => source.has_op(),
             Self::Lister(lister) => lister.has_op(),
             Self::Answer(answer) => answer.meta.is_none() && !answer.op_out,
             _ => false,
@@ -104,13 +126,15 @@ impl Job {
         cx: &mut Context<'_>,
     ) -> Result<Option<(OpTag, Operation)>, Fault> {
         match self {
-            Self::Sink(sink) => sink.poll_op(cx),
-            Self::Source(source) => Ok(source.poll_op(cx)),
-            Self::Lister(lister) => Ok(lister.poll_op()),
+            Self::Sink(sink) => Ok(sink.poll_op(cx)?.map(of_one)),
+            Self::Source(source) => Ok(source.poll_op(cx).map(of_one)),
+            Self::TreeSink(sink) => sink.poll_op(cx),
+            Self::TreeSource(source) => source.poll_op(cx),
+            Self::Lister(lister) => Ok(lister.poll_op().map(of_one)),
             Self::Answer(answer) if answer.meta.is_none() && !answer.op_out => {
                 answer.op_out = true;
                 let (root, path) = (answer.place.root, answer.place.path.clone());
-                Ok(Some((OpTag::Step, Operation::Stat { root, path })))
+                Ok(Some(of_one((OpKind::Step, Operation::Stat { root, path }))))
             }
             _ => Ok(None),
         }
@@ -124,8 +148,10 @@ impl Job {
         result: Result<Outcome, FileError>,
     ) -> Result<(), Fault> {
         match self {
-            Self::Sink(sink) => sink.handle_done(cx, tag, block, result),
-            Self::Source(source) => source.handle_done(cx, tag, block, result),
+            Self::Sink(sink) => sink.handle_done(cx, tag.kind, block, result),
+            Self::Source(source) => source.handle_done(cx, tag.kind, block, result),
+            Self::TreeSink(sink) => sink.handle_done(cx, tag, block, result),
+            Self::TreeSource(source) => source.handle_done(cx, tag, block, result),
             Self::Lister(lister) => lister.handle_done(result),
             Self::Answer(answer) => match result? {
                 Outcome::Meta(meta) => {
@@ -146,7 +172,9 @@ impl Job {
     pub(super) fn abort(&mut self, cx: &mut Context<'_>) -> bool {
         match self {
             Self::Sink(sink) => return sink.abort(cx),
+            Self::TreeSink(sink) => return sink.abort(cx),
             Self::Source(source) => source.close(cx),
+            Self::TreeSource(source) => source.close(cx),
             Self::Lister(lister) => lister.close(),
             _ => *self = Self::Nothing,
         }
@@ -155,8 +183,11 @@ impl Job {
 
     /// Frees what is not needed once the outcome is known.
     pub(super) fn finish(&mut self, cx: &mut Context<'_>) {
-        if let Self::Source(source) = self {
-            source.close(cx);
+        match self {
+            Self::Source(source) => source.close(cx),
+            Self::TreeSource(source) => source.close(cx),
+            Self::TreeSink(sink) => sink.finish(cx),
+            _ => {}
         }
     }
 
@@ -165,19 +196,27 @@ impl Job {
         match self {
             Self::Sink(sink) => sink.is_gone() || sink.stored().is_some(),
             Self::Source(source) => source.is_closed(),
+            Self::TreeSink(sink) => sink.is_clean(),
+            Self::TreeSource(source) => source.is_closed(),
             _ => true,
         }
     }
 
     /// Whether memory is held that is of no use now.
     pub(super) fn is_idle(&self) -> bool {
-        matches!(self, Self::Source(source) if source.is_idle())
+        match self {
+            Self::Source(source) => source.is_idle(),
+            Self::TreeSource(source) => source.is_idle(),
+            _ => false,
+        }
     }
 
     /// Gives memory that is of no use now to those that wait for some.
     pub(super) fn yield_memory(&mut self, cx: &mut Context<'_>) {
-        if let Self::Source(source) = self {
-            source.yield_memory(cx);
+        match self {
+            Self::Source(source) => source.yield_memory(cx),
+            Self::TreeSource(source) => source.yield_memory(cx),
+            _ => {}
         }
     }
 
@@ -188,16 +227,50 @@ impl Job {
         }
     }
 
-    /// Looks for memory that was given away and is needed again.
-    pub(super) fn regain_memory(&mut self, cx: &mut Context<'_>) {
-        if let Self::Source(source) = self {
-            source.regain_memory(cx);
+    /// Looks for memory that was given away and is needed again, and goes on with what waited for some.
+    pub(super) fn regain_memory(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        match self {
+            Self::Source(source) => source.regain_memory(cx),
+            Self::TreeSource(source) => {
+                source.regain_memory(cx);
+                source.walk_on(cx)?;
+            }
+            Self::TreeSink(sink) => sink.begin_large(cx)?,
+            _ => {}
         }
+        Ok(())
     }
 
     /// Whether memory was given away and is needed again.
     pub(super) fn needs_memory(&self) -> bool {
-        matches!(self, Self::Source(source) if source.needs_memory())
+        match self {
+            Self::Source(source) => source.needs_memory(),
+            Self::TreeSource(source) => source.needs_memory(),
+            Self::TreeSink(sink) => sink.needs_memory(),
+            _ => false,
+        }
+    }
+
+    /// Whether the peer knows of all that this end stored of a directory.
+    pub(super) fn is_heard(&self) -> bool {
+        !matches!(self, Self::TreeSink(sink) if !sink.is_heard())
+    }
+
+    pub(super) fn has_reports(&self) -> bool {
+        match self {
+            Self::TreeSource(source) => source.has_reports(),
+            Self::TreeSink(sink) => sink.has_reports(),
+            _ => false,
+        }
+    }
+
+    /// What became of files of a directory.
+    pub(super) fn take_reports(&mut self) -> Option<Vec<FileReport>> {
+        match self {
+            Self::TreeSource(source) => source.take_reports(),
+            Self::TreeSink(sink) => sink.take_reports(),
+            _ => None,
+        }
     }
 
     /// What the peer owes while the transfer runs.
@@ -205,6 +278,8 @@ impl Job {
         match self {
             Self::Sink(sink) => sink.owed(),
             Self::Source(source) => source.owed(),
+            Self::TreeSink(sink) => sink.owed(),
+            Self::TreeSource(source) => source.owed(),
             Self::Lister(lister) => lister.owed(),
             _ => Owed::default(),
         }
@@ -217,17 +292,26 @@ impl Job {
                 let (bytes, size) = sink.progress();
                 (bytes, size, 0)
             }
+            Self::TreeSink(sink) => {
+                let (bytes, size) = sink.progress();
+                (bytes, size, 0)
+            }
             Self::Source(source) => source.progress(),
+            Self::TreeSource(source) => source.progress(),
             _ => (0, 0, 0),
         }
     }
 }
 
+fn of_one((kind, op): (OpKind, Operation)) -> (OpTag, Operation) {
+    (OpTag::one(kind), op)
+}
+
 /// Sends a block home that belongs to no job any more.
 fn give_back(pool: &mut Pool, tag: OpTag, block: Option<Block>) {
     let Some(block) = block else { return };
-    let what = match tag {
-        OpTag::Write { .. } => Use::Sink,
+    let what = match tag.kind {
+        OpKind::Write { .. } => Use::Sink,
         _ => Use::Source,
     };
     pool.put(what, block);

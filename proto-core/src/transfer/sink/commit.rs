@@ -78,6 +78,10 @@ pub(in crate::transfer) struct Plan {
     pub(in crate::transfer) to: Place,
     /// A target of the same size and time is left as it is.
     pub(in crate::transfer) compare: bool,
+    /// The source waits for WANT.
+    pub(in crate::transfer) waits: bool,
+    /// It may turn out to be a directory.
+    pub(in crate::transfer) tree: bool,
     /// Another target may be replaced.
     pub(in crate::transfer) may_replace: bool,
     pub(in crate::transfer) durability: Durability,
@@ -106,6 +110,12 @@ pub(in crate::transfer) struct Announced {
 
 /// A name that no other file has, in the directory of `path`.
 pub(super) fn temp_name(rng: &mut Rng, path: &FilePath) -> Result<FilePath, Fault> {
+    let name = path.parent().join(&temp_component(rng));
+    name.map_err(|_| Fault::Transfer(ErrorCode::NameRefused))
+}
+
+/// A name for a temporary file that no other file has.
+pub(in crate::transfer) fn temp_component(rng: &mut Rng) -> Vec<u8> {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let number = rng.next_u64();
     let mut name = Vec::with_capacity(27);
@@ -116,8 +126,7 @@ pub(super) fn temp_name(rng: &mut Rng, path: &FilePath) -> Result<FilePath, Faul
             .map(|i| DIGITS[(number >> (4 * i)) as usize & 15]),
     );
     name.extend_from_slice(b".part");
-    let name = path.parent().join(&name);
-    name.map_err(|_| Fault::Transfer(ErrorCode::NameRefused))
+    name
 }
 
 /// The operation of a step; `None` when it has none, or its file is not open.

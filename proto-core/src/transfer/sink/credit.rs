@@ -96,6 +96,11 @@ impl Credit {
         self.told = self.limit;
     }
 
+    /// The source was told nothing yet.
+    pub(super) fn untold(&mut self) {
+        self.told = 0;
+    }
+
     /// The source may not know the present limit.
     pub(super) fn lost(&mut self) {
         self.told = self

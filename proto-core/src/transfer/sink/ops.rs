@@ -5,7 +5,7 @@ use super::commit::{self, Step, TempFile};
 use crate::fault::Fault as Planted;
 use crate::file::{BLOCK_SIZE, Block, FileError, Operation, Outcome, Use, block_hash, block_len};
 use crate::transfer::codes::Fault;
-use crate::transfer::{Context, OpTag};
+use crate::transfer::{Context, OpKind};
 use crate::wire::{Durability, ErrorCode};
 
 impl Sink {
@@ -24,7 +24,7 @@ impl Sink {
     pub(in crate::transfer) fn poll_op(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Result<Option<(OpTag, Operation)>, Fault> {
+    ) -> Result<Option<(OpKind, Operation)>, Fault> {
         if !self.has_op() {
             return Ok(None);
         }
@@ -43,10 +43,10 @@ impl Sink {
         if self.step == Step::SyncDir && self.faults.strikes(Planted::StoredEarly) {
             self.step = Step::Stored;
         }
-        Ok(op.map(|op| (OpTag::Step, op)))
+        Ok(op.map(|op| (OpKind::Step, op)))
     }
 
-    fn write(&mut self) -> Option<(OpTag, Operation)> {
+    fn write(&mut self) -> Option<(OpKind, Operation)> {
         let (size, file) = (self.entry?.size, self.temp.file?);
         let (index, block) = self.assembly.pop_full()?;
         self.writes_out += 1;
@@ -57,11 +57,11 @@ impl Sink {
             block,
             hash: block_hash(size),
         };
-        Some((OpTag::Write { index }, op))
+        Some((OpKind::Write { index }, op))
     }
 
     /// Close, then remove: the steps of a file that comes to nothing. Their outcome changes nothing.
-    fn clean_up(&mut self) -> Option<(OpTag, Operation)> {
+    fn clean_up(&mut self) -> Option<(OpKind, Operation)> {
         let op = match (self.temp.file.take(), &mut self.temp.path) {
             (Some(file), _) => Operation::Close { file },
             (None, path) => Operation::Remove {
@@ -70,21 +70,21 @@ impl Sink {
             },
         };
         self.step_out = true;
-        Some((OpTag::Close, op))
+        Some((OpKind::Close, op))
     }
 
     /// An operation came home.
     pub(in crate::transfer) fn handle_done(
         &mut self,
         cx: &mut Context<'_>,
-        tag: OpTag,
+        tag: OpKind,
         block: Option<Block>,
         result: Result<Outcome, FileError>,
     ) -> Result<(), Fault> {
         if let Some(block) = block.filter(|_| !self.faults.strikes(Planted::BlockLeaked)) {
             cx.pool.put(Use::Sink, block);
         }
-        if let OpTag::Write { index } = tag {
+        if let OpKind::Write { index } = tag {
             self.writes_out = self.writes_out.saturating_sub(1);
             let outcome = if self.aborted {
                 Ok(())
@@ -95,7 +95,7 @@ impl Sink {
             return outcome;
         }
         self.step_out = false;
-        let outcome = if tag == OpTag::Step {
+        let outcome = if tag == OpKind::Step {
             self.step_done(result)
         } else {
             Ok(())
@@ -175,7 +175,7 @@ impl Sink {
         if self.step != Step::Receive {
             return Ok(());
         }
-        if let Some(entry) = self.entry.filter(|_| self.plan.compare) {
+        if let Some(entry) = self.entry.filter(|_| self.plan.compare || self.plan.waits) {
             self.want(0, entry.size);
         }
         self.finish_receiving()

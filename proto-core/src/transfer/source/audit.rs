@@ -1,11 +1,13 @@
 //! Whether a source's accounts of bytes and blocks are right.
 
 use alloc::format;
+use alloc::vec::Vec;
 
 use super::Source;
 use crate::audit::{Breach, check, rule};
 use crate::file::block_count;
-use crate::transfer::InFlight;
+use crate::transfer::delivery::Delivery;
+use crate::transfer::{InFlight, Item};
 
 impl Source {
     /// Blocks that are here, and those promised.
@@ -52,11 +54,24 @@ impl Source {
         )
     }
 
+    /// Control frames, and how far they have come.
+    pub(in crate::transfer) fn unanswered(&self) -> Vec<(Delivery, Item)> {
+        let file = self.number;
+        let pieces = self.pieces.iter().map(|piece| {
+            let index = piece.index as u32;
+            (piece.delivery, Item::Piece { file, index })
+        });
+        let mut all: Vec<_> = pieces.collect();
+        all.push((self.entry, Item::Entry { file }));
+        all.push((self.seal, Item::Seal { file }));
+        all
+    }
+
     /// The first byte that was sent, and is neither in flight nor known to be lost or acknowledged.
     pub(in crate::transfer) fn first_forgotten(&self, flying: &InFlight) -> Option<u64> {
         if self.closing {
             return None;
         }
-        flying.missing(0..self.next_send, &[&self.lost, &self.acked])
+        flying.missing(self.number, 0..self.next_send, &[&self.lost, &self.acked])
     }
 }

@@ -10,7 +10,7 @@ use crate::file::{
 };
 use crate::transfer::codes::{Fault, check_regular};
 use crate::transfer::delivery::Delivery;
-use crate::transfer::{Context, OpTag};
+use crate::transfer::{Context, OpKind};
 use crate::wire::ErrorCode;
 
 /// What a source does next.
@@ -76,14 +76,14 @@ impl Source {
     pub(in crate::transfer) fn poll_op(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Option<(OpTag, Operation)> {
+    ) -> Option<(OpKind, Operation)> {
         let read_ahead = cx.config.limits.read_ahead_blocks;
         if !self.has_op(read_ahead) {
             return None;
         }
         let op = if self.closing {
             (
-                OpTag::Close,
+                OpKind::Close,
                 Operation::Close {
                     file: self.file.take()?,
                 },
@@ -94,7 +94,7 @@ impl Source {
                 Next::Open => self.open(cx),
                 Next::Check { whole } => {
                     self.check = Check::Out { whole };
-                    (OpTag::Check, Operation::StatOpen { file: self.file? })
+                    (OpKind::Check, Operation::StatOpen { file: self.file? })
                 }
                 Next::Read { index, again } => self.read(cx, index, again)?,
             }
@@ -103,12 +103,12 @@ impl Source {
         Some(op)
     }
 
-    fn open(&mut self, cx: &mut Context<'_>) -> (OpTag, Operation) {
+    fn open(&mut self, cx: &mut Context<'_>) -> (OpKind, Operation) {
         let file = cx.allot_file();
         self.opened = true;
         self.file = Some(file);
         let (root, path) = (self.place.root, self.place.path.clone());
-        (OpTag::Open, Operation::Open { root, path, file })
+        (OpKind::Open, Operation::Open { root, path, file })
     }
 
     fn read(
@@ -116,7 +116,7 @@ impl Source {
         cx: &mut Context<'_>,
         index: u64,
         again: bool,
-    ) -> Option<(OpTag, Operation)> {
+    ) -> Option<(OpKind, Operation)> {
         let (file, size, unsent) = (self.file?, self.size(), self.first_unsent());
         let block = self.held.take(cx.pool, index, unsent, &self.lost)?;
         if !again {
@@ -133,26 +133,26 @@ impl Source {
                 block_hash(size)
             },
         };
-        Some((OpTag::Read { index, again }, op))
+        Some((OpKind::Read { index, again }, op))
     }
 
     /// An operation came home.
     pub(in crate::transfer) fn handle_done(
         &mut self,
         cx: &mut Context<'_>,
-        tag: OpTag,
+        tag: OpKind,
         block: Option<Block>,
         result: Result<Outcome, FileError>,
     ) -> Result<(), Fault> {
         self.ops_out = self.ops_out.saturating_sub(1);
         match (tag, block) {
-            (OpTag::Read { index, .. }, Some(block)) if !self.closing => {
+            (OpKind::Read { index, .. }, Some(block)) if !self.closing => {
                 self.held.fill(index, block)
             }
             (_, Some(block)) => cx.pool.put(Use::Source, block),
             _ => {}
         }
-        if tag == OpTag::Open && result.is_err() {
+        if tag == OpKind::Open && result.is_err() {
             self.file = None;
         }
         let outcome = if self.closing {
@@ -164,10 +164,14 @@ impl Source {
         outcome
     }
 
-    fn done(&mut self, tag: OpTag, result: Result<Outcome, FileError>) -> Result<(), Fault> {
+    fn done(&mut self, tag: OpKind, result: Result<Outcome, FileError>) -> Result<(), Fault> {
         match (tag, result?) {
-            (OpTag::Open, Outcome::Meta(meta)) => {
+            (OpKind::Open, Outcome::Meta(meta)) => {
                 check_regular(meta.kind)?;
+                let expected = self.expected.unwrap_or((meta.size, meta.version));
+                if expected != (meta.size, meta.version) {
+                    return Err(Fault::Transfer(ErrorCode::SourceChanged));
+                }
                 if meta.size > SIZE_MAX {
                     return Err(Fault::Transfer(ErrorCode::TooLarge));
                 }
@@ -175,8 +179,8 @@ impl Source {
                 self.meta = Some(meta);
                 Ok(())
             }
-            (OpTag::Check, Outcome::Meta(meta)) => self.checked(&meta),
-            (OpTag::Read { index, again }, Outcome::Moved { len, value }) => {
+            (OpKind::Check, Outcome::Meta(meta)) => self.checked(&meta),
+            (OpKind::Read { index, again }, Outcome::Moved { len, value }) => {
                 if len != block_len(self.size(), index) {
                     return Err(Fault::Transfer(ErrorCode::SourceChanged));
                 }

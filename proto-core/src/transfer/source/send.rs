@@ -62,7 +62,7 @@ impl Source {
             return false;
         };
         let (offset, all) = (part.start, part.end - part.start);
-        let room = Frame::data_room(transfer, 0, offset, packet.room()) as u64;
+        let room = Frame::data_room(transfer, u64::from(self.number), offset, packet.room()) as u64;
         let len = room.min(all);
         if len == 0 || (len < all.min(WORTHWHILE) && packet.len() > 0) {
             return false;
@@ -74,12 +74,12 @@ impl Source {
         let wrong = again && self.faults.strikes(Fault::ResentOffsetWrong);
         let frame = Frame::Data {
             transfer,
-            file: 0,
+            file: u64::from(self.number),
             offset: offset + u64::from(wrong),
             data,
         };
         let item = Item::Data {
-            file: 0,
+            file: self.number,
             again: self.wanted_again.intersects(offset..offset + len),
             offset,
             len: len as u32,

@@ -1,9 +1,11 @@
 //! A disk in memory that may fail at any operation.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use crate::file::{Block, FileError, Meta, Operation, Outcome, block_value};
+use crate::file::{
+    Block, FileError, HashAs, Meta, Operation, Outcome, ReadFile, SmallFile, StoreFile, block_value,
+};
 use crate::id::FileId;
 use crate::wire::{Entry, EntryKind, FilePath};
 
@@ -12,6 +14,8 @@ pub(super) struct File {
     pub(super) content: Vec<u8>,
     pub(super) mtime: i64,
     pub(super) mode: u16,
+    /// A symbolic link to the content.
+    pub(super) link: bool,
     /// Grows with every change.
     pub(super) changes: u64,
 }
@@ -19,6 +23,8 @@ pub(super) struct File {
 #[derive(Debug, Default)]
 pub(super) struct Disk {
     pub(super) files: BTreeMap<Vec<u8>, File>,
+    /// Directories, with time and permission bits; without any, there are no directories, and every path stands for itself.
+    pub(super) dirs: BTreeMap<Vec<u8>, (i64, u16)>,
     /// Where each open file is; removed or renamed ones are no longer looked up by name.
     pub(super) open: BTreeMap<FileId, Vec<u8>>,
     pub(super) free: u64,
@@ -119,6 +125,9 @@ impl Disk {
 
     fn simple(&mut self, op: Operation) -> Result<Outcome, FileError> {
         match op {
+            Operation::Open { path, .. } if self.dirs.contains_key(path.as_bytes()) => {
+                Err(FileError::IsDirectory)
+            }
             Operation::Open { path, file, .. } => {
                 let meta = self.meta(&path)?;
                 self.open.insert(file, path.as_bytes().to_vec());
@@ -163,48 +172,197 @@ impl Disk {
                 .remove(path.as_bytes())
                 .map(|_| Outcome::Done)
                 .ok_or(FileError::NotFound),
-            Operation::List { cursor, max, .. } => Ok(self.list(cursor, max)),
+            Operation::List {
+                path,
+                cursor,
+                max,
+                versions,
+                ..
+            } => self.list(path.as_bytes(), cursor, max, versions),
+            Operation::MakeDir { path, .. } => {
+                if self.files.contains_key(path.as_bytes()) {
+                    return Err(FileError::NotDirectory);
+                }
+                self.has_parent(path.as_bytes())?;
+                let new = !self.dirs.contains_key(path.as_bytes());
+                self.dirs
+                    .entry(path.as_bytes().to_vec())
+                    .or_insert((0, 0o700));
+                Ok(Outcome::Made { new })
+            }
+            Operation::SetDirMeta {
+                path, mtime, mode, ..
+            } => {
+                let dir = self
+                    .dirs
+                    .get_mut(path.as_bytes())
+                    .ok_or(FileError::NotFound)?;
+                *dir = (mtime.unwrap_or(dir.0), mode.unwrap_or(0o755));
+                Ok(Outcome::Done)
+            }
+            Operation::StatFiles { path, names, .. } => {
+                let meta =
+                    |name: Vec<u8>| self.meta(&path.join(&name).map_err(|_| FileError::BadName)?);
+                Ok(Outcome::Metas(names.into_iter().map(meta).collect()))
+            }
+            Operation::ReadFiles { path, files, .. } => {
+                let read = |file| self.read_small(&path, file);
+                Ok(Outcome::Contents(files.into_iter().map(read).collect()))
+            }
+            Operation::StoreFiles {
+                path,
+                files,
+                durability,
+                ..
+            } => {
+                let mut names = BTreeSet::new();
+                for file in &files {
+                    assert!(names.insert(file.name.clone()), "one name twice in a batch");
+                }
+                let mut results = Vec::new();
+                for file in files {
+                    results.push(self.store_small(&path, file));
+                }
+                Ok(Outcome::Stored {
+                    files: results,
+                    durability,
+                })
+            }
             Operation::Sync { .. } | Operation::SyncDir { .. } => Ok(Outcome::Done),
             _ => Err(FileError::Io),
         }
     }
 
     fn meta(&self, path: &FilePath) -> Result<Meta, FileError> {
+        if let Some(&(mtime, mode)) = self.dirs.get(path.as_bytes()) {
+            return Ok(Meta {
+                kind: EntryKind::Directory,
+                size: 0,
+                mtime,
+                mode,
+                version: [0; 16],
+            });
+        }
         let file = self.files.get(path.as_bytes()).ok_or(FileError::NotFound)?;
         let mut version = [0; 16];
         version[..8].copy_from_slice(&file.changes.to_be_bytes());
         Ok(Meta {
-            kind: EntryKind::File,
-            size: file.content.len() as u64,
+            kind: if file.link {
+                EntryKind::Symlink
+            } else {
+                EntryKind::File
+            },
+            size: if file.link {
+                0
+            } else {
+                file.content.len() as u64
+            },
             mtime: file.mtime,
             mode: file.mode,
             version,
         })
     }
 
-    fn list(&self, cursor: u64, max: u32) -> Outcome {
-        let mut entries = Vec::new();
-        for (next, (name, file)) in (cursor..).zip(self.files.iter().skip(cursor as usize)) {
-            let size = file.content.len() as u64;
+    fn has_parent(&self, path: &[u8]) -> Result<(), FileError> {
+        let parent = FilePath::parse(path)
+            .map_err(|_| FileError::BadName)?
+            .parent();
+        let there = parent.is_root() || self.dirs.contains_key(parent.as_bytes());
+        if there {
+            Ok(())
+        } else {
+            Err(FileError::NotFound)
+        }
+    }
+
+    fn read_small(&self, path: &FilePath, file: ReadFile) -> Result<SmallFile, FileError> {
+        let path = path.join(&file.name).map_err(|_| FileError::BadName)?;
+        let meta = self.meta(&path)?;
+        let known = &self.files[path.as_bytes()];
+        if known.link != file.link || known.content.len() > file.max as usize {
+            return Err(FileError::Changed);
+        }
+        Ok(SmallFile {
+            meta,
+            bytes: known.content.clone(),
+            value: block_value(&known.content, 0, HashAs::Root),
+        })
+    }
+
+    fn store_small(&mut self, path: &FilePath, file: StoreFile) -> Result<(), FileError> {
+        if block_value(&file.bytes, 0, HashAs::Root) != file.value {
+            return Err(FileError::Mismatch);
+        }
+        let path = path.join(&file.name).map_err(|_| FileError::BadName)?;
+        self.has_parent(path.as_bytes())?;
+        if self.dirs.contains_key(path.as_bytes()) {
+            return Err(FileError::IsDirectory);
+        }
+        if !file.replace && self.files.contains_key(path.as_bytes()) {
+            return Err(FileError::Exists);
+        }
+        let stored = File {
+            content: file.bytes,
+            mtime: file.mtime.unwrap_or(0),
+            mode: file.mode.unwrap_or(0o644),
+            link: file.link,
+            changes: 0,
+        };
+        self.files.insert(path.as_bytes().to_vec(), stored);
+        Ok(())
+    }
+
+    fn list(
+        &self,
+        path: &[u8],
+        cursor: u64,
+        max: u32,
+        with_versions: bool,
+    ) -> Result<Outcome, FileError> {
+        let below = |name: &'_ [u8]| -> Option<Vec<u8>> {
+            if self.dirs.is_empty() {
+                return Some(name.to_vec());
+            }
+            let rest = match path {
+                b"" => name,
+                path => name.strip_prefix(path)?.strip_prefix(b"/")?,
+            };
+            (!rest.is_empty() && !rest.contains(&b'/')).then(|| rest.to_vec())
+        };
+        if !self.dirs.is_empty() && !self.dirs.contains_key(path) {
+            return Err(FileError::NotFound);
+        }
+        let names = self.files.keys().chain(self.dirs.keys());
+        let mut names: Vec<_> = names
+            .filter_map(|name| Some((below(name)?, name.clone())))
+            .collect();
+        names.sort();
+        let (mut entries, mut versions) = (Vec::new(), Vec::new());
+        for (next, (name, full)) in (cursor..).zip(names.iter().skip(cursor as usize)) {
+            let full = FilePath::parse(full).map_err(|_| FileError::Io)?;
+            let meta = self.meta(&full)?;
             let entry = Entry {
-                kind: EntryKind::File,
-                size,
-                mtime: file.mtime,
-                mode: file.mode,
+                kind: meta.kind,
+                size: meta.size,
+                mtime: meta.mtime,
+                mode: meta.mode,
                 name,
             };
             if entries.len() + entry.encoded_len() > max as usize {
-                return Outcome::Page {
+                return Ok(Outcome::Page {
                     entries,
+                    versions,
                     next: Some(next),
-                };
+                });
             }
             entry.encode(&mut entries);
+            versions.extend(with_versions.then_some(meta.version));
         }
-        Outcome::Page {
+        Ok(Outcome::Page {
             entries,
+            versions,
             next: None,
-        }
+        })
     }
 }
 
@@ -224,6 +382,11 @@ fn name(op: &Operation) -> &'static str {
         Operation::SetMeta { .. } => "SetMeta",
         Operation::FreeSpace { .. } => "FreeSpace",
         Operation::Close { .. } => "Close",
+        Operation::MakeDir { .. } => "MakeDir",
+        Operation::SetDirMeta { .. } => "SetDirMeta",
+        Operation::StatFiles { .. } => "StatFiles",
+        Operation::ReadFiles { .. } => "ReadFiles",
+        Operation::StoreFiles { .. } => "StoreFiles",
         _ => "other",
     }
 }

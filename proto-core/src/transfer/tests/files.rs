@@ -17,6 +17,7 @@ pub(super) fn get(overwrite: Overwrite) -> Request {
         overwrite,
         durability: Durability::Full,
         preserve: true,
+        tree: false,
     }
 }
 
@@ -26,6 +27,7 @@ pub(super) fn put(overwrite: Overwrite) -> Request {
         to: path(b"dir/there"),
         overwrite,
         durability: Durability::Full,
+        tree: false,
     }
 }
 
@@ -209,6 +211,7 @@ fn m4_credit_never_exceeds_the_pool() {
             overwrite: Overwrite::Replace,
             durability: Durability::None,
             preserve: false,
+            tree: false,
         });
     }
     while world.step() {
@@ -243,6 +246,7 @@ fn two_transfers_share_fairly() {
             overwrite: Overwrite::Replace,
             durability: Durability::None,
             preserve: false,
+            tree: false,
         });
     }
     let mut bytes = [0, 0];

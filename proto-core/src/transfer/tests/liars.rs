@@ -31,6 +31,7 @@ fn entry(size: u64) -> Frame<'static> {
     Frame::Entry {
         transfer: 0,
         file: 0,
+        parent: 0,
         version: &[0; 16],
         entry,
     }
@@ -152,6 +153,7 @@ fn breaches_of_the_protocol_end_the_session() {
     let named = Frame::Entry {
         transfer: 0,
         file: 0,
+        parent: 0,
         version: &[0; 16],
         entry: named,
     };
@@ -169,6 +171,7 @@ fn breaches_of_the_protocol_end_the_session() {
         kind: RequestKind::Stat,
         compare: false,
         no_clobber: false,
+        tree: false,
         durability: Durability::None,
         amount: 0,
         path: b"a",
@@ -353,6 +356,7 @@ fn request(transfer: u64, amount: u64) -> Frame<'static> {
         kind: RequestKind::Get,
         compare: false,
         no_clobber: false,
+        tree: false,
         durability: Durability::None,
         amount,
         path: b"dir/there",
@@ -478,6 +482,7 @@ fn nonsense(world: &mut World, to: usize) {
             ][world.random(4) as usize],
             compare: a % 2 == 0,
             no_clobber: b % 2 == 0,
+            tree: false,
             durability: Durability::Full,
             amount: a,
             path: b"dir/there",
@@ -495,7 +500,11 @@ fn nonsense(world: &mut World, to: usize) {
             start: a.min(b),
             end: a.max(b),
         },
-        6 => Frame::Credit { transfer, limit: a },
+        6 => Frame::Credit {
+            transfer,
+            file,
+            limit: a,
+        },
         7 => Frame::Data {
             transfer,
             file,

@@ -7,4 +7,6 @@ mod files;
 mod liars;
 mod link;
 mod listings;
+mod tree_liars;
+mod trees;
 mod world;

@@ -301,6 +301,7 @@ impl World {
             content: content.clone(),
             mtime: 1_700_000_000_000_000_123,
             mode: 0o640,
+            link: false,
             changes: 1,
         };
         self.ends[end].disk.files.insert(path.to_vec(), file);

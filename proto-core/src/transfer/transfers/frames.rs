@@ -80,6 +80,7 @@ impl Transfers {
             kind,
             compare,
             no_clobber,
+            tree,
             durability,
             amount,
             path,
@@ -106,6 +107,7 @@ impl Transfers {
             kind,
             compare,
             no_clobber,
+            tree,
             durability,
             amount,
             path,
@@ -137,7 +139,7 @@ impl Transfers {
         let Some(transfer) = self.all.get_mut(key) else {
             return;
         };
-        transfer.handle_acked(item);
+        transfer.handle_acked(cx, item);
         if let (Item::Request, Some(number)) = (item, transfer.number) {
             self.numbers.insert(number);
         }
@@ -147,7 +149,7 @@ impl Transfers {
     /// A packet with this item is lost.
     pub(crate) fn handle_lost(&mut self, cx: &mut Context<'_>, key: Key, item: Item) {
         if let Some(transfer) = self.all.get_mut(key) {
-            transfer.handle_lost(item);
+            transfer.handle_lost(cx, item);
             self.update(cx, key);
         }
     }
@@ -162,7 +164,7 @@ impl Transfers {
     }
 
     /// Fills the packet: control frames first, then bytes, a frame of each transfer in turn.
-    pub(crate) fn write_frames(&mut self, _cx: &mut Context<'_>, packet: &mut PacketWriter<'_>) {
+    pub(crate) fn write_frames(&mut self, cx: &mut Context<'_>, packet: &mut PacketWriter<'_>) {
         if self.lost {
             return;
         }
@@ -175,7 +177,11 @@ impl Transfers {
             let written = self
                 .all
                 .get_mut(key)
-                .is_some_and(|transfer| transfer.write_data(key, packet));
+                .is_some_and(|transfer| transfer.write_data(cx, key, packet));
+            if self.all.get(key).is_some_and(Transfer::is_tree) {
+                // What was announced makes room for what the walk finds next; what was said last may be the end.
+                self.update(cx, key);
+            }
             if !written {
                 return;
             }

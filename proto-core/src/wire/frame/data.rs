@@ -28,16 +28,18 @@ pub(super) fn decode_want<'a>(bytes: &mut &'a [u8]) -> Result<Frame<'a>, WireErr
     })
 }
 
-// CREDIT: transfer (varint), limit (varint).
+// CREDIT: place, limit (varint).
 
-pub(super) fn encode_credit(out: &mut impl Sink, transfer: u64, limit: u64) -> Option<()> {
-    out.varint(transfer)?;
+pub(super) fn encode_credit(out: &mut impl Sink, place: Place, limit: u64) -> Option<()> {
+    place.encode(out)?;
     out.varint(limit)
 }
 
 pub(super) fn decode_credit<'a>(bytes: &mut &'a [u8]) -> Result<Frame<'a>, WireError> {
+    let Place { transfer, file } = Place::decode(bytes)?;
     Ok(Frame::Credit {
-        transfer: varint::read(bytes)?,
+        transfer,
+        file,
         limit: varint::read(bytes)?,
     })
 }

@@ -28,15 +28,17 @@ impl Place {
     }
 }
 
-// ENTRY: place, version (16 bytes), entry.
+// ENTRY: place, parent (varint), version (16 bytes), entry.
 
 pub(super) fn encode_entry(
     out: &mut impl Sink,
     place: Place,
+    parent: u64,
     version: &[u8; 16],
     entry: &Entry<'_>,
 ) -> Option<()> {
     place.encode(out)?;
+    out.varint(parent)?;
     out.bytes(version)?;
     entry.encode_to(out)
 }
@@ -46,6 +48,7 @@ pub(super) fn decode_entry<'a>(bytes: &mut &'a [u8]) -> Result<Frame<'a>, WireEr
     Ok(Frame::Entry {
         transfer,
         file,
+        parent: varint::read(bytes)?,
         version: read_array(bytes)?,
         entry: Entry::decode(bytes)?,
     })

@@ -91,6 +91,8 @@ pub enum Frame<'a> {
         compare: bool,
         /// An existing target is not replaced.
         no_clobber: bool,
+        /// `Put`: file 0 is a directory. `Get`: it may be one.
+        tree: bool,
         /// What STORED must mean (`Put`).
         durability: Durability,
         /// `Put`: the file's size as far as known. `Get`: credit, in blocks. Otherwise 0.
@@ -125,6 +127,8 @@ pub enum Frame<'a> {
         transfer: u64,
         /// Which file.
         file: u64,
+        /// Number of the directory that holds it; 0 for file 0 itself.
+        parent: u64,
         /// Opaque; changes when the content may have.
         version: &'a [u8; 16],
         /// What it is.
@@ -141,11 +145,13 @@ pub enum Frame<'a> {
         /// One past the last byte.
         end: u64,
     },
-    /// Sink to source: blocks that may be begun, counted from the beginning of the transfer. For `List`: the offset up
-    /// to which pages may be sent.
+    /// Sink to source: blocks of a file that may be begun. For a directory: units of 1 KiB that entries and small bodies
+    /// may take, counted from the beginning of the transfer. For `List`: the offset up to which pages may be sent.
     Credit {
         /// Which transfer.
         transfer: u64,
+        /// Which file; 0 for a listing.
+        file: u64,
         /// The new limit; lower values than one before change nothing.
         limit: u64,
     },

@@ -6,6 +6,7 @@ use super::{Durability, Frame, RequestKind};
 
 const FLAG_COMPARE: u8 = 0x01;
 const FLAG_NO_CLOBBER: u8 = 0x02;
+const FLAG_TREE: u8 = 0x04;
 
 /// REQUEST: transfer (varint), kind (1 byte), flags (1 byte), durability (1 byte), amount (varint), length (varint, at
 /// most 4,096), path.
@@ -14,6 +15,7 @@ pub(super) struct Request<'a> {
     pub(super) kind: RequestKind,
     pub(super) compare: bool,
     pub(super) no_clobber: bool,
+    pub(super) tree: bool,
     pub(super) durability: Durability,
     pub(super) amount: u64,
     pub(super) path: &'a [u8],
@@ -27,7 +29,9 @@ impl<'a> Request<'a> {
         let compare = if self.compare { FLAG_COMPARE } else { 0 };
         let no_clobber = if self.no_clobber { FLAG_NO_CLOBBER } else { 0 };
         out.varint(self.transfer)?;
-        out.bytes(&[self.kind as u8, compare | no_clobber, self.durability as u8])?;
+        let tree = if self.tree { FLAG_TREE } else { 0 };
+        let flags = compare | no_clobber | tree;
+        out.bytes(&[self.kind as u8, flags, self.durability as u8])?;
         out.varint(self.amount)?;
         out.prefixed(self.path)
     }
@@ -36,7 +40,7 @@ impl<'a> Request<'a> {
         let transfer = varint::read(bytes)?;
         let kind = RequestKind::from_wire(read_byte(bytes)?)?;
         let flags = read_byte(bytes)?;
-        if flags & !(FLAG_COMPARE | FLAG_NO_CLOBBER) != 0 {
+        if flags & !(FLAG_COMPARE | FLAG_NO_CLOBBER | FLAG_TREE) != 0 {
             return Err(WireError::BadValue);
         }
         Ok(Frame::Request {
@@ -44,6 +48,7 @@ impl<'a> Request<'a> {
             kind,
             compare: flags & FLAG_COMPARE != 0,
             no_clobber: flags & FLAG_NO_CLOBBER != 0,
+            tree: flags & FLAG_TREE != 0,
             durability: Durability::from_wire(read_byte(bytes)?)?,
             amount: varint::read(bytes)?,
             path: read_prefixed(bytes, FilePath::MAX_LEN)?,

@@ -64,6 +64,7 @@ impl Parts {
                 kind: RequestKind::from_wire(a as u8 % 4).unwrap(),
                 compare: self.flags[0],
                 no_clobber: self.flags[1],
+                tree: self.flags[0] != self.flags[1],
                 durability,
                 amount: file,
                 path: data,
@@ -77,6 +78,7 @@ impl Parts {
             10 => Frame::Entry {
                 transfer,
                 file,
+                parent: b,
                 version: self.hash.first_chunk().unwrap(),
                 entry: Entry {
                     kind: [EntryKind::File, EntryKind::Directory][a as usize % 2],
@@ -92,7 +94,11 @@ impl Parts {
                 start: a.min(b),
                 end: a.max(b),
             },
-            12 => Frame::Credit { transfer, limit: a },
+            12 => Frame::Credit {
+                transfer,
+                file,
+                limit: a,
+            },
             13 => Frame::Data {
                 transfer,
                 file,
@@ -247,6 +253,7 @@ fn limits_are_checked_on_both_sides() {
         kind: RequestKind::Get,
         compare: false,
         no_clobber: false,
+        tree: false,
         durability: Durability::Full,
         amount: 0,
         path,
@@ -304,6 +311,7 @@ fn limits_are_checked_on_both_sides() {
         },
         Frame::Credit {
             transfer: 0,
+            file: 0,
             limit: last + 1,
         },
         Frame::NewConnectionId {

@@ -123,10 +123,11 @@ impl Disk {
         path: &FilePath,
         cursor: u64,
         max: u32,
+        with_versions: bool,
     ) -> Result<Outcome> {
         self.fail(self.plan.io_errors, FileError::Io)?;
         let directory = self.resolve(root, path)?;
-        let mut entries = Vec::new();
+        let (mut entries, mut versions) = (Vec::new(), Vec::new());
         let mut cursor = cursor;
         while let Some((cookie, name, ino)) = self.tree.next_entry(directory, cursor)? {
             if !name.starts_with(b".dhow-") {
@@ -140,14 +141,20 @@ impl Disk {
                 };
                 if entries.len() + entry.encoded_len() > max as usize {
                     let next = Some(cookie);
-                    return Ok(Outcome::Page { entries, next });
+                    return Ok(Outcome::Page {
+                        entries,
+                        versions,
+                        next,
+                    });
                 }
                 entry.encode(&mut entries);
+                versions.extend(with_versions.then_some(meta.version));
             }
             cursor = cookie + 1;
         }
         Ok(Outcome::Page {
             entries,
+            versions,
             next: None,
         })
     }

@@ -133,8 +133,9 @@ fn list(disk: &mut Disk, max: u32) -> Vec<Vec<u8>> {
             path: FilePath::root(),
             cursor: from,
             max,
+            versions: false,
         };
-        let Ok(Outcome::Page { entries, next }) = run(disk, what) else {
+        let Ok(Outcome::Page { entries, next, .. }) = run(disk, what) else {
             panic!("no page");
         };
         assert!(entries.len() <= max as usize);

@@ -39,6 +39,7 @@ fn upload() -> Request {
         to: path("there"),
         overwrite: Overwrite::Replace,
         durability: Durability::Full,
+        tree: false,
     }
 }
 
@@ -59,7 +60,7 @@ fn uploads(source: DiskPlan, sink: DiskPlan) -> Outcomes {
                 assert_eq!(stored, Some(&whole));
                 "stored".to_owned()
             }
-            Ok(Finished::Answered) => panic!("an upload was answered"),
+            Ok(other) => panic!("an upload ended as {other:?}"),
             Err(failure) => {
                 assert_eq!(stored, None, "{failure:?}");
                 format!("{failure:?}")

@@ -21,7 +21,7 @@ impl Tree {
             match &mut inode.body {
                 Body::File(file) => inode.changes += u64::from(file.power_loss(survival)),
                 Body::Directory(directory) => directory.power_loss(survival),
-                Body::Other => {}
+                Body::Link(_) | Body::Other => {}
             }
         }
         self.keep_linked(roots);
@@ -56,7 +56,7 @@ impl Tree {
         linked
             .map(|inode| match &inode.body {
                 Body::File(file) => file.content().allocated(),
-                Body::Directory(_) | Body::Other => 0,
+                Body::Directory(_) | Body::Link(_) | Body::Other => 0,
             })
             .sum()
     }

@@ -36,6 +36,7 @@ fn attempts(world: &World, name: &str) -> Vec<Option<FileError>> {
         path: path(name),
         cursor: 0,
         max: 65_536,
+        versions: false,
     };
     vec![
         world.open(name, 1).err(),
@@ -151,6 +152,7 @@ fn the_walk_does_what_the_kernel_does() {
             path: path(name),
             cursor: 0,
             max: 9,
+            versions: false,
         };
         assert_eq!(world.run(list("a/b/f")), Err(FileError::NotDirectory));
         assert_eq!(world.run(list("a/b/f/g")), Err(FileError::NotFound));

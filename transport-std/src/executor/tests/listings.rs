@@ -25,9 +25,10 @@ fn page(
         path: path(name),
         cursor,
         max,
+        versions: false,
     };
     match disk.perform(list).1.unwrap() {
-        Outcome::Page { entries, next } => {
+        Outcome::Page { entries, next, .. } => {
             assert!(entries.len() <= max as usize);
             let mut rest = entries.as_slice();
             let mut found = Vec::new();
@@ -112,6 +113,7 @@ fn every_page_size_gives_the_same_entries() {
             path: path(""),
             cursor: 0,
             max: 3,
+            versions: false,
         };
         assert_eq!(world.run(tiny), Err(FileError::Io), "not even one entry");
     }
