@@ -245,7 +245,23 @@ fn answer(op: FileOp, how: Answer) -> FileDone {
         | Operation::Rename { .. }
         | Operation::Remove { .. }
         | Operation::SetMeta { .. }
+        | Operation::SetDirMeta { .. }
         | Operation::Close { .. } => (None, Outcome::Done),
+        Operation::MakeDir { .. } => (None, Outcome::Made { new: true }),
+        Operation::StatFiles { names, .. } => {
+            let metas = names.iter().map(|_| Ok(meta(how))).collect();
+            (None, Outcome::Metas(metas))
+        }
+        Operation::ReadFiles { files, .. } => {
+            let contents = files.iter().map(|_| Err(FileError::NotFound)).collect();
+            (None, Outcome::Contents(contents))
+        }
+        Operation::StoreFiles {
+            files, durability, ..
+        } => {
+            let files = files.iter().map(|_| Ok(())).collect();
+            (None, Outcome::Stored { files, durability })
+        }
     };
     let result = match how {
         Answer::Failed(which) => Err(error(which)),
@@ -286,6 +302,7 @@ fn page(cursor: u64) -> Outcome {
     }
     Outcome::Page {
         entries,
+        versions: Vec::new(),
         next: (cursor < 3).then_some(cursor + 1),
     }
 }
