@@ -365,7 +365,7 @@ impl Endpoint {
                         self.telling.push(index);
                     }
                     self.touched.push(index);
-                    // What was taken may be what a frame waited for: a page's credit.
+                    // Taking an event may give the session something to say, such as the credit for a page.
                     self.has_input = true;
                 } else {
                     // One that is over is stale from here on.
