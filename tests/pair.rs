@@ -230,6 +230,7 @@ impl Pair {
             let meta = DatagramMeta {
                 source: datagram.source,
                 local: None,
+                ecn: proto_core::Ecn::NotEct,
             };
             if datagram.destination == to.address {
                 (self.tamper)(&mut to.endpoint, self.now, meta, &datagram.bytes);

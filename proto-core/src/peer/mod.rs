@@ -108,6 +108,8 @@ pub(crate) struct Peer {
     failed_opens: u64,
     /// Packets that were sent whatever congestion control said.
     probes_sent: u64,
+    /// The batch that is being built leaves with ECT(0).
+    marks: bool,
     /// The 1-RTT number that is left out next (T5). Drawn when the handshake completes: a first packet that cannot be
     /// opened must not use up randomness (R7).
     next_skip: u64,
@@ -175,7 +177,7 @@ impl Space {
             && let Some(largest) = self.received.largest()
         {
             let delay = self.received.delay(now).as_micros() as u64;
-            if writer.put_ack(level, delay, largest, self.received.ranges_desc()) {
+            if writer.put_ack(level, delay, largest, &self.received) {
                 self.ack_now = false;
                 self.received.on_ack_sent();
             }
@@ -286,6 +288,7 @@ impl Peer {
             packets_received: 0,
             failed_opens: 0,
             probes_sent: 0,
+            marks: false,
             next_skip: u64::MAX,
             faults: shared.faults.clone(),
         };
@@ -362,6 +365,8 @@ impl Peer {
             probe_timeouts: counters.probes,
             probes_sent: self.probes_sent,
             failed_opens: self.failed_opens,
+            ecn_capable: self.recovery.is_ecn_capable(),
+            ecn_marks: counters.ecn_ce,
         }
     }
 

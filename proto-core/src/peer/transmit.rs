@@ -8,6 +8,7 @@ use super::gate::Gate;
 use super::key_phase::SEAL_LIMIT;
 use super::{DATAGRAM_BASE, PacketWriter, Peer, SentFrame, State};
 use crate::crypto::{Direction, Level, TAG_LEN};
+use crate::ecn::Ecn;
 use crate::endpoint::{Shared, Transmit};
 use crate::fault::Fault;
 use crate::recovery::Sent;
@@ -87,13 +88,16 @@ impl Peer {
         if let Some(transmit) = self.probe_mtu(now, shared, out) {
             return Some(transmit);
         }
+        let marks = self.recovery.marks_ecn(now);
+        self.marks = marks;
         let (size, segments_max) = self.batch_shape(segments_max);
         let segments = segments_max.min(out.len().min(BATCH_MAX) / size);
         let mut len = 0;
         let mut segment_size = size;
         for _ in 0..segments {
             let room = self.room_on_path().min(size);
-            if room < self.datagram_min().min(size) {
+            // One codepoint for all: a test of the path may end within the batch.
+            if room < self.datagram_min().min(size) || self.recovery.marks_ecn(now) != marks {
                 break;
             }
             let written = self.build_datagram(now, shared, &mut out[len..len + room]);
@@ -108,6 +112,7 @@ impl Peer {
             }
             self.note_full_datagram(now);
         }
+        self.marks = false;
         self.note_amplification();
         (len > 0).then_some(Transmit {
             destination: self.path.remote,
@@ -115,6 +120,7 @@ impl Peer {
             len,
             segment_size,
             may_fragment: false,
+            ecn: if marks { Ecn::Ect0 } else { Ecn::NotEct },
         })
     }
 
@@ -190,6 +196,7 @@ impl Peer {
             len,
             segment_size: len,
             may_fragment: false,
+            ecn: Ecn::NotEct,
         })
     }
 
@@ -533,6 +540,7 @@ impl Peer {
             bytes: bytes as u32,
             ack_eliciting: draft.ack_eliciting,
             in_flight: !is_mtu_probe && (draft.ack_eliciting || draft.padded),
+            marked: self.marks,
         };
         self.recovery
             .on_packet_sent(now, draft.level, sent, &draft.sent);

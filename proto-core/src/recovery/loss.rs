@@ -88,6 +88,9 @@ impl<F: Copy> Recovery<F> {
             space.lose(now, index, of_event, fate);
             index += 1;
             losses.packets += 1;
+            if own && packet.marked {
+                self.ecn.on_lost();
+            }
             if counts {
                 let bytes = u64::from(packet.bytes);
                 freed += bytes;

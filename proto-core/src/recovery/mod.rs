@@ -9,6 +9,7 @@ mod ack;
 mod audit;
 mod black_hole;
 mod delivery;
+mod ecn;
 mod frequency;
 mod late;
 mod loss;
@@ -33,6 +34,7 @@ use crate::crypto::Level;
 use crate::fault::Faults;
 use crate::time::{Duration, Instant};
 use delivery::{Delivery, Snapshot};
+use ecn::Ecn;
 use loss::CongestionEvent;
 use reordering::Reordering;
 use space::Space;
@@ -67,6 +69,8 @@ pub struct Sent {
     /// acknowledgement and does not count: its loss says nothing of congestion (RFC 9000 §14.4), no probe time-out waits for it,
     /// and its fate shows with that of others. Only the pacer's following packets wait for what it takes.
     pub in_flight: bool,
+    /// It leaves with ECT(0): see [`Recovery::marks_ecn`].
+    pub marked: bool,
 }
 
 /// What became of a sent frame.
@@ -132,6 +136,8 @@ pub struct Counters {
     pub probes: u64,
     /// Congestion events: each cut the window.
     pub cuts: u64,
+    /// Packets that routers had marked, as the peer says and as can be true (ECN-CE).
+    pub ecn_ce: u64,
     /// Ack-eliciting packets that made bytes in flight exceed the congestion window: only probes may.
     pub beyond_window: u64,
 }
@@ -158,6 +164,7 @@ pub struct Recovery<F> {
     /// The last one, while its cut may be undone.
     event: Option<CongestionEvent>,
     reordering: Reordering,
+    ecn: Ecn,
     app_limited: bool,
     black_hole: black_hole::BlackHole,
     timers: timer::Timers,
@@ -187,6 +194,7 @@ impl<F: Copy> Recovery<F> {
             cut_at: None,
             event: None,
             reordering: Reordering::default(),
+            ecn: Ecn::default(),
             app_limited: false,
             black_hole: black_hole::BlackHole::default(),
             timers: timer::Timers::new(settings.is_server, now),
@@ -259,6 +267,7 @@ impl<F: Copy> Recovery<F> {
             true => self.delivery.on_sent(now, bytes, self.in_flight),
             false => Snapshot::default(),
         };
+        self.ecn.on_sent(now, level, sent.marked);
         let space = self.space_mut(level);
         space.push(now, sent, snapshot, app_limited, frames);
         if !sent.in_flight {

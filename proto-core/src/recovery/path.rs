@@ -28,10 +28,11 @@ impl<F: Copy> Recovery<F> {
     }
 
     /// What is under way went along another path, and leaves the congestion accounts: it is still acknowledged or lost, and
-    /// tells nothing of the present path.
+    /// tells nothing of the present path. ECN is tested anew.
     pub fn leave_path(&mut self) {
         self.spaces.iter_mut().for_each(Space::leave_path);
         self.in_flight = 0;
+        self.ecn.on_new_path();
     }
 
     /// The clock went on by `by` while nobody was there to take acknowledgements in: nothing became late by that, and no
@@ -51,5 +52,6 @@ impl<F: Copy> Recovery<F> {
         self.delivery.on_leap(by);
         self.control.on_leap(by);
         self.timers.on_leap(by);
+        self.ecn.on_leap(by);
     }
 }

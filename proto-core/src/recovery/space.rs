@@ -42,6 +42,8 @@ pub(super) struct Packet {
     pub(super) in_flight: bool,
     /// When it was sent there was nothing more to send.
     pub(super) app_limited: bool,
+    /// It left with ECT(0).
+    pub(super) marked: bool,
 }
 
 impl Packet {
@@ -66,6 +68,7 @@ impl Packet {
             ack_eliciting: true,
             in_flight: true,
             app_limited,
+            marked: false,
         }
     }
 }
@@ -328,6 +331,7 @@ impl<F: Copy> Space<F> {
             ack_eliciting: sent.ack_eliciting,
             in_flight: sent.in_flight,
             app_limited,
+            marked: sent.marked,
         });
         self.frames.extend(frames);
     }

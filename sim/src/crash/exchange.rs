@@ -139,6 +139,7 @@ impl Exchange {
             let meta = DatagramMeta {
                 source: address(1 - to),
                 local: None,
+                ecn: proto_core::Ecn::NotEct,
             };
             let endpoint = &mut self.sides[to].endpoint;
             endpoint.handle_datagram(self.now, meta, &mut payload);

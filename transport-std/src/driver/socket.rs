@@ -5,8 +5,8 @@ use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use proto_core::{DatagramMeta, Transmit};
-use quinn_udp::{RecvMeta, UdpSocketState};
+use proto_core::{DatagramMeta, Ecn, Transmit};
+use quinn_udp::{EcnCodepoint, RecvMeta, UdpSocketState};
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use super::fragment;
@@ -218,7 +218,11 @@ impl Socket {
         let local = meta.dst_ip.map(|ip| ip.to_canonical());
         let begin = self.current * BUFFER;
         each(
-            DatagramMeta { source, local },
+            DatagramMeta {
+                source,
+                local,
+                ecn: ecn_from(meta.ecn),
+            },
             &mut self.buffers[begin + self.offset..begin + end],
         );
         // A stride of 0 belongs to an empty datagram, which ends its buffer.
@@ -328,12 +332,31 @@ impl Socket {
         };
         let packet = quinn_udp::Transmit {
             destination,
-            ecn: None,
+            ecn: ecn_to(transmit.ecn),
             contents,
             segment_size: (segment_size < contents.len()).then_some(segment_size),
             src_ip: transmit.source.map(to_socket),
         };
         self.state.try_send((&self.io).into(), &packet)
+    }
+}
+
+/// What the system says of a datagram's ECN field; where it says nothing, nobody can be told of marks.
+fn ecn_from(codepoint: Option<EcnCodepoint>) -> Ecn {
+    match codepoint {
+        None => Ecn::NotEct,
+        Some(EcnCodepoint::Ect0) => Ecn::Ect0,
+        Some(EcnCodepoint::Ect1) => Ecn::Ect1,
+        Some(EcnCodepoint::Ce) => Ecn::Ce,
+    }
+}
+
+fn ecn_to(ecn: Ecn) -> Option<EcnCodepoint> {
+    match ecn {
+        Ecn::NotEct => None,
+        Ecn::Ect0 => Some(EcnCodepoint::Ect0),
+        Ecn::Ect1 => Some(EcnCodepoint::Ect1),
+        Ecn::Ce => Some(EcnCodepoint::Ce),
     }
 }
 
@@ -378,6 +401,7 @@ mod tests {
             len,
             segment_size,
             may_fragment: false,
+            ecn: Ecn::NotEct,
         }
     }
 
@@ -444,6 +468,7 @@ mod tests {
                 len: 1,
                 segment_size: 1,
                 may_fragment: false,
+                ecn: Ecn::NotEct,
             },
             b"x",
         );
@@ -460,6 +485,7 @@ mod tests {
             len: 1,
             segment_size: 1,
             may_fragment: false,
+            ecn: Ecn::NotEct,
         };
         assert_eq!(both.send(&answer, b"y"), Sent::Taken);
         let mut source = None;
@@ -488,6 +514,7 @@ mod tests {
             len: 4,
             segment_size: 2,
             may_fragment: false,
+            ecn: Ecn::NotEct,
         };
         assert_eq!(from.send(&nowhere, b"abcd"), Sent::Taken);
     }

@@ -3,7 +3,7 @@
 use super::super::key_phase::SEAL_LIMIT;
 use super::super::{Peer, SentFrame};
 use crate::crypto::Level;
-use crate::endpoint::{Shared, Transmit};
+use crate::endpoint::{Ecn, Shared, Transmit};
 use crate::fault::Fault;
 use crate::time::Instant;
 use crate::wire::Frame;
@@ -60,6 +60,7 @@ impl Peer {
             len,
             segment_size: len,
             may_fragment: false,
+            ecn: Ecn::NotEct,
         })
     }
 

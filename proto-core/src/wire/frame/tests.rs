@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::ecn::EcnCounts;
 use crate::wire::{ConnectionId, EntryKind, varint};
 
 /// Raw material for any frame.
@@ -53,6 +54,11 @@ impl Parts {
                 first_range: a.min(b),
                 more_ranges: 0,
                 encoded: &[],
+                ecn: self.flags[0].then_some(EcnCounts {
+                    ect0: transfer,
+                    ect1: file,
+                    ce: b,
+                }),
             }),
             4 => Frame::Crypto { offset: a, data },
             5 => Frame::Close {
@@ -232,7 +238,7 @@ fn padding_is_a_run() {
 
 #[test]
 fn unknown_types_are_refused() {
-    let known = [0, 1, 2, 6, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1e, 0x30];
+    let known = [0, 1, 2, 3, 6, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1e, 0x30];
     for first in 0..=255_u8 {
         let unknown = !known.contains(&first) && !(0x20..=0x2c).contains(&first);
         let bytes = [first];
