@@ -3,7 +3,8 @@
 use super::super::key_phase::SEAL_LIMIT;
 use super::super::{Peer, SentFrame};
 use crate::crypto::Level;
-use crate::endpoint::{Ecn, Shared, Transmit};
+use crate::ecn::Ecn;
+use crate::endpoint::{Shared, Transmit};
 use crate::fault::Fault;
 use crate::time::Instant;
 use crate::wire::Frame;
