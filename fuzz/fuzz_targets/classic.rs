@@ -113,6 +113,7 @@ impl World {
         let meta = DatagramMeta {
             source: SocketAddr::from(([10, 0, 0, source % 4], 1)),
             local: None,
+            ecn: proto_core::Ecn::NotEct,
         };
         self.endpoint.handle_datagram(self.now, meta, bytes);
         self.settle();

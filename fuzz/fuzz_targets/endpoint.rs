@@ -103,6 +103,7 @@ impl World {
         let meta = DatagramMeta {
             source,
             local: None,
+            ecn: proto_core::Ecn::NotEct,
         };
         self.server.handle_datagram(self.now(), meta, &mut datagram);
     }

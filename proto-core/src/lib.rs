@@ -12,6 +12,7 @@ pub mod classic;
 mod config;
 pub mod congestion;
 pub mod crypto;
+mod ecn;
 mod endpoint;
 mod event;
 pub mod fault;
@@ -30,6 +31,7 @@ pub mod wire;
 pub use audit::Breach;
 pub use config::{Config, HostSecret, Shard};
 pub use congestion::CongestionControl;
+pub use ecn::{Ecn, EcnCounts};
 pub use endpoint::{
     Admission, ConnectError, DatagramMeta, DropReason, Endpoint, PeerStats, Reason, StaleId,
     StartError, Transmit,

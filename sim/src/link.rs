@@ -27,7 +27,7 @@ pub struct Link {
 /// One direction of a link. What is left out in a file does nothing.
 ///
 /// A datagram meets, in this order: `drop`, `outages`, `mtu`, `loss`, `bursts`, `duplicate`, `corrupt`, `truncate`,
-/// `reorder`, `rate`, `delay`, `jitter`. Shares are in parts per million of the datagrams that come so far.
+/// `reorder`, `rate`, `delay`, `jitter`, `bleach`. Shares are in parts per million of the datagrams that come so far.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LinkPlan {
@@ -92,6 +92,12 @@ pub struct LinkPlan {
     /// The wire and its queue.
     #[serde(skip_serializing_if = "is_default")]
     pub rate: Option<RatePlan>,
+    /// The ECN field is cleared on the way.
+    #[serde(skip_serializing_if = "is_default")]
+    pub bleach: bool,
+    /// Bytes that wait before the wire beyond which datagrams of ECN-capable senders are marked.
+    #[serde(skip_serializing_if = "is_default")]
+    pub marks_above: Option<u64>,
 }
 
 /// The largest datagram that passes, over time. Larger ones are lost without a word.

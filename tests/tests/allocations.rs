@@ -155,6 +155,7 @@ impl End {
             let meta = DatagramMeta {
                 source: from,
                 local: None,
+                ecn: proto_core::Ecn::NotEct,
             };
             self.packets += 1;
             self.call(0, |endpoint| {
@@ -227,6 +228,8 @@ fn download(size: u64, warm: u64, loss: u32) -> Figures {
         let mut config = config;
         // Bounds what is in flight, so that the queues reach their full length soon.
         config.limits.credit_blocks_max = 16;
+        // Packets are counted, and large ones would be few.
+        config.datagram_max = 1_472;
         config
     };
     let mut client = End::new(config(Config::new(null(1))), 1);
@@ -314,6 +317,7 @@ fn settle(server: &mut Endpoint, client: &mut Endpoint, now: &mut Instant, addre
                 let meta = DatagramMeta {
                     source: address,
                     local: None,
+                    ecn: proto_core::Ecn::NotEct,
                 };
                 counted(|| server.handle_datagram(*now, meta, &mut out[..sent.len]));
             }
@@ -322,6 +326,7 @@ fn settle(server: &mut Endpoint, client: &mut Endpoint, now: &mut Instant, addre
                 let meta = DatagramMeta {
                     source: at,
                     local: None,
+                    ecn: proto_core::Ecn::NotEct,
                 };
                 client.handle_datagram(*now, meta, &mut out[..sent.len]);
             }
@@ -388,6 +393,7 @@ fn half_open(provider: [Arc<dyn Provider>; 2], count: u32) -> i64 {
             let meta = DatagramMeta {
                 source: SocketAddr::from(([10, 1, (n >> 8) as u8, n as u8], 1)),
                 local: None,
+                ecn: proto_core::Ecn::NotEct,
             };
             counted(|| server.handle_datagram(now, meta, &mut out[..sent.len]));
         }
@@ -434,6 +440,7 @@ fn unpolled_outputs_do_not_grow() {
     let meta = DatagramMeta {
         source: SocketAddr::from(([10, 0, 0, 2], 2)),
         local: None,
+        ecn: proto_core::Ecn::NotEct,
     };
     let (mut client, mut waiting) = Client::new();
     let mut out = vec![0; 1 << 16];

@@ -159,6 +159,7 @@ fn h2_first_datagrams_are_full_and_short_ones_are_dropped() {
     let meta = proto_core::DatagramMeta {
         source: pair.client.address,
         local: None,
+        ecn: proto_core::Ecn::NotEct,
     };
     pair.server
         .endpoint
@@ -185,6 +186,7 @@ fn h5_first_packets_for_others_in_one_datagram_open_nothing() {
     let meta = proto_core::DatagramMeta {
         source: pair.client.address,
         local: None,
+        ecn: proto_core::Ecn::NotEct,
     };
     pair.server
         .endpoint
@@ -204,6 +206,7 @@ fn h2_small_initial_datagrams_are_not_even_opened() {
     let meta = proto_core::DatagramMeta {
         source: pair.client.address,
         local: None,
+        ecn: proto_core::Ecn::NotEct,
     };
     let server = &mut pair.server.endpoint;
     server.handle_datagram(pair.now, meta, &mut first);
@@ -306,6 +309,7 @@ fn r6_a_changed_packet_changes_nothing() {
     let meta = proto_core::DatagramMeta {
         source: pair.client.address,
         local: None,
+        ecn: proto_core::Ecn::NotEct,
     };
     for bit in 0..datagram.len() * 8 {
         let mut changed = datagram.clone();

@@ -141,6 +141,7 @@ mod tests {
                 len: 4,
                 segment_size: 2,
                 may_fragment: false,
+                ecn: proto_core::Ecn::NotEct,
             };
             damage.send(now, &from, &batch, &bytes);
             take();

@@ -23,6 +23,7 @@ use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 pub use message::{BadMessage, FILE_MAX, MESSAGE_LEN, Message, NAME_MAX, PIECE_LEN, is_classic};
 
+use crate::ecn::Ecn;
 use crate::endpoint::{
     DatagramMeta, Deadlines, DropReason, Queue, Shared, StaleId, StartError, Transmit,
 };
@@ -402,6 +403,7 @@ impl Classic {
                     len: MESSAGE_LEN,
                     segment_size: MESSAGE_LEN,
                     may_fragment: true,
+                    ecn: Ecn::NotEct,
                 });
             }
         }

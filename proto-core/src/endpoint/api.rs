@@ -4,6 +4,7 @@ use alloc::format;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::audit::{Breach, check, rule};
+use crate::ecn::Ecn;
 
 /// What the driver knows of a received datagram.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,6 +13,8 @@ pub struct DatagramMeta {
     pub source: SocketAddr,
     /// The local address that it came to, when the driver knows: answers leave from it.
     pub local: Option<IpAddr>,
+    /// The ECN field of its IP header; [`Ecn::NotEct`] when the driver cannot tell.
+    pub ecn: Ecn,
 }
 
 /// One batch to send: `len` bytes of the caller's buffer, cut into datagrams of `segment_size` (the last may be shorter).
@@ -27,6 +30,8 @@ pub struct Transmit {
     pub segment_size: usize,
     /// Larger than packets on the way may be, and to be cut by IP: the driver clears the don't-fragment flag (classic dialect).
     pub may_fragment: bool,
+    /// The ECN field of the IP headers: [`Ecn::NotEct`] or [`Ecn::Ect0`]. A driver that cannot set it may leave it out.
+    pub ecn: Ecn,
 }
 
 /// Why an endpoint wants to be woken.
@@ -150,6 +155,10 @@ pub struct PeerStats {
     pub probes_sent: u64,
     /// Packets that could not be opened: forged, or changed on the way.
     pub failed_opens: u64,
+    /// The path is known to carry ECN marks (RFC 9000 §13.4.2).
+    pub ecn_capable: bool,
+    /// Packets that routers marked instead of dropping them, as the peer says (ECN-CE).
+    pub ecn_marks: u64,
 }
 
 impl PeerStats {
@@ -180,6 +189,7 @@ impl PeerStats {
                 ("probe time-outs", of.probe_timeouts),
                 ("probes", of.probes_sent),
                 ("failed opens", of.failed_opens),
+                ("ECN marks", of.ecn_marks),
             ]
         };
         for ((name, then), (_, now)) in counts(before).into_iter().zip(counts(self)) {

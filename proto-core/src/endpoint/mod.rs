@@ -282,7 +282,7 @@ impl Endpoint {
     }
 
     /// The next batch for the socket: at most `segments_max` datagrams for one address, written to the front of `out`, which
-    /// should hold at least one full datagram ([`Config::datagram_size`]).
+    /// should hold at least one full datagram ([`Config::datagram_max`]; a shorter one bounds what is looked for).
     pub fn poll_transmit(
         &mut self,
         now: Instant,
@@ -365,6 +365,8 @@ impl Endpoint {
                         self.telling.push(index);
                     }
                     self.touched.push(index);
+                    // Taking an event may give the session something to say, such as the credit for a page.
+                    self.has_input = true;
                 } else {
                     // One that is over is stale from here on.
                     self.settle(key);

@@ -67,6 +67,7 @@ impl Endpoint {
                         source: meta.source,
                         local: meta.local,
                         size,
+                        ecn: meta.ecn,
                         counted,
                     };
                     counted = true;
@@ -199,6 +200,7 @@ impl Endpoint {
             source: meta.source,
             local: meta.local,
             size,
+            ecn: meta.ecn,
             counted: false,
         };
         peer.on_datagram(&arrival);

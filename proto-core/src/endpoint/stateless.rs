@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use core::net::{IpAddr, SocketAddr};
 
+use crate::ecn::Ecn;
 use crate::endpoint::Transmit;
 
 /// Answers that wait at most; beyond, the oldest is dropped (M6).
@@ -46,6 +47,7 @@ impl Answers {
             len: answer.len,
             segment_size: answer.len,
             may_fragment: false,
+            ecn: Ecn::NotEct,
         })
     }
 }

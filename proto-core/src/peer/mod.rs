@@ -11,6 +11,7 @@ mod handshake;
 mod ids;
 mod key_phase;
 mod migration;
+mod mtu;
 mod packet_writer;
 mod path;
 mod receive;
@@ -40,6 +41,7 @@ use crypto_stream::{CryptoReceive, CryptoSend};
 use frequency::Frequency;
 use ids::{Destination, Destinations, Issued};
 use key_phase::KeyPhase;
+use mtu::Mtu;
 use path::Path;
 use state::State;
 
@@ -94,8 +96,8 @@ pub(crate) struct Peer {
     idle_timeout: Duration,
     /// The handshake was complete once, so that the application hears of the session.
     announced: bool,
-    /// UDP payload of full datagrams once the handshake is confirmed.
-    datagram_size: u16,
+    /// How large datagrams may be once the handshake is confirmed.
+    mtu: Mtu,
     /// How long the peer said that it holds acknowledgements back.
     peer_ack_delay: Duration,
     frequency: Frequency,
@@ -106,6 +108,8 @@ pub(crate) struct Peer {
     failed_opens: u64,
     /// Packets that were sent whatever congestion control said.
     probes_sent: u64,
+    /// The batch that is being built leaves with ECT(0).
+    marks: bool,
     /// The 1-RTT number that is left out next (T5). Drawn when the handshake completes: a first packet that cannot be
     /// opened must not use up randomness (R7).
     next_skip: u64,
@@ -173,7 +177,7 @@ impl Space {
             && let Some(largest) = self.received.largest()
         {
             let delay = self.received.delay(now).as_micros() as u64;
-            if writer.put_ack(level, delay, largest, self.received.ranges_desc()) {
+            if writer.put_ack(level, delay, largest, &self.received) {
                 self.ack_now = false;
                 self.received.on_ack_sent();
             }
@@ -276,7 +280,7 @@ impl Peer {
             quiet_pings: 0,
             idle_timeout: config.idle_timeout.clamp(IDLE_MIN, IDLE_MAX),
             announced: false,
-            datagram_size: DATAGRAM_BASE,
+            mtu: Mtu::new(DATAGRAM_BASE, DATAGRAM_BASE),
             peer_ack_delay: MAX_ACK_DELAY,
             frequency: Frequency::default(),
             peer_buffer: 0,
@@ -284,6 +288,7 @@ impl Peer {
             packets_received: 0,
             failed_opens: 0,
             probes_sent: 0,
+            marks: false,
             next_skip: u64::MAX,
             faults: shared.faults.clone(),
         };
@@ -360,6 +365,8 @@ impl Peer {
             probe_timeouts: counters.probes,
             probes_sent: self.probes_sent,
             failed_opens: self.failed_opens,
+            ecn_capable: self.recovery.is_ecn_capable(),
+            ecn_marks: counters.ecn_ce,
         }
     }
 

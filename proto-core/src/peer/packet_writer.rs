@@ -1,12 +1,13 @@
 //! Frames of one packet that is being built, and the record of what it holds.
 
 use alloc::vec::Vec;
-use core::ops::RangeInclusive;
 
+use super::mtu::ProbeId;
 use crate::crypto::Level;
+use crate::recovery::Received;
 use crate::slab::Key;
 use crate::transfer::Item;
-use crate::wire::{Frame, write_ack};
+use crate::wire::{Frame, write_ack_ecn};
 
 /// Frames that a packet holds at most, padding apart (T10).
 pub(crate) const MAX_FRAMES: usize = 64;
@@ -20,6 +21,8 @@ pub(crate) enum SentFrame {
         largest: u64,
     },
     Ping,
+    /// PING in a probe of the path's MTU.
+    MtuProbe(ProbeId),
     Crypto {
         level: Level,
         offset: u32,
@@ -86,18 +89,19 @@ impl<'a> PacketWriter<'a> {
         self.commit(written, Some(sent))
     }
 
-    /// Adds an ACK frame of `ranges`, newest first.
+    /// Adds an ACK frame of what was received, `largest` being the highest number.
     #[must_use]
     pub(crate) fn put_ack(
         &mut self,
         level: Level,
         delay_micros: u64,
         largest: u64,
-        ranges: impl Iterator<Item = RangeInclusive<u64>> + Clone,
+        received: &Received,
     ) -> bool {
+        let (ranges, ecn) = (received.ranges_desc(), received.ecn_counts());
         let written = self
             .free()
-            .and_then(|free| write_ack(free, delay_micros, ranges));
+            .and_then(|free| write_ack_ecn(free, delay_micros, ranges, ecn));
         self.commit(written, Some(SentFrame::Ack { level, largest }))
     }
 

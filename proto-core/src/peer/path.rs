@@ -3,6 +3,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::ids::Destination;
+use crate::ecn::Ecn;
 use crate::rng::Rng;
 use crate::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ pub(crate) struct Arrival {
     pub(crate) local: Option<IpAddr>,
     /// UDP payload bytes of its datagram.
     pub(crate) size: usize,
+    /// Of its datagram's IP header.
+    pub(crate) ecn: Ecn,
     /// The datagram's bytes were counted with an earlier packet in it.
     pub(crate) counted: bool,
 }

@@ -67,9 +67,12 @@ impl Peer {
         }
         let space = &mut self.spaces[opened.level as usize];
         if taken.all && !space.discarded {
-            space
+            if space
                 .received
-                .insert(opened.number, now, taken.ack_eliciting);
+                .insert(opened.number, now, taken.ack_eliciting)
+            {
+                space.received.count_ecn(arrival.ecn);
+            }
             space.ack_now |= taken.ack_eliciting && self.faults.strikes(Fault::AckEarly);
         }
         let newest = Newest {

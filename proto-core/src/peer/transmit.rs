@@ -1,11 +1,14 @@
 //! A batch of datagrams out: which levels, which frames, sealed.
 
+mod mtu_probe;
+
 use alloc::vec::Vec;
 
 use super::gate::Gate;
 use super::key_phase::SEAL_LIMIT;
 use super::{DATAGRAM_BASE, PacketWriter, Peer, SentFrame, State};
 use crate::crypto::{Direction, Level, TAG_LEN};
+use crate::ecn::Ecn;
 use crate::endpoint::{Shared, Transmit};
 use crate::fault::Fault;
 use crate::recovery::Sent;
@@ -49,7 +52,7 @@ impl Draft {
 impl Peer {
     /// Whether [`poll_transmit`](Self::poll_transmit) would send something.
     pub(crate) fn wants_transmit(&self, now: Instant) -> bool {
-        if self.owes_previous_challenge() {
+        if self.owes_previous_challenge() || self.owes_mtu_probe() {
             return true;
         }
         if self.room_on_path() < self.datagram_min() {
@@ -82,13 +85,19 @@ impl Peer {
         if let Some(transmit) = self.challenge_previous(now, shared, out) {
             return Some(transmit);
         }
-        let size = self.datagram_size();
+        if let Some(transmit) = self.probe_mtu(now, shared, out) {
+            return Some(transmit);
+        }
+        let marks = self.recovery.marks_ecn(now);
+        self.marks = marks;
+        let (size, segments_max) = self.batch_shape(segments_max);
         let segments = segments_max.min(out.len().min(BATCH_MAX) / size);
         let mut len = 0;
         let mut segment_size = size;
         for _ in 0..segments {
-            let room = self.room_on_path();
-            if room < self.datagram_min() {
+            let room = self.room_on_path().min(size);
+            // One codepoint for all: a test of the path may end within the batch.
+            if room < self.datagram_min().min(size) || self.recovery.marks_ecn(now) != marks {
                 break;
             }
             let written = self.build_datagram(now, shared, &mut out[len..len + room]);
@@ -101,7 +110,9 @@ impl Peer {
             if written < size {
                 break;
             }
+            self.note_full_datagram(now);
         }
+        self.marks = false;
         self.note_amplification();
         (len > 0).then_some(Transmit {
             destination: self.path.remote,
@@ -109,6 +120,7 @@ impl Peer {
             len,
             segment_size,
             may_fragment: false,
+            ecn: if marks { Ecn::Ect0 } else { Ecn::NotEct },
         })
     }
 
@@ -119,6 +131,18 @@ impl Peer {
             false => self.recovery.datagram_size().min(DATAGRAM_BASE),
         };
         usize::from(size)
+    }
+
+    /// Bytes of the next batch's datagrams, and how many it may have. What goes out after a probe time-out must arrive even when
+    /// the path no longer carries full datagrams (RFC 8899 §4.3).
+    fn batch_shape(&self, segments_max: usize) -> (usize, usize) {
+        let (size, base) = (self.datagram_size(), usize::from(self.mtu.base()));
+        let probes = usize::from(self.spaces[Level::Data as usize].probes);
+        if probes > 0 && size > base {
+            (base, segments_max.min(probes))
+        } else {
+            (size, segments_max)
+        }
     }
 
     /// Bytes that the next datagram may have.
@@ -172,6 +196,7 @@ impl Peer {
             len,
             segment_size: len,
             may_fragment: false,
+            ecn: Ecn::NotEct,
         })
     }
 
@@ -509,10 +534,13 @@ impl Peer {
             self.keys.on_sealed(draft.number);
         }
         let bytes = end - draft.start;
+        let is_mtu_probe = matches!(draft.sent.first(), Some(SentFrame::MtuProbe(_)))
+            && !self.faults.strikes(Fault::MtuProbeCounted);
         let sent = Sent {
             bytes: bytes as u32,
             ack_eliciting: draft.ack_eliciting,
-            in_flight: draft.ack_eliciting || draft.padded,
+            in_flight: !is_mtu_probe && (draft.ack_eliciting || draft.padded),
+            marked: self.marks,
         };
         self.recovery
             .on_packet_sent(now, draft.level, sent, &draft.sent);

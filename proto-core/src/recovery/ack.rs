@@ -2,11 +2,13 @@
 
 use core::ops::RangeInclusive;
 
+use super::ecn::Acknowledged;
 use super::loss::Losses;
 use super::space::{Packet, Space};
 use super::{AckError, AckOutcome, Fate, Recovery};
 use crate::congestion::Acked;
 use crate::crypto::Level;
+use crate::ecn::EcnCounts;
 use crate::fault::Fault;
 use crate::time::{Duration, Instant};
 use crate::wire::Ack;
@@ -20,6 +22,8 @@ struct Found {
     /// Those of them that were sent after the last cut.
     earning: u64,
     ack_eliciting: bool,
+    /// Packets of the present path that left with ECT(0).
+    marked: u64,
     /// Number and time of the newest.
     newest: Option<(u64, Instant)>,
 }
@@ -38,15 +42,15 @@ impl<F: Copy> Recovery<F> {
         fate: &mut impl FnMut(Fate, F),
     ) -> Result<AckOutcome, AckError> {
         let delay = Duration::from_micros(ack.delay);
-        self.on_ack_ranges(now, level, delay, || ack.ranges(), fate)
+        self.on_ack_ranges(now, level, (delay, ack.ecn), || ack.ranges(), fate)
     }
 
-    /// The same for decoded ranges, newest first, that `ranges` gives each time anew.
+    /// The same for decoded ranges, newest first, that `ranges` gives each time anew; `delay` and `ecn` are the frame's.
     pub(super) fn on_ack_ranges<I: Iterator<Item = RangeInclusive<u64>>>(
         &mut self,
         now: Instant,
         level: Level,
-        delay: Duration,
+        (delay, ecn): (Duration, Option<EcnCounts>),
         ranges: impl Fn() -> I,
         fate: &mut impl FnMut(Fate, F),
     ) -> Result<AckOutcome, AckError> {
@@ -64,9 +68,13 @@ impl<F: Copy> Recovery<F> {
         let cut_at = self.cut_at;
         let late = self.find_late(now, level, read(), fate);
         let space = &mut self.spaces[level as usize];
+        let advances = space.largest_acked < Some(largest);
         space.largest_acked = space.largest_acked.max(Some(largest));
-        let delivery = &mut self.delivery;
-        let mut deliver = |packet: &Packet| delivery.on_acked(now, packet);
+        let (delivery, black_hole) = (&mut self.delivery, &mut self.black_hole);
+        let mut deliver = |packet: &Packet| {
+            delivery.on_acked(now, packet);
+            black_hole.on_acked(packet.number, packet.bytes);
+        };
         let found = acknowledge(space, read(), cut_at, &mut deliver, fate);
         if level == Level::Data {
             let next = self.space(level).next;
@@ -89,7 +97,12 @@ impl<F: Copy> Recovery<F> {
             .then(|| self.sample_rtt(now, level, now.since(sent), delay));
         let mut losses = Losses::default();
         self.detect_losses(now, level, &mut losses, fate);
-        let cut = self.on_losses(now, &losses);
+        let acked = Acknowledged {
+            marked: found.marked,
+            advances,
+        };
+        let marks = self.on_ecn_counts(now, level, ecn, acked, sent);
+        let cut = self.on_losses(now, &losses) || marks;
         self.control.on_ack(&Acked {
             now,
             sent,
@@ -158,6 +171,7 @@ impl<F: Copy> Recovery<F> {
                     let distance = acked_before.saturating_sub(packet.number);
                     let took = now.since(packet.sent);
                     self.reordering.on_spurious(distance, took, &self.rtt);
+                    self.black_hole.on_acked(packet.number, packet.bytes);
                 }
             }
         }
@@ -227,6 +241,7 @@ fn acknowledge<F: Copy>(
             space.resolve(place, Fate::Acked, fate);
             found.packets += 1;
             found.ack_eliciting |= packet.ack_eliciting;
+            found.marked += u64::from(packet.marked && packet.number >= space.path_first);
             if packet.in_flight {
                 let bytes = u64::from(packet.bytes);
                 found.bytes += bytes;

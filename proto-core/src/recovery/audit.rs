@@ -99,6 +99,7 @@ mod tests {
             bytes: 1_000,
             ack_eliciting: true,
             in_flight: true,
+            marked: false,
         };
         for n in 0..10 {
             recovery.on_packet_sent(Instant::ZERO, Level::Data, sent, &[n]);
@@ -110,7 +111,7 @@ mod tests {
         let acked = recovery.on_ack_ranges(
             now,
             Level::Data,
-            Duration::ZERO,
+            (Duration::ZERO, None),
             || ranges().into_iter(),
             &mut |fate, frame| fates.push((fate, frame)),
         );

@@ -7,7 +7,9 @@
 
 mod ack;
 mod audit;
+mod black_hole;
 mod delivery;
+mod ecn;
 mod frequency;
 mod late;
 mod loss;
@@ -32,6 +34,7 @@ use crate::crypto::Level;
 use crate::fault::Faults;
 use crate::time::{Duration, Instant};
 use delivery::{Delivery, Snapshot};
+use ecn::Ecn;
 use loss::CongestionEvent;
 use reordering::Reordering;
 use space::Space;
@@ -62,8 +65,12 @@ pub struct Sent {
     pub bytes: u32,
     /// It holds a frame other than ACK, PADDING and CLOSE.
     pub ack_eliciting: bool,
-    /// It counts against the congestion window: it is ack-eliciting or holds PADDING.
+    /// It counts against the congestion window: it is ack-eliciting or holds PADDING. A probe of the path's MTU asks for an
+    /// acknowledgement and does not count: its loss says nothing of congestion (RFC 9000 §14.4), no probe time-out waits for it,
+    /// and its fate shows with that of others. Only the pacer's following packets wait for what it takes.
     pub in_flight: bool,
+    /// It leaves with ECT(0): see [`Recovery::marks_ecn`].
+    pub marked: bool,
 }
 
 /// What became of a sent frame.
@@ -129,6 +136,8 @@ pub struct Counters {
     pub probes: u64,
     /// Congestion events: each cut the window.
     pub cuts: u64,
+    /// Packets that routers had marked, as the peer says and as can be true (ECN-CE).
+    pub ecn_ce: u64,
     /// Ack-eliciting packets that made bytes in flight exceed the congestion window: only probes may.
     pub beyond_window: u64,
 }
@@ -155,7 +164,9 @@ pub struct Recovery<F> {
     /// The last one, while its cut may be undone.
     event: Option<CongestionEvent>,
     reordering: Reordering,
+    ecn: Ecn,
     app_limited: bool,
+    black_hole: black_hole::BlackHole,
     timers: timer::Timers,
     counters: Counters,
     faults: Faults,
@@ -183,7 +194,9 @@ impl<F: Copy> Recovery<F> {
             cut_at: None,
             event: None,
             reordering: Reordering::default(),
+            ecn: Ecn::default(),
             app_limited: false,
+            black_hole: black_hole::BlackHole::default(),
             timers: timer::Timers::new(settings.is_server, now),
             counters: Counters::default(),
             faults: Faults::default(),
@@ -214,6 +227,22 @@ impl<F: Copy> Recovery<F> {
             .set_rate(now, rate, self.control.send_quantum(rate));
     }
 
+    /// From now on, packets of `size` that are lost while smaller ones arrive are noticed, if `size` is above `base`.
+    pub fn watch_for_black_hole(&mut self, size: u16, base: u16) {
+        self.black_hole = black_hole::BlackHole::new(size, base);
+    }
+
+    /// As [`take_black_hole`](Self::take_black_hole), without an effect.
+    #[must_use]
+    pub fn is_in_black_hole(&self) -> bool {
+        self.black_hole.is_found()
+    }
+
+    /// Whether the path has stopped to carry full datagrams (RFC 8899 §4.3). True once; then nothing is watched.
+    pub fn take_black_hole(&mut self) -> bool {
+        self.black_hole.take()
+    }
+
     /// The number of the next packet. Numbers are never used twice (R1): they only grow, also over key updates.
     #[must_use]
     pub fn next_number(&self, level: Level) -> u64 {
@@ -238,9 +267,13 @@ impl<F: Copy> Recovery<F> {
             true => self.delivery.on_sent(now, bytes, self.in_flight),
             false => Snapshot::default(),
         };
+        self.ecn.on_sent(now, level, sent.marked);
         let space = self.space_mut(level);
         space.push(now, sent, snapshot, app_limited, frames);
         if !sent.in_flight {
+            if sent.ack_eliciting {
+                self.pacer.on_sent(now, bytes);
+            }
             return;
         }
         let beyond = sent.ack_eliciting && self.in_flight + bytes > self.control.window();

@@ -1,6 +1,7 @@
 //! What a new path, or time that nobody lived through, does to what is known.
 
 use super::Recovery;
+use super::black_hole::BlackHole;
 use super::delivery::Delivery;
 use super::reordering::Reordering;
 use super::rtt::Rtt;
@@ -14,6 +15,7 @@ impl<F: Copy> Recovery<F> {
     pub fn on_new_path(&mut self, now: Instant, datagram_size: u16) {
         self.leave_path();
         self.datagram_size = datagram_size;
+        self.black_hole = BlackHole::default();
         self.rtt = Rtt::new(self.initial_rtt);
         self.first_sample = None;
         self.cut_at = None;
@@ -26,10 +28,11 @@ impl<F: Copy> Recovery<F> {
     }
 
     /// What is under way went along another path, and leaves the congestion accounts: it is still acknowledged or lost, and
-    /// tells nothing of the present path.
+    /// tells nothing of the present path. ECN is tested anew.
     pub fn leave_path(&mut self) {
         self.spaces.iter_mut().for_each(Space::leave_path);
         self.in_flight = 0;
+        self.ecn.on_new_path();
     }
 
     /// The clock went on by `by` while nobody was there to take acknowledgements in: nothing became late by that, and no
@@ -49,5 +52,6 @@ impl<F: Copy> Recovery<F> {
         self.delivery.on_leap(by);
         self.control.on_leap(by);
         self.timers.on_leap(by);
+        self.ecn.on_leap(by);
     }
 }

@@ -6,6 +6,7 @@ use core::ops::RangeInclusive;
 use super::AckFrequency;
 use crate::audit::{Breach, check, rule};
 use crate::crypto::Level;
+use crate::ecn::{Ecn, EcnCounts};
 use crate::range_set::RangeSet;
 use crate::time::{Duration, Instant};
 
@@ -49,6 +50,10 @@ pub struct Received {
     frequency: AckFrequency,
     /// The largest number of the last acknowledgement.
     said: Option<u64>,
+    /// Packets by their ECN codepoint.
+    ecn: EcnCounts,
+    /// The last one's.
+    last_ecn: Ecn,
 }
 
 impl Received {
@@ -71,6 +76,8 @@ impl Received {
                 ..AckFrequency::default()
             },
             said: None,
+            ecn: EcnCounts::default(),
+            last_ecn: Ecn::NotEct,
         }
     }
 
@@ -80,10 +87,10 @@ impl Received {
         number >= self.floor && number <= NUMBER_MAX && !self.seen.contains(number)
     }
 
-    /// A packet was opened. A number that is not [new](Self::is_new) changes nothing.
-    pub fn insert(&mut self, number: u64, now: Instant, ack_eliciting: bool) {
+    /// A packet was opened. A number that is not [new](Self::is_new) changes nothing; whether it was.
+    pub fn insert(&mut self, number: u64, now: Instant, ack_eliciting: bool) -> bool {
         if !self.is_new(number) {
-            return;
+            return false;
         }
         if self.largest().is_none_or(|largest| number > largest) {
             self.largest_at = now;
@@ -100,6 +107,22 @@ impl Received {
         {
             self.floor = oldest.end;
         }
+        true
+    }
+
+    /// The packet that was [inserted](Self::insert) last came with that codepoint (RFC 9000 §13.4.1). The first of a run of
+    /// CE marks is told at once (RFC 9000 §13.2.1, draft-ietf-quic-ack-frequency §6.4), so that the sender slows down in time.
+    pub fn count_ecn(&mut self, ecn: Ecn) {
+        self.ecn.count(ecn);
+        let news = ecn == Ecn::Ce && self.last_ecn != Ecn::Ce;
+        self.immediate |= news && self.unanswered > 0;
+        self.last_ecn = ecn;
+    }
+
+    /// What an ACK frame should say of codepoints: nothing while no packet came with one.
+    #[must_use]
+    pub fn ecn_counts(&self) -> Option<EcnCounts> {
+        (self.ecn != EcnCounts::default()).then_some(self.ecn)
     }
 
     /// Notes that an acknowledgement is owed, and how soon (RFC 9000 §13.2.1).

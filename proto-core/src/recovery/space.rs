@@ -42,6 +42,8 @@ pub(super) struct Packet {
     pub(super) in_flight: bool,
     /// When it was sent there was nothing more to send.
     pub(super) app_limited: bool,
+    /// It left with ECT(0).
+    pub(super) marked: bool,
 }
 
 impl Packet {
@@ -66,6 +68,7 @@ impl Packet {
             ack_eliciting: true,
             in_flight: true,
             app_limited,
+            marked: false,
         }
     }
 }
@@ -310,7 +313,7 @@ impl<F: Copy> Space<F> {
                 self.eliciting += 1;
                 self.last_ack_eliciting = now;
             }
-        } else if self.uncounted >= UNCOUNTED_MAX {
+        } else if self.uncounted >= UNCOUNTED_MAX && !sent.ack_eliciting {
             self.forgotten += 1;
             return;
         } else {
@@ -328,6 +331,7 @@ impl<F: Copy> Space<F> {
             ack_eliciting: sent.ack_eliciting,
             in_flight: sent.in_flight,
             app_limited,
+            marked: sent.marked,
         });
         self.frames.extend(frames);
     }
@@ -376,7 +380,9 @@ impl<F: Copy> Space<F> {
 
     /// Shows the frames of the oldest unresolved ack-eliciting packets.
     pub(super) fn oldest(&self, count: usize, show: &mut impl FnMut(F)) {
-        let open = |packet: &&Packet| packet.state == State::Outstanding && packet.ack_eliciting;
+        let open = |packet: &&Packet| {
+            packet.state == State::Outstanding && packet.ack_eliciting && packet.in_flight
+        };
         for packet in self.packets.iter().filter(open).take(count) {
             let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
             let frames = self.frames.range(first..first + usize::from(packet.frames));

@@ -3,6 +3,7 @@
 mod ack;
 mod bottleneck;
 mod cuts;
+mod ecn;
 mod edges;
 mod loss;
 mod model;
@@ -73,6 +74,7 @@ impl Bench {
             bytes: 1_200,
             ack_eliciting: true,
             in_flight: true,
+            marked: false,
         };
         self.recovery
             .on_packet_sent(now, level, sent, &[self.next_frame]);
@@ -96,7 +98,7 @@ impl Bench {
         let fates = &mut self.fates;
         let ranges = || ranges.iter().map(|&(from, to)| from..=to);
         self.recovery
-            .on_ack_ranges(now, level, ms(delay), ranges, &mut |fate, frame| {
+            .on_ack_ranges(now, level, (ms(delay), None), ranges, &mut |fate, frame| {
                 fates.push((fate, frame));
             })
     }

@@ -86,7 +86,7 @@ fn the_table_of_frames_is_right() {
         .map(|row| format!("{} {} {}", row[0], row[1], row[4]))
         .collect();
     assert_eq!(table, with_vector);
-    assert_eq!(table.len(), 24);
+    assert_eq!(table.len(), 25);
 }
 
 #[test]
@@ -323,7 +323,10 @@ fn fields(frame: &Frame<'_>) -> String {
         Frame::Padding | Frame::Ping | Frame::HandshakeDone => String::new(),
         Frame::Ack(ack) => {
             let ranges: Vec<_> = ack.ranges().map(|range| format!("{range:?}")).collect();
-            format!(" delay={} ranges={}", ack.delay, ranges.join(","))
+            let ecn = ack.ecn.map_or(String::new(), |of| {
+                format!(" ect0={} ect1={} ce={}", of.ect0, of.ect1, of.ce)
+            });
+            format!(" delay={} ranges={}{ecn}", ack.delay, ranges.join(","))
         }
         Frame::Crypto { offset, data } => format!(" offset={offset} data={}", hex::encode(data)),
         Frame::NewConnectionId {

@@ -245,6 +245,7 @@ impl Host {
         let meta = DatagramMeta {
             source: datagram.source,
             local: None,
+            ecn: datagram.ecn,
         };
         if let Some(amplification) = &mut self.amplification {
             amplification.received(datagram.source, &datagram.payload);
@@ -466,6 +467,7 @@ fn send(
         destination,
         len,
         segment_size,
+        ecn,
         ..
     } = transmit;
     record.trace.line(|| {
@@ -480,6 +482,7 @@ fn send(
         let datagram = Datagram {
             source,
             destination,
+            ecn,
             payload: copy,
         };
         network.send(now, datagram);

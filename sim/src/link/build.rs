@@ -4,8 +4,8 @@ use proto_core::{Duration, Instant};
 
 use super::{Link, LinkPlan, MtuPlan, RatePlan};
 use crate::net::{
-    Corrupt, Delay, DropList, Duplicate, GilbertElliott, Jitter, Loss, Mtu, Network, Node, NodeId,
-    Outage, Rate, Reorder, Schedule, Truncate, Until,
+    Bleach, Corrupt, Delay, DropList, Duplicate, GilbertElliott, Jitter, Loss, Mtu, Network, Node,
+    NodeId, Outage, Rate, Reorder, Schedule, Truncate, Until,
 };
 use crate::rng::Rng;
 
@@ -20,7 +20,8 @@ impl LinkPlan {
         };
         self.build_faults(&mut builder, rng);
         if let Some(plan) = &self.rate {
-            builder.add(plan.node());
+            let node = plan.node();
+            builder.add(node.with_marks_above(self.marks_above.unwrap_or(u64::MAX)));
         }
         if self.loss_after_rate {
             self.build_losses(&mut builder, rng);
@@ -35,6 +36,9 @@ impl LinkPlan {
             } else {
                 Jitter::in_order(self.jitter, rng)
             });
+        }
+        if self.bleach {
+            builder.add(Bleach);
         }
         builder.nodes
     }

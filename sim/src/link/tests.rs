@@ -39,6 +39,7 @@ fn arrivals(plan: &LinkPlan, count: u64, gap: Duration) -> Vec<u64> {
                 Datagram {
                     source: A,
                     destination: B,
+                    ecn: proto_core::Ecn::NotEct,
                     payload,
                 },
             );

@@ -1,5 +1,7 @@
 use std::net::SocketAddr;
 
+use proto_core::Ecn;
+
 /// One UDP datagram.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Datagram {
@@ -7,6 +9,8 @@ pub struct Datagram {
     pub source: SocketAddr,
     /// Whom it is for.
     pub destination: SocketAddr,
+    /// The ECN field of its IP header.
+    pub ecn: Ecn,
     /// Its UDP payload.
     pub payload: Vec<u8>,
 }

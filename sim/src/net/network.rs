@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use proto_core::Instant;
+use proto_core::{Ecn, Instant};
 
 use super::{Datagram, Fate, Node, NodeStats, PathStats, QueueStats};
 use crate::queue::Queue;
@@ -40,6 +40,7 @@ struct Hop {
     next: usize,
     moves: u32,
     source: SocketAddr,
+    ecn: Ecn,
     payload: Vec<u8>,
 }
 
@@ -62,6 +63,7 @@ pub struct Network {
     /// No node was called for a later time.
     now: Instant,
     unroutable: u64,
+    carries_ecn: bool,
     spare: Vec<Vec<u8>>,
 }
 
@@ -72,6 +74,12 @@ impl Network {
         let stats = NodeStats::default();
         self.nodes.push(Station { node, stats });
         NodeId(id)
+    }
+
+    /// From now on, datagrams keep their ECN field. Before, it is cleared at the door, as it is for hosts whose system cannot
+    /// set it.
+    pub fn carry_ecn(&mut self) {
+        self.carries_ecn = true;
     }
 
     /// Lets datagrams from `source` to `destination` pass `nodes`, in order. A path of these ends that was there before
@@ -166,6 +174,11 @@ impl Network {
             next: 0,
             moves,
             source: datagram.source,
+            ecn: if self.carries_ecn {
+                datagram.ecn
+            } else {
+                Ecn::NotEct
+            },
             payload: datagram.payload,
         });
         // What is due before must come first to the nodes that both pass.
@@ -287,6 +300,7 @@ impl Network {
             let len = hop.payload.len();
             let fate = station.node.pass(at, &mut hop.payload);
             station.stats.count(len, fate);
+            hop.ecn = station.node.remark(hop.ecn);
             let later = match fate {
                 Fate::Lost => {
                     self.lose(slot);
@@ -341,6 +355,7 @@ impl Network {
         let datagram = Datagram {
             source: hop.source,
             destination: path.destination,
+            ecn: hop.ecn,
             payload: std::mem::take(&mut hop.payload),
         };
         self.hops_free.push(slot);

@@ -1,11 +1,16 @@
 use std::fmt;
 
-use proto_core::Instant;
+use proto_core::{Ecn, Instant};
 
 /// What a node does to datagrams: lose, double, change or hold them.
 pub trait Node: Send + fmt::Debug {
     /// A datagram arrives at `now`; calls never go back in time. The node may change its payload.
     fn pass(&mut self, now: Instant, payload: &mut Vec<u8>) -> Fate;
+
+    /// The ECN field with which the datagram of the last [`pass`](Self::pass) goes on, if it does; it came with `ecn`.
+    fn remark(&mut self, ecn: Ecn) -> Ecn {
+        ecn
+    }
 
     /// What waits in this node at `now`, which no call of `pass` is later than. A node without a queue says zeroes.
     fn queue(&self, _now: Instant) -> QueueStats {

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use proto_core::{Duration, Instant};
+use proto_core::{Duration, Ecn, Instant};
 
 use super::{Fate, Node, QueueStats, Schedule};
 
@@ -35,6 +35,10 @@ pub struct Rate {
     rest: u64,
     bytes_max: u64,
     packets_max: u64,
+    /// Bytes that wait beyond which datagrams that can be marked are.
+    marks_above: u64,
+    /// The last datagram found so many waiting.
+    marks: bool,
 }
 
 impl Rate {
@@ -63,6 +67,8 @@ impl Rate {
             rest: 0,
             bytes_max: 0,
             packets_max: 0,
+            marks_above: u64::MAX,
+            marks: false,
         }
     }
 
@@ -71,6 +77,16 @@ impl Rate {
     pub fn with_overhead(self, bytes: u32) -> Self {
         let overhead = u64::from(bytes);
         Self { overhead, ..self }
+    }
+
+    /// Marks datagrams of ECN-capable senders that find more than `bytes` waiting, themselves included (RFC 3168 §5). What
+    /// does not fit is still dropped.
+    #[must_use]
+    pub fn with_marks_above(self, bytes: u64) -> Self {
+        Self {
+            marks_above: bytes,
+            ..self
+        }
     }
 
     /// Bytes and datagrams that wait behind the one on the wire.
@@ -149,7 +165,16 @@ impl Node for Rate {
         let (bytes, packets) = self.waiting(0, 0);
         self.bytes_max = self.bytes_max.max(bytes);
         self.packets_max = self.packets_max.max(packets);
+        self.marks = bytes > self.marks_above;
         Fate::At(departure)
+    }
+
+    fn remark(&mut self, ecn: Ecn) -> Ecn {
+        match ecn {
+            Ecn::NotEct => Ecn::NotEct,
+            _ if self.marks => Ecn::Ce,
+            other => other,
+        }
     }
 
     fn queue(&self, now: Instant) -> QueueStats {

@@ -62,6 +62,7 @@ pub(super) fn run_boxed(
         let datagram = Datagram {
             source: A,
             destination: B,
+            ecn: proto_core::Ecn::NotEct,
             payload,
         };
         network.send(at(now), datagram);

@@ -22,6 +22,7 @@ fn datagram(
     Datagram {
         source,
         destination,
+        ecn: proto_core::Ecn::NotEct,
         payload,
     }
 }

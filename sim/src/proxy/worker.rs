@@ -179,6 +179,7 @@ impl Worker {
         let datagram = Datagram {
             source,
             destination,
+            ecn: proto_core::Ecn::NotEct,
             payload,
         };
         self.network.send(now, datagram);

@@ -125,6 +125,7 @@ fn acks(c: &mut Criterion) {
             bytes: 1_452,
             ack_eliciting: true,
             in_flight: true,
+            marked: false,
         };
         let mut out = [0; 64];
         let mut acked = 0;

@@ -138,6 +138,7 @@ impl End {
         let meta = DatagramMeta {
             source: from,
             local: None,
+            ecn: proto_core::Ecn::NotEct,
         };
         let mut done = done.drain(..);
         calls.call(*side, &mut || {

@@ -132,6 +132,7 @@ impl Bench {
         let meta = DatagramMeta {
             source: from,
             local: None,
+            ecn: proto_core::Ecn::NotEct,
         };
         self.traffic.entry(from).or_default().0 += bytes.len();
         self.endpoint.handle_datagram(self.now, meta, bytes);

@@ -101,6 +101,7 @@ fn notes_that_nobody_takes_are_counted() {
     let meta = proto_core::DatagramMeta {
         source: peer(1),
         local: None,
+        ecn: proto_core::Ecn::NotEct,
     };
     for _ in 0..100 {
         bench

@@ -94,6 +94,7 @@ fn alone_with(first: &[u8]) -> (Endpoint, Option<usize>) {
     let meta = DatagramMeta {
         source: SocketAddr::from(([10, 0, 0, 2], 2)),
         local: None,
+        ecn: proto_core::Ecn::NotEct,
     };
     server.handle_datagram(now, meta, &mut first.to_vec());
     let mut out = vec![0; 1 << 16];

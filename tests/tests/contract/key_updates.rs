@@ -163,6 +163,7 @@ fn r5_only_the_integrity_limit_ends_a_session() {
     let meta = DatagramMeta {
         source: pair.client.address,
         local: None,
+        ecn: proto_core::Ecn::NotEct,
     };
     let forge = |pair: &mut Pair, n: u64| {
         // A fresh sample, and so another number, each time: or it would count as seen before.

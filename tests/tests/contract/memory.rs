@@ -174,6 +174,7 @@ fn m7_a_server_has_so_many_sessions() {
         let meta = proto_core::DatagramMeta {
             source: std::net::SocketAddr::from(([10, 0, 0, n], 2)),
             local: None,
+            ecn: proto_core::Ecn::NotEct,
         };
         server.handle_datagram(now, meta, &mut first[0].clone());
     }

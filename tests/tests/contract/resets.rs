@@ -88,6 +88,7 @@ fn r8_resets_are_short_and_few() {
         let meta = DatagramMeta {
             source: SocketAddr::from(([10, 0, 0, 9], 9)),
             local: None,
+            ecn: proto_core::Ecn::NotEct,
         };
         server.handle_datagram(now, meta, &mut noise);
         while let Some(sent) = server.poll_transmit(now, NonZeroUsize::MIN, &mut out) {
@@ -119,6 +120,7 @@ fn r8_only_the_right_token_from_the_right_place_counts() {
     let mut elsewhere = DatagramMeta {
         source: pair.server.address,
         local: None,
+        ecn: proto_core::Ecn::NotEct,
     };
     let now = pair.now;
     for bit in 0..128 {

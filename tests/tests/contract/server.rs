@@ -68,6 +68,7 @@ impl Alone {
         let meta = DatagramMeta {
             source: SocketAddr::from(([10, 0, 0, 2], 2)),
             local: None,
+            ecn: proto_core::Ecn::NotEct,
         };
         self.server.handle_datagram(self.now, meta, &mut datagram);
     }

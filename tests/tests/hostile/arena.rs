@@ -107,7 +107,11 @@ impl Arena {
         {
             let local = None;
             if let Some(machine) = self.machines.iter_mut().find(|one| one.address == to) {
-                let meta = DatagramMeta { source, local };
+                let meta = DatagramMeta {
+                    source,
+                    local,
+                    ecn: proto_core::Ecn::NotEct,
+                };
                 machine.endpoint.handle_datagram(next, meta, &mut bytes);
             }
             return;

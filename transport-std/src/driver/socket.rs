@@ -5,8 +5,8 @@ use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use proto_core::{DatagramMeta, Transmit};
-use quinn_udp::{RecvMeta, UdpSocketState};
+use proto_core::{DatagramMeta, Ecn, Transmit};
+use quinn_udp::{EcnCodepoint, RecvMeta, UdpSocketState};
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use super::fragment;
@@ -120,6 +120,9 @@ impl Socket {
         let (receive, send) = (buffers.recv_buffer_size(), buffers.send_buffer_size());
         tracing::info!(asked = SOCKET_BUFFER, ?receive, ?send, "socket buffers");
         let state = UdpSocketState::new((&io).into())?;
+        if let Err(error) = refuse_timestamps(&io) {
+            tracing::debug!(%error, "ECN marks may not be seen");
+        }
         Ok(Self {
             io,
             state,
@@ -218,7 +221,11 @@ impl Socket {
         let local = meta.dst_ip.map(|ip| ip.to_canonical());
         let begin = self.current * BUFFER;
         each(
-            DatagramMeta { source, local },
+            DatagramMeta {
+                source,
+                local,
+                ecn: ecn_from(meta.ecn),
+            },
             &mut self.buffers[begin + self.offset..begin + end],
         );
         // A stride of 0 belongs to an empty datagram, which ends its buffer.
@@ -328,13 +335,45 @@ impl Socket {
         };
         let packet = quinn_udp::Transmit {
             destination,
-            ecn: None,
+            ecn: ecn_to(transmit.ecn),
             contents,
             segment_size: (segment_size < contents.len()).then_some(segment_size),
             src_ip: transmit.source.map(to_socket),
         };
         self.state.try_send((&self.io).into(), &packet)
     }
+}
+
+/// What the system says of a datagram's ECN field; where it says nothing, nobody can be told of marks.
+fn ecn_from(codepoint: Option<EcnCodepoint>) -> Ecn {
+    match codepoint {
+        None => Ecn::NotEct,
+        Some(EcnCodepoint::Ect0) => Ecn::Ect0,
+        Some(EcnCodepoint::Ect1) => Ecn::Ect1,
+        Some(EcnCodepoint::Ce) => Ecn::Ce,
+    }
+}
+
+fn ecn_to(ecn: Ecn) -> Option<EcnCodepoint> {
+    match ecn {
+        Ecn::NotEct => None,
+        Ecn::Ect0 => Some(EcnCodepoint::Ect0),
+        Ecn::Ect1 => Some(EcnCodepoint::Ect1),
+        Ecn::Ce => Some(EcnCodepoint::Ce),
+    }
+}
+
+/// `quinn-udp` asks for timestamps of arrival, and has room for those or for ECN with receive offload: not for both. Nobody
+/// here needs the former.
+#[cfg(target_os = "linux")]
+fn refuse_timestamps(socket: &UdpSocket) -> io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt::ReceiveTimestampns};
+    Ok(setsockopt(socket, ReceiveTimestampns, &false)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_timestamps(_socket: &UdpSocket) -> io::Result<()> {
+    Ok(())
 }
 
 /// Lets further sockets of this user have the same port.
@@ -378,6 +417,7 @@ mod tests {
             len,
             segment_size,
             may_fragment: false,
+            ecn: Ecn::NotEct,
         }
     }
 
@@ -444,6 +484,7 @@ mod tests {
                 len: 1,
                 segment_size: 1,
                 may_fragment: false,
+                ecn: Ecn::NotEct,
             },
             b"x",
         );
@@ -460,11 +501,35 @@ mod tests {
             len: 1,
             segment_size: 1,
             may_fragment: false,
+            ecn: Ecn::NotEct,
         };
         assert_eq!(both.send(&answer, b"y"), Sent::Taken);
         let mut source = None;
         four.receive(|meta, _| source = Some(meta.source)).unwrap();
         assert_eq!(source, Some(destination));
+    }
+
+    /// RFC 9000 §13.4: the codepoint of a whole batch arrives with each of its datagrams, over both families. Loopback carries
+    /// what is set.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn codepoints_leave_and_arrive() {
+        for bind in ["127.0.0.1:0", "[::]:0"] {
+            let from = Socket::bind(bind.parse().unwrap()).unwrap();
+            let mut to = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            for ecn in [Ecn::Ect0, Ecn::NotEct, Ecn::Ce, Ecn::Ect1] {
+                for (count, len) in [(1, 1_000), (3, 2_500)] {
+                    let batch = Transmit {
+                        ecn,
+                        ..batch(&to, len, 1_000)
+                    };
+                    assert_eq!(from.send(&batch, &vec![7; len]), Sent::Taken);
+                    let mut seen = Vec::new();
+                    while to.receive(|meta, _| seen.push(meta.ecn)).unwrap() {}
+                    assert_eq!(seen, vec![ecn; count], "{bind}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -488,6 +553,7 @@ mod tests {
             len: 4,
             segment_size: 2,
             may_fragment: false,
+            ecn: Ecn::NotEct,
         };
         assert_eq!(from.send(&nowhere, b"abcd"), Sent::Taken);
     }

@@ -70,6 +70,7 @@ impl Model {
             bytes,
             ack_eliciting,
             in_flight,
+            marked: false,
         };
         let frames: Vec<u32> = (0..u32::from(frames))
             .map(|n| self.next_frame + n)
@@ -144,6 +145,7 @@ impl Model {
                 bytes: packet.bytes,
                 ack_eliciting: packet.ack_eliciting,
                 in_flight: packet.in_flight,
+                marked: false,
             };
             assert_eq!((sent, packet.time.as_nanos()), (known.sent, known.number));
         }

@@ -71,6 +71,7 @@ fn when_a_sample_is_taken() {
         bytes: 40,
         ack_eliciting: false,
         in_flight: false,
+        marked: false,
     };
     b.recovery
         .on_packet_sent(at(300), Level::Data, only_ack, &[]);
@@ -124,6 +125,7 @@ fn acknowledgements_are_not_in_flight() {
         bytes: 40,
         ack_eliciting: false,
         in_flight: false,
+        marked: false,
     };
     let room = b.recovery.congestion_room();
     for n in 0..5_000 {
@@ -230,6 +232,7 @@ fn a_ping_among_acknowledgements() {
         bytes: 40,
         ack_eliciting: false,
         in_flight: false,
+        marked: false,
     };
     for _ in 0..32 {
         assert!(!b.recovery.wants_ping(Level::Data));

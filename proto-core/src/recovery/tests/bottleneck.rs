@@ -88,7 +88,7 @@ impl Run {
             let recovery = &mut self.bench.recovery;
             let ack = || ranges.iter().cloned();
             recovery
-                .on_ack_ranges(at, Level::Data, Duration::ZERO, ack, &mut |_, _| {})
+                .on_ack_ranges(at, Level::Data, (Duration::ZERO, None), ack, &mut |_, _| {})
                 .unwrap();
             self.receiver.on_ack_acked(*ranges[0].end());
         }

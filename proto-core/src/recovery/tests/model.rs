@@ -130,6 +130,7 @@ impl Run {
             bytes: 100 + 150 * u32::from(kind),
             ack_eliciting: kind > 1,
             in_flight: kind > 0,
+            marked: false,
         };
         let first = self.bench.next_frame;
         let frames: Vec<_> = (first..first + u32::from(frames)).collect();

@@ -195,7 +195,7 @@ impl Run {
             let ack = || ranges.iter().cloned();
             flow.bench
                 .recovery
-                .on_ack_ranges(at, Level::Data, Duration::ZERO, ack, &mut |_, _| {})
+                .on_ack_ranges(at, Level::Data, (Duration::ZERO, None), ack, &mut |_, _| {})
                 .unwrap();
             flow.receiver.on_ack_acked(*ranges[0].end());
         }

@@ -1,14 +1,15 @@
-//! ACK: which packets arrived (RFC 9000 §19.3).
+//! ACK and ACK_ECN: which packets arrived (RFC 9000 §19.3), and how many of them with which codepoint (§19.3.2).
 //!
 //! Fields: largest (varint), delay in microseconds (varint), number of further ranges (varint), length of the first
 //! range less one (varint), then for each further range its gap and its length less one (varints). The gap counts the
-//! missing packets between two ranges, less one.
+//! missing packets between two ranges, less one. ACK_ECN ends with the counts of ECT(0), ECT(1) and ECN-CE (varints).
 
 use core::ops::RangeInclusive;
 
 use super::super::cursor::{Sink, SliceSink};
 use super::super::{WireError, varint};
 use super::{Frame, kind};
+use crate::ecn::EcnCounts;
 
 /// The ACK frame: ranges of packet numbers, newest first (RFC 9000 §19.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +24,9 @@ pub struct Ack<'a> {
     pub more_ranges: u64,
     /// The pairs, encoded; checked when the frame was decoded.
     pub encoded: &'a [u8],
+    /// Packets of this level that arrived with an ECN codepoint, since the session began (RFC 9000 §19.3.2). With them,
+    /// the frame is an ACK_ECN.
+    pub ecn: Option<EcnCounts>,
 }
 
 impl<'a> Ack<'a> {
@@ -40,10 +44,13 @@ impl<'a> Ack<'a> {
         out.varint(self.delay)?;
         out.varint(self.more_ranges)?;
         out.varint(self.first_range)?;
-        out.bytes(self.encoded)
+        out.bytes(self.encoded)?;
+        let counts = self.ecn.iter().flat_map(counts);
+        counts.into_iter().try_for_each(|count| out.varint(count))
     }
 
-    pub(super) fn decode(bytes: &mut &'a [u8]) -> Result<Frame<'a>, WireError> {
+    /// `with_ecn`: the counts follow.
+    pub(super) fn decode(bytes: &mut &'a [u8], with_ecn: bool) -> Result<Frame<'a>, WireError> {
         let largest = varint::read(bytes)?;
         let delay = varint::read(bytes)?;
         let more_ranges = varint::read(bytes)?;
@@ -55,12 +62,23 @@ impl<'a> Ack<'a> {
         for _ in 0..2 * more_ranges {
             varint::read(bytes)?;
         }
+        let encoded = &all[..all.len() - bytes.len()];
+        let ecn = if with_ecn {
+            Some(EcnCounts {
+                ect0: varint::read(bytes)?,
+                ect1: varint::read(bytes)?,
+                ce: varint::read(bytes)?,
+            })
+        } else {
+            None
+        };
         let ack = Self {
             largest,
             delay,
             first_range,
             more_ranges,
-            encoded: &all[..all.len() - bytes.len()],
+            encoded,
+            ecn,
         };
         ack.check()?;
         Ok(Frame::Ack(ack))
@@ -116,23 +134,45 @@ fn range_below(largest: u64, less_one: u64) -> Option<RangeInclusive<u64>> {
     Some(largest.checked_sub(less_one)?..=largest)
 }
 
-/// Writes an ACK frame of `ranges` at the beginning of `out` and says its length.
-///
-/// `ranges` come newest first, disjoint and not touching. As many are written as fit, [`Ack::MAX_RANGES`] at most; the
-/// iterator is walked twice. `None` when there is no range or not even the first one fits.
+/// The counts in the order of the wire.
+fn counts(ecn: &EcnCounts) -> [u64; 3] {
+    [ecn.ect0, ecn.ect1, ecn.ce]
+}
+
+/// Writes an ACK frame of `ranges`, without ECN counts: see [`write_ack_ecn`].
 pub fn write_ack(
     out: &mut [u8],
     delay_micros: u64,
     ranges: impl Iterator<Item = RangeInclusive<u64>> + Clone,
 ) -> Option<usize> {
+    write_ack_ecn(out, delay_micros, ranges, None)
+}
+
+/// Writes an ACK frame of `ranges`, or with counts an ACK_ECN, at the beginning of `out` and says its length.
+///
+/// `ranges` come newest first, disjoint and not touching. As many are written as fit, [`Ack::MAX_RANGES`] at most; the
+/// iterator is walked twice. `None` when there is no range or not even the first one fits.
+pub fn write_ack_ecn(
+    out: &mut [u8],
+    delay_micros: u64,
+    ranges: impl Iterator<Item = RangeInclusive<u64>> + Clone,
+    ecn: Option<EcnCounts>,
+) -> Option<usize> {
     let first = ranges.clone().next()?;
     let (largest, less_one) = (*first.end(), first.end().checked_sub(*first.start())?);
     let delay = delay_micros.min(varint::MAX);
+    let ecn = ecn.as_ref().map(counts);
+    let counts = || ecn.iter().flatten().copied();
     let fixed = 1 + varint::len(largest) + varint::len(delay) + varint::len(less_one);
+    let fixed = fixed + counts().map(varint::len).sum::<usize>();
     let more = fitting(out.len().checked_sub(fixed)?, pairs(ranges.clone()));
 
     let mut out = SliceSink::new(out);
-    out.byte(kind::ACK)?;
+    out.byte(if ecn.is_some() {
+        kind::ACK_ECN
+    } else {
+        kind::ACK
+    })?;
     out.varint(largest)?;
     out.varint(delay)?;
     out.varint(more as u64)?;
@@ -141,6 +181,7 @@ pub fn write_ack(
         out.varint(gap)?;
         out.varint(less_one)?;
     }
+    counts().try_for_each(|count| out.varint(count))?;
     Some(out.len())
 }
 
@@ -232,6 +273,48 @@ mod tests {
         the_longest_delay: [&[2, 0][..], &[0xff; 8], &[0, 0]].concat() => Ok(vec![0..=0]);
         /// RFC 9000 §19.3: a range count that the frame does not keep.
         a_range_that_is_missing: [2, 9, 0, 2, 0, 0, 0] => Err(WireError::Truncated);
+        /// RFC 9000 §19.3.2: type 0x03 ends with three counts.
+        counts_after_the_ranges: [3, 5, 0, 1, 2, 0, 1, 4, 0, 1] => Ok(vec![3..=5, 0..=1]);
+        /// RFC 9000 §19.3.2: all three counts are there, or it is no frame.
+        a_count_that_is_missing: [3, 5, 0, 0, 5, 4, 0] => Err(WireError::Truncated);
+        /// RFC 9000 §19.3.2: no counts at all.
+        counts_that_are_missing: [3, 5, 0, 0, 5] => Err(WireError::Truncated);
+        /// RFC 9000 §19.3.2, §16: a count that is cut in its middle.
+        a_count_that_is_cut: [3, 5, 0, 0, 5, 4, 0, 0x40] => Err(WireError::Truncated);
+        /// RFC 9000 §19.3.2, §16: the highest counts that there are.
+        the_highest_counts: [&[3, 0, 0, 0, 0][..], &[0xff; 24]].concat() => Ok(vec![0..=0]);
+        /// RFC 9000 §19.3.1: the ranges of an ACK_ECN are those of an ACK, and refused as those.
+        counts_after_a_range_below_0: [3, 0, 0, 0, 1, 1, 0, 0] => Err(WireError::BadValue);
+    }
+
+    #[test]
+    fn counts_are_written_and_read() {
+        let all = EcnCounts {
+            ect0: 70,
+            ect1: 0,
+            ce: varint::MAX,
+        };
+        let mut out = [0; 100];
+        let len = write_ack_ecn(&mut out, 7, [5..=9, 1..=2].into_iter(), Some(all)).unwrap();
+        let mut bytes = &out[..len];
+        let Ok(Frame::Ack(ack)) = Frame::decode(&mut bytes) else {
+            panic!("{out:?}");
+        };
+        assert!(bytes.is_empty());
+        assert_eq!(ack.ecn, Some(all));
+        assert_eq!(ack.ranges().collect::<Vec<_>>(), [5..=9, 1..=2]);
+        // Where there is no room for all, older ranges are left out, and never a count.
+        let short = write_ack_ecn(
+            &mut out[..len - 1],
+            7,
+            [5..=9, 1..=2].into_iter(),
+            Some(all),
+        );
+        assert_eq!(short, Some(len - 2));
+        for room in 0..len - 2 {
+            let none = write_ack_ecn(&mut out[..room], 7, [5..=9, 1..=2].into_iter(), Some(all));
+            assert_eq!(none, None, "{room}");
+        }
     }
 
     #[test]

@@ -36,7 +36,8 @@ impl<'a> Frame<'a> {
                 Self::Padding
             }
             kind::PING => Self::Ping,
-            kind::ACK => Ack::decode(bytes)?,
+            kind::ACK => Ack::decode(bytes, false)?,
+            kind::ACK_ECN => Ack::decode(bytes, true)?,
             kind::CRYPTO => session::decode_crypto(bytes)?,
             kind::NEW_CONNECTION_ID => path::decode_new_id(bytes)?,
             kind::RETIRE_CONNECTION_ID => path::decode_retire_id(bytes)?,
@@ -120,6 +121,7 @@ impl<'a> Frame<'a> {
         match self {
             Self::Padding => (kind::PADDING, "PADDING"),
             Self::Ping => (kind::PING, "PING"),
+            Self::Ack(Ack { ecn: Some(_), .. }) => (kind::ACK_ECN, "ACK_ECN"),
             Self::Ack(_) => (kind::ACK, "ACK"),
             Self::Crypto { .. } => (kind::CRYPTO, "CRYPTO"),
             Self::HandshakeDone => (kind::HANDSHAKE_DONE, "HANDSHAKE_DONE"),

@@ -3,6 +3,7 @@
 pub(super) const PADDING: u8 = 0x00;
 pub(super) const PING: u8 = 0x01;
 pub(super) const ACK: u8 = 0x02;
+pub(super) const ACK_ECN: u8 = 0x03;
 pub(super) const CRYPTO: u8 = 0x06;
 pub(super) const NEW_CONNECTION_ID: u8 = 0x18;
 pub(super) const RETIRE_CONNECTION_ID: u8 = 0x19;

@@ -11,7 +11,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub use ack::{Ack, write_ack};
+pub use ack::{Ack, write_ack, write_ack_ecn};
 
 use super::{CloseCode, ConnectionId, Entry, ErrorCode, WireError};
 

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::ecn::EcnCounts;
 use crate::wire::{ConnectionId, EntryKind, varint};
 
 /// Raw material for any frame.
@@ -53,6 +54,11 @@ impl Parts {
                 first_range: a.min(b),
                 more_ranges: 0,
                 encoded: &[],
+                ecn: self.flags[0].then_some(EcnCounts {
+                    ect0: transfer,
+                    ect1: file,
+                    ce: b,
+                }),
             }),
             4 => Frame::Crypto { offset: a, data },
             5 => Frame::Close {
@@ -232,7 +238,7 @@ fn padding_is_a_run() {
 
 #[test]
 fn unknown_types_are_refused() {
-    let known = [0, 1, 2, 6, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1e, 0x30];
+    let known = [0, 1, 2, 3, 6, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1e, 0x30];
     for first in 0..=255_u8 {
         let unknown = !known.contains(&first) && !(0x20..=0x2c).contains(&first);
         let bytes = [first];
@@ -331,7 +337,7 @@ fn limits_are_checked_on_both_sides() {
         cat(&[&[0x1c, 0, 0x44, 0x01], &reason]),
         cat(&[&[0x20, 0, 2, 0, 2, 0, 0x50, 0x01], &path]),
         cat(&[&[0x20, 0, 4, 0, 2, 0, 0]]),
-        cat(&[&[0x20, 0, 2, 4, 2, 0, 0]]),
+        cat(&[&[0x20, 0, 2, 8, 2, 0, 0]]),
         cat(&[&[0x20, 0, 2, 0, 3, 0, 0]]),
         cat(&[&[0x27, 0, 0], &max, &[1, 7]]),
         cat(&[&[0x27, 0, 0, 0, 0]]),

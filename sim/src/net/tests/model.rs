@@ -86,6 +86,7 @@ impl Plan {
             let datagram = Datagram {
                 source: route.from,
                 destination: route.to,
+                ecn: proto_core::Ecn::NotEct,
                 payload: payload(number as u32),
             };
             network.send(now, datagram);
