@@ -137,9 +137,13 @@ impl Side {
 }
 
 impl Pair {
-    /// A client that has begun to connect to a server, 10 ms away.
+    /// A client that has begun to connect to a server, 10 ms away. Datagrams keep their 1,200 bytes, so that tests can count them.
     pub fn new(client: Arc<dyn Provider>, server: Arc<dyn Provider>) -> Self {
-        Self::with(Config::new(client), Config::server(server))
+        let fixed = |config| Config {
+            datagram_max: 1_200,
+            ..config
+        };
+        Self::with(fixed(Config::new(client)), fixed(Config::server(server)))
     }
 
     /// The same with configurations of one's own.

@@ -74,6 +74,9 @@ pub(crate) struct Global {
     /// Clients: the server's fingerprint, SHA256:…, to trust it alone. serve: the file of the server's private key
     #[arg(long, global = true, value_name = "KEY")]
     pub(crate) host_key: Option<OsString>,
+    /// The largest UDP payload to send; what the path carries is found out up to there: 1200 to 65507
+    #[arg(long, global = true, value_name = "BYTES", default_value_t = 65_507, value_parser = clap::value_parser!(u16).range(1_200..=65_507))]
+    pub(crate) max_datagram: u16,
     /// Use IPv4 only
     #[arg(short = '4', long, global = true, conflicts_with = "ipv6")]
     pub(crate) ipv4: bool,
@@ -366,6 +369,8 @@ mod tests {
             "dhow -q -v demo",
             "dhow -P 0 ls h:",
             "dhow --timeout 0 ls h:",
+            "dhow --max-datagram 1199 ls h:",
+            "dhow --max-datagram 65508 ls h:",
             "dhow --cc reno ls h:",
             "dhow --cc fixed ls h:",
             "dhow get --force --no-clobber h:a b",

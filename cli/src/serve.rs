@@ -69,6 +69,7 @@ pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
     let policy_users = Arc::clone(&users);
     let tuning = Tuning {
         idle_timeout: app.global.timeout,
+        datagram_max: app.global.max_datagram,
         congestion: app.global.cc,
         ..Tuning::default()
     };

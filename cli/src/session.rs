@@ -166,6 +166,7 @@ impl App {
         options.connect_timeout = CONNECT_TIMEOUT.min(self.global.timeout);
         options.tuning = Tuning {
             idle_timeout: self.global.timeout,
+            datagram_max: self.global.max_datagram,
             congestion: self.global.cc,
             ..Tuning::default()
         };

@@ -23,6 +23,8 @@ pub(crate) mod rule {
         "every sent packet is exactly one of outstanding, acknowledged, lost, forgotten";
     pub(crate) const WINDOW: &str =
         "only probes are sent beyond the congestion window (RFC 9002 §7)";
+    pub(crate) const PATH_MTU: &str =
+        "datagrams are as large as the path was found to carry (RFC 8899)";
     pub(crate) const MINIMUM_WINDOW: &str =
         "the congestion window is two datagrams at least (RFC 9002 §7.2)";
     pub(crate) const NUMBERS: &str = "packet numbers are never used twice (R1)";

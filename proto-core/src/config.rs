@@ -18,8 +18,11 @@ pub struct Config {
     pub accept: bool,
     /// Silence after which a session ends; each session uses the smaller of both ends' values. 1 s to 600 s (T8).
     pub idle_timeout: Duration,
-    /// UDP payload of full datagrams, 1,200 to 65,507 bytes.
+    /// UDP payload that every path is taken to carry, 1,200 to 65,507 bytes: datagrams begin with it, and fall back to it.
     pub datagram_size: u16,
+    /// UDP payload that datagrams may grow to where the path carries it (RFC 8899). At or below `datagram_size`, nothing is
+    /// looked for.
+    pub datagram_max: u16,
     /// The socket's receive buffer, told to peers so that they do not overrun it. 0 when unknown.
     pub receive_buffer: u64,
     /// Whether the classic dialect is spoken, too (`docs/CLASSIC.md`): without encryption and identity. With
@@ -118,6 +121,7 @@ impl Config {
             accept: false,
             idle_timeout: Duration::from_secs(60),
             datagram_size: 1_200,
+            datagram_max: 65_507,
             receive_buffer: 0,
             classic: false,
             congestion: CongestionControl::default(),

@@ -140,6 +140,10 @@ faults! {
     bug InFlightMiscounted = "in-flight-miscounted",
     /// The congestion window is not looked at before sending.
     bug WindowUnheeded = "window-unheeded",
+    /// A path that carries full datagrams no more goes on getting them (RFC 8899 §4.3).
+    bug BlackHoleUnheeded = "black-hole-unheeded",
+    /// A probe of the path's MTU, which no window was asked for, counts as in flight (P3.19).
+    bug MtuProbeCounted = "mtu-probe-counted",
     /// A stranger's address counts as proven from the beginning (H1).
     bug AmplificationUnheeded = "amplification-unheeded",
     /// Events are told, and requests served, before the application has admitted the peer (H10).

@@ -38,7 +38,7 @@ pub struct Measurement {
     pub seed: u64,
     /// From one sample to the next; at least 1 µs.
     pub sample_every: Duration,
-    /// UDP payload of full datagrams.
+    /// UDP payload that datagrams may grow to: they begin with 1,200 bytes, and the path is probed.
     pub datagram_size: u16,
     /// When the measurement ends in any case.
     pub time_max: Duration,

@@ -113,6 +113,7 @@ const HOST: &[fn(&mut HostPlan)] = &[
     |host| host.limits = LimitsPlan::default(),
     |host| host.clock_drift = 0,
     |host| host.datagram_size = 1_200,
+    |host| host.datagram_max = 1_200,
     |host| host.segments_max = 10,
     |host| host.disk.slow = DiskPlan::default().slow,
     |host| host.disk.io_errors = 0,
@@ -220,6 +221,7 @@ mod tests {
             small.server,
             HostPlan {
                 segments_max: 10,
+                datagram_max: 1_200,
                 ..HostPlan::default()
             }
         );

@@ -228,6 +228,8 @@ fn download(size: u64, warm: u64, loss: u32) -> Figures {
         let mut config = config;
         // Bounds what is in flight, so that the queues reach their full length soon.
         config.limits.credit_blocks_max = 16;
+        // Packets are counted, and large ones would be few.
+        config.datagram_max = 1_472;
         config
     };
     let mut client = End::new(config(Config::new(null(1))), 1);

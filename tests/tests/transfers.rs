@@ -42,10 +42,12 @@ fn open_with(datagram_size: u16) -> Pair {
     };
     let client = Config {
         datagram_size,
+        datagram_max: datagram_size,
         ..Config::new(provider(1))
     };
     let server = Config {
         datagram_size,
+        datagram_max: datagram_size,
         ..Config::server(provider(2))
     };
     let mut pair = Pair::with(client, server);

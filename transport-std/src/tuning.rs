@@ -16,8 +16,10 @@ pub struct Tuning {
     pub idle_timeout: Duration,
     /// Threads that read, write and hash files. Default 4.
     pub disk_threads: usize,
-    /// UDP payload of full datagrams, 1,200 to 65,507 bytes. Default 1,200, which passes everywhere.
+    /// UDP payload that datagrams begin with, 1,200 to 65,507 bytes. Default 1,200, which passes everywhere.
     pub datagram_size: u16,
+    /// UDP payload that datagrams grow to where the path carries it (RFC 8899). Default 65,507, which only loopback carries.
+    pub datagram_max: u16,
     /// Which congestion controller sessions use.
     pub congestion: CongestionControl,
     /// Damage done on purpose to what is sent: a test aid, off by default.
@@ -30,6 +32,7 @@ impl Default for Tuning {
             idle_timeout: Duration::from_secs(60),
             disk_threads: 4,
             datagram_size: 1_200,
+            datagram_max: 65_507,
             congestion: CongestionControl::default(),
             faults: None,
         }
@@ -43,6 +46,7 @@ impl Tuning {
         Ok(Config {
             idle_timeout: self.idle_timeout,
             datagram_size: self.datagram_size,
+            datagram_max: self.datagram_max,
             congestion: self.congestion,
             ..Config::new(Arc::new(provider))
         })

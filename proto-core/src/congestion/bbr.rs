@@ -296,8 +296,11 @@ impl Controller for Bbr {
         self.window
     }
 
-    fn pacing_rate(&self, _rtt: &Rtt) -> u64 {
-        self.pacing_rate.clamp(1, BYTES_MAX)
+    fn pacing_rate(&self, rtt: &Rtt) -> u64 {
+        // A full datagram a round trip at least: below, probes of a few bytes could take all of a rate that they were measured
+        // to be, and no datagram, which may have grown since (RFC 8899), would ever have its turn.
+        let least = super::window_rate(self.datagram, rtt);
+        self.pacing_rate.max(least).clamp(1, BYTES_MAX)
     }
 
     fn send_quantum(&self, pacing_rate: u64) -> u64 {

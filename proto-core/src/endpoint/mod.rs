@@ -282,7 +282,7 @@ impl Endpoint {
     }
 
     /// The next batch for the socket: at most `segments_max` datagrams for one address, written to the front of `out`, which
-    /// should hold at least one full datagram ([`Config::datagram_size`]).
+    /// should hold at least one full datagram ([`Config::datagram_max`]; a shorter one bounds what is looked for).
     pub fn poll_transmit(
         &mut self,
         now: Instant,

@@ -46,6 +46,7 @@ impl Peer {
             format!("{} packets sealed", self.keys.sealed())
         })?;
         self.audit_received(limits)?;
+        self.audit_path_mtu()?;
         self.transfers.audit()?;
         if self.state.is_live() {
             self.audit_in_flight()?;
@@ -79,6 +80,16 @@ impl Peer {
         })
     }
 
+    fn audit_path_mtu(&self) -> Result<(), Breach> {
+        let (used, found) = (self.recovery.datagram_size(), self.mtu.size());
+        check(used == found || !self.confirmed, rule::PATH_MTU, || {
+            format!("datagrams of {used} bytes are sent where {found} pass")
+        })?;
+        check(!self.recovery.is_in_black_hole(), rule::PATH_MTU, || {
+            format!("datagrams of {used} bytes vanish")
+        })
+    }
+
     fn audit_received(&self, limits: &Limits) -> Result<(), Breach> {
         let mut numbers = 0;
         for space in &self.spaces {
@@ -109,6 +120,7 @@ impl Peer {
             SentFrame::Transfer { key, item } => transfers.add(key, item),
             SentFrame::Ack { .. }
             | SentFrame::Ping
+            | SentFrame::MtuProbe(_)
             | SentFrame::HandshakeDone
             | SentFrame::Path
             | SentFrame::NewId { .. }

@@ -2,6 +2,7 @@
 
 use super::frequency::Frequency;
 use super::ids::{Destination, Destinations, Issued};
+use super::mtu::Mtu;
 use super::packet_writer::{MAX_FRAMES, SentFrame};
 use super::{Arrival, Peer, Space};
 use crate::crypto::{Direction, Level};
@@ -147,6 +148,7 @@ impl Peer {
             self.keys.on_acked(largest);
             self.adapt_ack_frequency(now);
         }
+        self.heed_path_mtu(now);
         Ok(())
     }
 
@@ -159,7 +161,7 @@ impl Peer {
                 owners.settle(&mut cx, fate, frame);
             });
             match outcome {
-                OnTimeout::None => return,
+                OnTimeout::None => return self.heed_path_mtu(now),
                 OnTimeout::LossDetected => {}
                 OnTimeout::Probe(level) => return self.probe(now, shared, level),
             }
@@ -196,6 +198,7 @@ impl Peer {
             handshake_done_pending: &mut self.handshake_done_pending,
             issued: &mut self.issued,
             destinations: &mut self.destinations,
+            mtu: &mut self.mtu,
             frequency: &mut self.frequency,
         };
         (&mut self.recovery, owners)
@@ -209,6 +212,7 @@ struct Owners<'a> {
     handshake_done_pending: &'a mut bool,
     issued: &'a mut Issued,
     destinations: &'a mut Destinations,
+    mtu: &'a mut Mtu,
     frequency: &'a mut Frequency,
 }
 
@@ -236,6 +240,8 @@ impl Owners<'_> {
                 | SentFrame::AckFrequency { .. },
                 Fate::Acked | Fate::Late,
             ) => {}
+            (SentFrame::MtuProbe(id), Fate::Acked | Fate::Late) => self.mtu.on_acked(cx.now, id),
+            (SentFrame::MtuProbe(id), Fate::Lost) => self.mtu.on_lost(cx.now, id),
             (SentFrame::AckFrequency { sequence }, Fate::Lost) => self.frequency.on_lost(sequence),
             (SentFrame::HandshakeDone, Fate::Lost) => *self.handshake_done_pending = true,
             (SentFrame::NewId { sequence }, Fate::Lost) => self.issued.set_owed(sequence, true),

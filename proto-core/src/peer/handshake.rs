@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::{DATAGRAM_BASE, Peer, State};
+use super::mtu::Mtu;
+use super::{DATAGRAM_BASE, DATAGRAM_MAX, Peer, State};
 use crate::crypto::{CryptoError, Direction, Level};
 use crate::endpoint::Shared;
 use crate::time::{Duration, Instant};
@@ -98,7 +99,7 @@ impl Peer {
     /// The handshake is confirmed: a server's when it completes, a client's with HANDSHAKE_DONE.
     pub(super) fn on_confirmed(&mut self, now: Instant) {
         self.confirmed = true;
-        self.recovery.set_datagram_size(now, self.datagram_size);
+        self.apply_path_mtu(now);
         self.recovery.set_handshake_confirmed();
         self.discard_level(Level::Initial);
         self.discard_level(Level::Handshake);
@@ -125,10 +126,10 @@ impl Peer {
         self.idle_timeout = self.idle_timeout.min(theirs);
         self.peer_ack_delay = Duration::from_micros(params.max_ack_delay_us);
         self.recovery.set_max_ack_delay(self.peer_ack_delay);
-        self.datagram_size = shared
-            .config
-            .datagram_size
-            .clamp(DATAGRAM_BASE, params.max_datagram);
+        let config = &shared.config;
+        let most = params.max_datagram.min(DATAGRAM_MAX);
+        let base = config.datagram_size.clamp(DATAGRAM_BASE, most);
+        self.mtu = Mtu::new(base, config.datagram_max.min(most));
         self.peer_buffer = params.receive_buffer;
         Ok(())
     }

@@ -150,6 +150,7 @@ impl Peer {
     }
 
     fn restart_estimates(&mut self, now: Instant) {
+        self.mtu.restart(DATAGRAM_BASE);
         self.recovery.on_new_path(now, DATAGRAM_BASE);
         self.paced_until = None;
     }

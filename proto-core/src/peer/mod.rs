@@ -11,6 +11,7 @@ mod handshake;
 mod ids;
 mod key_phase;
 mod migration;
+mod mtu;
 mod packet_writer;
 mod path;
 mod receive;
@@ -40,6 +41,7 @@ use crypto_stream::{CryptoReceive, CryptoSend};
 use frequency::Frequency;
 use ids::{Destination, Destinations, Issued};
 use key_phase::KeyPhase;
+use mtu::Mtu;
 use path::Path;
 use state::State;
 
@@ -94,8 +96,8 @@ pub(crate) struct Peer {
     idle_timeout: Duration,
     /// The handshake was complete once, so that the application hears of the session.
     announced: bool,
-    /// UDP payload of full datagrams once the handshake is confirmed.
-    datagram_size: u16,
+    /// How large datagrams may be once the handshake is confirmed.
+    mtu: Mtu,
     /// How long the peer said that it holds acknowledgements back.
     peer_ack_delay: Duration,
     frequency: Frequency,
@@ -278,7 +280,7 @@ impl Peer {
             quiet_pings: 0,
             idle_timeout: config.idle_timeout.clamp(IDLE_MIN, IDLE_MAX),
             announced: false,
-            datagram_size: DATAGRAM_BASE,
+            mtu: Mtu::new(DATAGRAM_BASE, DATAGRAM_BASE),
             peer_ack_delay: MAX_ACK_DELAY,
             frequency: Frequency::default(),
             peer_buffer: 0,

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::mtu::ProbeId;
 use crate::crypto::Level;
 use crate::recovery::Received;
 use crate::slab::Key;
@@ -20,6 +21,8 @@ pub(crate) enum SentFrame {
         largest: u64,
     },
     Ping,
+    /// PING in a probe of the path's MTU.
+    MtuProbe(ProbeId),
     Crypto {
         level: Level,
         offset: u32,

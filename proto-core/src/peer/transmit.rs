@@ -1,5 +1,7 @@
 //! A batch of datagrams out: which levels, which frames, sealed.
 
+mod mtu_probe;
+
 use alloc::vec::Vec;
 
 use super::gate::Gate;
@@ -50,7 +52,7 @@ impl Draft {
 impl Peer {
     /// Whether [`poll_transmit`](Self::poll_transmit) would send something.
     pub(crate) fn wants_transmit(&self, now: Instant) -> bool {
-        if self.owes_previous_challenge() {
+        if self.owes_previous_challenge() || self.owes_mtu_probe() {
             return true;
         }
         if self.room_on_path() < self.datagram_min() {
@@ -83,16 +85,19 @@ impl Peer {
         if let Some(transmit) = self.challenge_previous(now, shared, out) {
             return Some(transmit);
         }
+        if let Some(transmit) = self.probe_mtu(now, shared, out) {
+            return Some(transmit);
+        }
         let marks = self.recovery.marks_ecn(now);
         self.marks = marks;
-        let size = self.datagram_size();
+        let (size, segments_max) = self.batch_shape(segments_max);
         let segments = segments_max.min(out.len().min(BATCH_MAX) / size);
         let mut len = 0;
         let mut segment_size = size;
         for _ in 0..segments {
-            let room = self.room_on_path();
+            let room = self.room_on_path().min(size);
             // One codepoint for all: a test of the path may end within the batch.
-            if room < self.datagram_min() || self.recovery.marks_ecn(now) != marks {
+            if room < self.datagram_min().min(size) || self.recovery.marks_ecn(now) != marks {
                 break;
             }
             let written = self.build_datagram(now, shared, &mut out[len..len + room]);
@@ -105,6 +110,7 @@ impl Peer {
             if written < size {
                 break;
             }
+            self.note_full_datagram(now);
         }
         self.marks = false;
         self.note_amplification();
@@ -125,6 +131,18 @@ impl Peer {
             false => self.recovery.datagram_size().min(DATAGRAM_BASE),
         };
         usize::from(size)
+    }
+
+    /// Bytes of the next batch's datagrams, and how many it may have. What goes out after a probe time-out must arrive even when
+    /// the path no longer carries full datagrams (RFC 8899 §4.3).
+    fn batch_shape(&self, segments_max: usize) -> (usize, usize) {
+        let (size, base) = (self.datagram_size(), usize::from(self.mtu.base()));
+        let probes = usize::from(self.spaces[Level::Data as usize].probes);
+        if probes > 0 && size > base {
+            (base, segments_max.min(probes))
+        } else {
+            (size, segments_max)
+        }
     }
 
     /// Bytes that the next datagram may have.
@@ -516,10 +534,12 @@ impl Peer {
             self.keys.on_sealed(draft.number);
         }
         let bytes = end - draft.start;
+        let is_mtu_probe = matches!(draft.sent.first(), Some(SentFrame::MtuProbe(_)))
+            && !self.faults.strikes(Fault::MtuProbeCounted);
         let sent = Sent {
             bytes: bytes as u32,
             ack_eliciting: draft.ack_eliciting,
-            in_flight: draft.ack_eliciting || draft.padded,
+            in_flight: !is_mtu_probe && (draft.ack_eliciting || draft.padded),
             marked: self.marks,
         };
         self.recovery

@@ -70,8 +70,11 @@ impl<F: Copy> Recovery<F> {
         let space = &mut self.spaces[level as usize];
         let advances = space.largest_acked < Some(largest);
         space.largest_acked = space.largest_acked.max(Some(largest));
-        let delivery = &mut self.delivery;
-        let mut deliver = |packet: &Packet| delivery.on_acked(now, packet);
+        let (delivery, black_hole) = (&mut self.delivery, &mut self.black_hole);
+        let mut deliver = |packet: &Packet| {
+            delivery.on_acked(now, packet);
+            black_hole.on_acked(packet.number, packet.bytes);
+        };
         let found = acknowledge(space, read(), cut_at, &mut deliver, fate);
         if level == Level::Data {
             let next = self.space(level).next;
@@ -168,6 +171,7 @@ impl<F: Copy> Recovery<F> {
                     let distance = acked_before.saturating_sub(packet.number);
                     let took = now.since(packet.sent);
                     self.reordering.on_spurious(distance, took, &self.rtt);
+                    self.black_hole.on_acked(packet.number, packet.bytes);
                 }
             }
         }

@@ -95,6 +95,7 @@ impl<F: Copy> Recovery<F> {
                 let bytes = u64::from(packet.bytes);
                 freed += bytes;
                 self.delivery.on_lost(bytes);
+                self.black_hole.on_lost(packet.number, packet.bytes);
                 self.control.on_packet_lost(&LostPacket {
                     now,
                     number: packet.number,
@@ -110,7 +111,7 @@ impl<F: Copy> Recovery<F> {
                 losses.after_cut += u32::from(is_new);
                 losses.before_cut += u32::from(!is_new);
             }
-            if own && packet.ack_eliciting && first_sample.is_some_and(|at| packet.time > at) {
+            if counts && packet.ack_eliciting && first_sample.is_some_and(|at| packet.time > at) {
                 losses.persistent |= died(&mut dead_since, packet.time, dead);
             }
         }

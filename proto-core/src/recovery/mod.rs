@@ -7,6 +7,7 @@
 
 mod ack;
 mod audit;
+mod black_hole;
 mod delivery;
 mod ecn;
 mod frequency;
@@ -64,7 +65,9 @@ pub struct Sent {
     pub bytes: u32,
     /// It holds a frame other than ACK, PADDING and CLOSE.
     pub ack_eliciting: bool,
-    /// It counts against the congestion window: it is ack-eliciting or holds PADDING.
+    /// It counts against the congestion window: it is ack-eliciting or holds PADDING. A probe of the path's MTU asks for an
+    /// acknowledgement and does not count: its loss says nothing of congestion (RFC 9000 §14.4), no probe time-out waits for it,
+    /// and its fate shows with that of others. Only the pacer's following packets wait for what it takes.
     pub in_flight: bool,
     /// It leaves with ECT(0): see [`Recovery::marks_ecn`].
     pub marked: bool,
@@ -163,6 +166,7 @@ pub struct Recovery<F> {
     reordering: Reordering,
     ecn: Ecn,
     app_limited: bool,
+    black_hole: black_hole::BlackHole,
     timers: timer::Timers,
     counters: Counters,
     faults: Faults,
@@ -192,6 +196,7 @@ impl<F: Copy> Recovery<F> {
             reordering: Reordering::default(),
             ecn: Ecn::default(),
             app_limited: false,
+            black_hole: black_hole::BlackHole::default(),
             timers: timer::Timers::new(settings.is_server, now),
             counters: Counters::default(),
             faults: Faults::default(),
@@ -222,6 +227,22 @@ impl<F: Copy> Recovery<F> {
             .set_rate(now, rate, self.control.send_quantum(rate));
     }
 
+    /// From now on, packets of `size` that are lost while smaller ones arrive are noticed, if `size` is above `base`.
+    pub fn watch_for_black_hole(&mut self, size: u16, base: u16) {
+        self.black_hole = black_hole::BlackHole::new(size, base);
+    }
+
+    /// As [`take_black_hole`](Self::take_black_hole), without an effect.
+    #[must_use]
+    pub fn is_in_black_hole(&self) -> bool {
+        self.black_hole.is_found()
+    }
+
+    /// Whether the path has stopped to carry full datagrams (RFC 8899 §4.3). True once; then nothing is watched.
+    pub fn take_black_hole(&mut self) -> bool {
+        self.black_hole.take()
+    }
+
     /// The number of the next packet. Numbers are never used twice (R1): they only grow, also over key updates.
     #[must_use]
     pub fn next_number(&self, level: Level) -> u64 {
@@ -250,6 +271,9 @@ impl<F: Copy> Recovery<F> {
         let space = self.space_mut(level);
         space.push(now, sent, snapshot, app_limited, frames);
         if !sent.in_flight {
+            if sent.ack_eliciting {
+                self.pacer.on_sent(now, bytes);
+            }
             return;
         }
         let beyond = sent.ack_eliciting && self.in_flight + bytes > self.control.window();

@@ -1,6 +1,7 @@
 //! What a new path, or time that nobody lived through, does to what is known.
 
 use super::Recovery;
+use super::black_hole::BlackHole;
 use super::delivery::Delivery;
 use super::reordering::Reordering;
 use super::rtt::Rtt;
@@ -14,6 +15,7 @@ impl<F: Copy> Recovery<F> {
     pub fn on_new_path(&mut self, now: Instant, datagram_size: u16) {
         self.leave_path();
         self.datagram_size = datagram_size;
+        self.black_hole = BlackHole::default();
         self.rtt = Rtt::new(self.initial_rtt);
         self.first_sample = None;
         self.cut_at = None;

@@ -313,7 +313,7 @@ impl<F: Copy> Space<F> {
                 self.eliciting += 1;
                 self.last_ack_eliciting = now;
             }
-        } else if self.uncounted >= UNCOUNTED_MAX {
+        } else if self.uncounted >= UNCOUNTED_MAX && !sent.ack_eliciting {
             self.forgotten += 1;
             return;
         } else {
@@ -380,7 +380,9 @@ impl<F: Copy> Space<F> {
 
     /// Shows the frames of the oldest unresolved ack-eliciting packets.
     pub(super) fn oldest(&self, count: usize, show: &mut impl FnMut(F)) {
-        let open = |packet: &&Packet| packet.state == State::Outstanding && packet.ack_eliciting;
+        let open = |packet: &&Packet| {
+            packet.state == State::Outstanding && packet.ack_eliciting && packet.in_flight
+        };
         for packet in self.packets.iter().filter(open).take(count) {
             let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
             let frames = self.frames.range(first..first + usize::from(packet.frames));

@@ -75,6 +75,7 @@ impl Exchange {
             let mut config = Config::new(Arc::new(NullProvider { key }));
             config.accept = number == SERVER;
             config.datagram_size = setup.datagram_size;
+            config.datagram_max = setup.datagram_size;
             config.limits.sink_blocks = setup.sink_blocks;
             if let Some((bug, one_in)) = setup.bug {
                 let plan = FaultPlan::only(bug, one_in);

@@ -75,7 +75,7 @@ impl Flow {
             let mut config = Config::new(Arc::new(NullProvider { key }));
             config.accept = accept;
             config.congestion = plan.congestion;
-            config.datagram_size = datagram_size;
+            config.datagram_max = datagram_size;
             let mut disk = Disk::new(DiskPlan::default(), rng.fork());
             disk.add_root(ROOT);
             if let (true, Ok(path)) = (has_file, file()) {

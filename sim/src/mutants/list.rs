@@ -4,7 +4,9 @@ use proto_core::fault::Fault;
 
 use super::Finder::{self, Crash, CrashWithFailingSyncs, Drawn, Harder};
 use super::Mutant;
-use super::Profile::{ChangingSources, DeafServer, FlippedBits, Hesitation, NarrowSinks};
+use super::Profile::{
+    ChangingSources, DeafServer, FlippedBits, Hesitation, NarrowSinks, ShrinkingPaths,
+};
 
 /// A bug that strikes always and shows from outside of the core, too.
 const fn shows(bug: Fault, finder: Finder, seeds: u64) -> Mutant {
@@ -58,6 +60,8 @@ pub const MUTANTS: &[Mutant] = &[
     shows(Fault::AckOneTooMany, Drawn, 15),
     shows(Fault::InFlightMiscounted, Drawn, 20),
     hides(Fault::WindowUnheeded, Drawn, 10),
+    hides(Fault::BlackHoleUnheeded, Harder(ShrinkingPaths), 30),
+    hides(Fault::MtuProbeCounted, Drawn, 10),
     shows(Fault::AmplificationUnheeded, Harder(DeafServer), 250),
     shows(Fault::AdmissionUnheeded, Harder(Hesitation), 10),
     hides(Fault::LossTimerForgotten, Drawn, 10),

@@ -3,7 +3,7 @@
 use proto_core::Duration;
 
 use crate::disk::DiskPlan;
-use crate::link::LinkPlan;
+use crate::link::{LinkPlan, MtuChange, MtuPlan};
 use crate::rng::Rng;
 use crate::scenario::{Edit, Goal, Incident, Misfortune, NEVER, Scenario, Who};
 
@@ -18,6 +18,8 @@ pub enum Profile {
     NarrowSinks,
     /// Nine of ten datagrams to the server are lost.
     DeafServer,
+    /// Paths carry jumbo datagrams for half a second, only the least for another, and so on.
+    ShrinkingPaths,
     /// The server's application admits nobody for a second, and decides about nothing.
     Hesitation,
 }
@@ -31,6 +33,7 @@ impl Profile {
             Self::ChangingSources => "changing sources",
             Self::NarrowSinks => "narrow sinks",
             Self::DeafServer => "deaf server",
+            Self::ShrinkingPaths => "shrinking paths",
             Self::Hesitation => "hesitation",
         }
     }
@@ -60,6 +63,23 @@ impl Profile {
                 }
             }
             Self::DeafServer => wires(scenario, |up, _| up.loss = 900_000),
+            Self::ShrinkingPaths => {
+                let mtu = MtuPlan {
+                    changes: vec![MtuChange {
+                        at: Duration::from_millis(500),
+                        payload: 1_200,
+                    }],
+                    period: Some(Duration::from_secs(1)),
+                    ..MtuPlan::new(8_972)
+                };
+                wires(scenario, |up, down| {
+                    (up.mtu, down.mtu) = (Some(mtu.clone()), Some(mtu.clone()));
+                });
+                let clients = scenario.clients.iter_mut().map(|client| &mut client.host);
+                for host in clients.chain([&mut scenario.server]) {
+                    (host.datagram_size, host.datagram_max) = (1_200, 65_507);
+                }
+            }
             Self::Hesitation => {
                 scenario.admits_after = Duration::from_secs(1);
                 scenario.decides_after = NEVER;

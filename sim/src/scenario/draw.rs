@@ -109,17 +109,29 @@ impl Scenario {
         scenario.draw_incidents(&mut rng, &swarm);
         scenario.draw_faults(&mut Rng::new(seed, 0xfa17), &swarm);
         scenario.draw_hesitation(&mut Rng::new(seed, 0x4e51));
+        scenario.draw_datagrams(&mut Rng::new(seed, 0x3711));
         scenario
     }
 
     fn draw_links(&mut self, rng: &mut Rng, swarm: &Swarm) {
         for client in &mut self.clients {
-            // Nothing makes full datagrams smaller again yet, so that the path must carry them.
+            // What datagrams begin with must pass; what they may grow to need not.
             let payload = self.server.datagram_size.max(client.host.datagram_size);
             client.link = Link::draw(&mut rng.fork(), payload.into());
             for plan in [&mut client.link.up, &mut client.link.down] {
                 plan.faults_until = Some(swarm.healed_at);
             }
+        }
+    }
+
+    /// One host in four does not look for larger datagrams, or not for jumbo ones.
+    fn draw_datagrams(&mut self, rng: &mut Rng) {
+        let clients = self.clients.iter_mut().map(|client| &mut client.host);
+        for host in clients.chain([&mut self.server]) {
+            let least = host.datagram_size;
+            host.datagram_max =
+                *rng.pick(&[65_507, 65_507, 65_507, 65_507, 65_507, 65_507, 1_452, 1_200]);
+            host.datagram_max = host.datagram_max.max(least);
         }
     }
 
@@ -231,6 +243,7 @@ impl HostPlan {
         disk.faults_until = swarm.healed_at;
         Self {
             datagram_size: *rng.pick(&[1_200, 1_200, 1_200, 1_452, 8_952]),
+            datagram_max: u16::MAX,
             segments_max: *rng.pick(&[1, 10, 40, 64]),
             congestion: CongestionControl::default(),
             clock_drift: if swarm.clocks {

@@ -65,8 +65,10 @@ pub struct Scenario {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HostPlan {
-    /// Bytes of its full datagrams.
+    /// Bytes that its datagrams begin with.
     pub datagram_size: u16,
+    /// Bytes that they grow to where the path carries it.
+    pub datagram_max: u16,
     /// Datagrams that its socket takes at once.
     pub segments_max: usize,
     /// How it finds out what the network bears when it sends.
@@ -96,6 +98,7 @@ impl Default for HostPlan {
     fn default() -> Self {
         Self {
             datagram_size: 1_200,
+            datagram_max: 65_507,
             segments_max: 40,
             congestion: CongestionControl::default(),
             clock_drift: 0,

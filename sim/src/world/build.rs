@@ -79,6 +79,7 @@ impl Builder {
         let mut config = Config::new(provider);
         config.accept = accept;
         config.datagram_size = plan.datagram_size;
+        config.datagram_max = plan.datagram_max;
         config.congestion = plan.congestion;
         config.limits = plan.limits.limits();
         self.plant_faults(plan, &mut config);

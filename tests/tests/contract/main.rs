@@ -12,6 +12,7 @@ mod key_updates;
 mod memory;
 mod migration;
 mod names;
+mod path_mtu;
 mod polls;
 mod resets;
 mod server;

@@ -120,6 +120,9 @@ impl Socket {
         let (receive, send) = (buffers.recv_buffer_size(), buffers.send_buffer_size());
         tracing::info!(asked = SOCKET_BUFFER, ?receive, ?send, "socket buffers");
         let state = UdpSocketState::new((&io).into())?;
+        if let Err(error) = refuse_timestamps(&io) {
+            tracing::debug!(%error, "ECN marks may not be seen");
+        }
         Ok(Self {
             io,
             state,
@@ -360,6 +363,19 @@ fn ecn_to(ecn: Ecn) -> Option<EcnCodepoint> {
     }
 }
 
+/// `quinn-udp` asks for timestamps of arrival, and has room for those or for ECN with receive offload: not for both. Nobody
+/// here needs the former.
+#[cfg(target_os = "linux")]
+fn refuse_timestamps(socket: &UdpSocket) -> io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt::ReceiveTimestampns};
+    Ok(setsockopt(socket, ReceiveTimestampns, &false)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_timestamps(_socket: &UdpSocket) -> io::Result<()> {
+    Ok(())
+}
+
 /// Lets further sockets of this user have the same port.
 #[cfg(all(
     unix,
@@ -491,6 +507,29 @@ mod tests {
         let mut source = None;
         four.receive(|meta, _| source = Some(meta.source)).unwrap();
         assert_eq!(source, Some(destination));
+    }
+
+    /// RFC 9000 §13.4: the codepoint of a whole batch arrives with each of its datagrams, over both families. Loopback carries
+    /// what is set.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn codepoints_leave_and_arrive() {
+        for bind in ["127.0.0.1:0", "[::]:0"] {
+            let from = Socket::bind(bind.parse().unwrap()).unwrap();
+            let mut to = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            for ecn in [Ecn::Ect0, Ecn::NotEct, Ecn::Ce, Ecn::Ect1] {
+                for (count, len) in [(1, 1_000), (3, 2_500)] {
+                    let batch = Transmit {
+                        ecn,
+                        ..batch(&to, len, 1_000)
+                    };
+                    assert_eq!(from.send(&batch, &vec![7; len]), Sent::Taken);
+                    let mut seen = Vec::new();
+                    while to.receive(|meta, _| seen.push(meta.ecn)).unwrap() {}
+                    assert_eq!(seen, vec![ecn; count], "{bind}");
+                }
+            }
+        }
     }
 
     #[test]
