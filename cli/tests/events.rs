@@ -147,14 +147,15 @@ fn the_audit_of_a_server() {
 fn the_log_of_a_client() {
     let world = World::new();
     let server = world.serve(&["--public"]);
-    fs::write(world.shared("a"), bytes(3_000_000, 1)).unwrap();
+    // Large enough that progress is seen on its way.
+    fs::write(world.shared("a"), bytes(96 << 20, 1)).unwrap();
     let ran = world.run("anna", ["get", "-v", "--accept-new", &server.at("a"), "."]);
     ran.expect_ok();
     for says in [
         "connecting to",
         "connected to",
         "asks: download a",
-        "agreed: download a as ./a, 2.86 MiB",
+        "agreed: download a as ./a, 96.0 MiB",
         "50 %",
         "done: download a",
         "disconnected",

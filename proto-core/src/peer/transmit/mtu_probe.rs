@@ -6,13 +6,16 @@ use crate::crypto::Level;
 use crate::ecn::Ecn;
 use crate::endpoint::{Shared, Transmit};
 use crate::fault::Fault;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::Frame;
+
+/// What a probe may always take.
+const QUICK: Duration = Duration::from_millis(1);
 
 impl Peer {
     /// Whether a probe is to be sent: only on a path that is proven and that nobody is about to leave.
     pub(super) fn owes_mtu_probe(&self) -> bool {
-        self.mtu.due().is_some()
+        self.mtu.due().is_some_and(|size| self.is_quick(size))
             && self.confirmed
             && self.state.is_established()
             && self.path.is_validated()
@@ -20,6 +23,13 @@ impl Peer {
             && self.previous.is_none()
             && self.recovery.has_room()
             && self.keys.sealed() < SEAL_LIMIT
+    }
+
+    /// Whether that many bytes take little time at the present rate (P3.19): a probe must not hold up what a slow start, or a
+    /// slow path, has to send.
+    fn is_quick(&self, size: u16) -> bool {
+        let time = u64::from(size) * 1_000_000_000 / self.recovery.pacing_rate().max(1);
+        Duration::from_nanos(time) <= (self.recovery.rtt().smoothed() / 8).max(QUICK)
     }
 
     /// A full datagram was sent: the search for larger ones goes on.
