@@ -61,6 +61,7 @@ fn variants(scenario: &Scenario) -> Vec<Scenario> {
         with(&|of| drop(of.incidents.remove(index)));
     }
     with(&|of| of.shared = None);
+    with(&|of| of.ecn = false);
     with(&|of| of.tls = false);
     with(&|of| of.admits_after = Duration::ZERO);
     with(&|of| of.decides_after = Duration::ZERO);

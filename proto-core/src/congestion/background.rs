@@ -1,8 +1,21 @@
 //! LEDBAT++ (draft-irtf-iccrg-ledbat-plus-plus-01): takes what others leave.
 //!
-//! The window grows while the queue that the path shows is shorter than 60 ms, shrinks in proportion where it is longer,
-//! and gives way for a round trip now and then so that the path's own delay stays known. Delay is the round trip, as
-//! LEDBAT++ has it (§4.1). All arithmetic is on integers; windows are in 2^-16 bytes.
+//! The window grows while the queue that the path shows is shorter than the target, shrinks in proportion where it is longer,
+//! and gives way for two round trips now and then so that the path's own delay stays known. Delay is the round trip, as
+//! LEDBAT++ has it. All arithmetic is on integers; windows are in 2^-16 bytes.
+//!
+//! | what | draft |
+//! |---|---|
+//! | slow start, at GAIN | §4.1 |
+//! | GAIN | §4.2 |
+//! | additive increase, multiplicative decrease | §4.3 |
+//! | initial and periodic slowdown | §4.4 |
+//! | target, at most 60 ms | §4.5 |
+//!
+//! What differs from the draft: from 16 datagrams on, the target is a sixteenth of the base delay where that is less than
+//! 60 ms, and slow start ends on delay after a slowdown too, not only the first time. The draft's values give way to those who fill the queue.
+//! `bbr` does not: its probes add a quarter of its share for a round trip and find less than 60 ms, so that neither moved
+//! and each kept half of the link. A short target makes each probe a reason to leave.
 
 use super::{
     Acked, BYTES_MAX, Controller, Lost, Marked, SentPacket, initial_window, minimum_window,
@@ -11,14 +24,18 @@ use super::{
 use crate::recovery::Rtt;
 use crate::time::{Duration, Instant};
 
-/// TARGET (§4.1).
+/// TARGET at most (§4.5; RFC 6817 §2.5 has 100 ms at most).
 const TARGET: Duration = Duration::from_millis(60);
-/// Slow start ends at three quarters of it (§4.3).
-const START_TARGET: Duration = Duration::from_millis(45);
+/// TARGET at least: below, a difference between round trips is the noise of bursts and delayed acknowledgements.
+const TARGET_MIN: Duration = Duration::from_millis(5);
+/// Of fewer datagrams than these, acknowledgements come so rarely that their own delay (RFC 9000 §13.2.1) would pass for a
+/// queue: TARGET is whole.
+const FEW: u64 = 16;
+/// TARGET is this part of the base delay, within these bounds.
+const TARGET_PART: u32 = 16;
 /// GAIN is 1 over at most so much (§4.2).
 const GAIN_MAX: u64 = 16;
-/// Congestion avoidance shrinks by at most half a window a round trip (§4.2); slowdowns take ten times as long as their cause
-/// (§4.4).
+/// From one slowdown to the next, nine times as long as it took: it costs a tenth at most (§4.4).
 const SLOWDOWN_RATIO: u32 = 9;
 /// Of each of the last so many spans the least round trip is known.
 const SPANS: usize = 10;
@@ -60,7 +77,7 @@ pub struct Background {
 }
 
 impl Background {
-    /// The initial window: two datagrams (§4.3).
+    /// The initial window: two datagrams (§4.1).
     #[must_use]
     pub fn new(datagram_size: u16) -> Self {
         let datagram = u64::from(datagram_size);
@@ -99,6 +116,15 @@ impl Background {
         self.next_sample = (self.next_sample + 1) % self.samples.len();
     }
 
+    /// How long packets may wait in queues.
+    fn target(&self) -> Duration {
+        if self.window() < FEW * self.datagram {
+            return TARGET;
+        }
+        let base = self.base().unwrap_or(Duration::ZERO);
+        (base / TARGET_PART).clamp(TARGET_MIN, TARGET)
+    }
+
     /// How long packets wait in queues.
     fn queue(&self) -> Option<Duration> {
         let current = self.samples.iter().flatten().min()?;
@@ -114,13 +140,13 @@ impl Background {
         u64::try_from(ratio).unwrap_or(GAIN_MAX).clamp(1, GAIN_MAX)
     }
 
-    /// Slow start, by GAIN (§4.3).
+    /// Slow start, by GAIN; it ends at three quarters of the target (§4.1).
     fn start_up(&mut self, now: Instant, acked: u64, queue: Duration, srtt: Duration) {
         let grown = self
             .window
             .saturating_add((acked.min(BYTES_MAX) << FRACTION) / self.divisor());
         self.set_window(grown);
-        let full = self.initial && queue > START_TARGET;
+        let full = queue > self.target() * 3 / 4;
         if !full && self.window() < self.threshold {
             return;
         }
@@ -139,7 +165,7 @@ impl Background {
         self.initial = false;
     }
 
-    /// Additive increase, multiplicative decrease (§4.2): by GAIN × a datagram a round trip, less what the delay beyond the
+    /// Additive increase, multiplicative decrease (§4.3): by GAIN × a datagram a round trip, less what the delay beyond the
     /// target asks for, at most half of the window.
     fn avoid(&mut self, acked: u64, queue: Duration) {
         let window = self.window().max(1);
@@ -149,8 +175,9 @@ impl Background {
             u64::try_from(exact).unwrap_or(BYTES_MAX << FRACTION)
         };
         let rise = part(self.datagram / self.divisor());
-        let beyond = queue.saturating_sub(TARGET).as_nanos();
-        let fall = u128::from(window) * beyond / TARGET.as_nanos();
+        let target = self.target();
+        let beyond = queue.saturating_sub(target).as_nanos();
+        let fall = u128::from(window) * beyond / target.as_nanos().max(1);
         let fall = part(u64::try_from(fall).unwrap_or(BYTES_MAX).min(window / 2));
         self.set_window(self.window.saturating_add(rise).saturating_sub(fall));
     }

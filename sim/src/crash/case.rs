@@ -18,11 +18,19 @@ const SIZE_MAX: u64 = 5 << 20;
 /// Largest file of bytes that no generator makes: these take memory and time.
 const RANDOM_MAX: u64 = 150_000;
 
+/// The directories of a tree.
+pub(super) const TREE_SOURCE: &str = "source";
+pub(super) const TREE_TARGET: &str = "target";
+
 /// One run.
 #[derive(Debug)]
 pub(super) struct Case {
     /// The client is the sink.
     pub(super) download: bool,
+    /// All files go in one transfer, that of their directory.
+    pub(super) tree: bool,
+    /// The directory stands at the sink before.
+    pub(super) there: bool,
     /// Where files are put.
     pub(super) targets: Vec<Target>,
     /// What is sent.
@@ -83,14 +91,33 @@ impl Case {
             }
             files.push(file);
         }
-        Self {
+        let mut this = Self {
             download: rng.one_in(2),
+            tree: false,
+            there: true,
             targets,
             files,
             disk: draw_disk(&mut rng, lie),
             datagram_size: *rng.pick(&[1_200, 1_452, 8_952]),
             sink_blocks: *rng.pick(&[2, 8, 64]),
             bug: None,
+        };
+        if rng.one_in(3) && this.files.len() == this.targets.len() {
+            this.become_tree(&mut rng);
+        }
+        this
+    }
+
+    /// One directory with all files, of one way to be stored.
+    fn become_tree(&mut self, rng: &mut Rng) {
+        self.tree = true;
+        self.there = self.targets.iter().any(|target| target.old.is_some()) || rng.one_in(2);
+        self.sink_blocks = self.sink_blocks.max(8);
+        let (overwrite, durability) = (self.files[0].overwrite, self.files[0].durability);
+        for (number, (file, target)) in self.files.iter_mut().zip(&mut self.targets).enumerate() {
+            file.source = path(&format!("{TREE_SOURCE}/target{number}"));
+            target.path = path(&format!("{TREE_TARGET}/target{number}"));
+            (file.overwrite, file.durability) = (overwrite, durability);
         }
     }
 }

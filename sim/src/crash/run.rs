@@ -2,10 +2,10 @@
 
 use proto_core::fault::Fault;
 use proto_core::wire::FilePath;
-use proto_core::{Event, Place, Request, TransferId};
+use proto_core::{Event, Failure, FileReport, Finished, Place, Request, TransferId};
 
 use super::again::again;
-use super::case::{Case, Sent};
+use super::case::{Case, Sent, TREE_SOURCE, TREE_TARGET, path};
 use super::exchange::{CLIENT, Exchange, ROOT, SERVER, Setup, TIME_MAX};
 use super::judge::{After, Found, Told, judge};
 use super::{Lie, Report, SUBSETS};
@@ -71,12 +71,15 @@ fn build(case: &Case, rng: &mut Rng) -> Checked<Exchange> {
     let mut sink = Disk::new(case.disk, rng.fork());
     source.add_root(ROOT);
     sink.add_root(ROOT);
+    if case.tree {
+        source.plant_directory(ROOT, &path(TREE_SOURCE));
+    }
     for file in &case.files {
         source.plant(ROOT, &file.source, file.content.clone(), file.mtime);
     }
     for target in &case.targets {
         let directory = target.path.parent();
-        if !directory.is_root() && sink.meta(ROOT, &directory).is_none() {
+        if !directory.is_root() && case.there && sink.meta(ROOT, &directory).is_none() {
             sink.plant_directory(ROOT, &directory);
         }
         if let Some((content, mtime)) = &target.old {
@@ -97,27 +100,31 @@ fn build(case: &Case, rng: &mut Rng) -> Checked<Exchange> {
 }
 
 fn request(case: &Case, sent: &Sent) -> Request {
-    let target = case.targets[sent.target].path.clone();
+    let (from, target) = match case.tree {
+        true => (path(TREE_SOURCE), path(TREE_TARGET)),
+        false => (sent.source.clone(), case.targets[sent.target].path.clone()),
+    };
+    let tree = case.tree;
     let here = |path: &FilePath| Place {
         root: ROOT,
         path: path.clone(),
     };
     if case.download {
         Request::Get {
-            from: sent.source.clone(),
+            from,
             to: here(&target),
             overwrite: sent.overwrite,
             durability: sent.durability,
             preserve: true,
-            tree: false,
+            tree,
         }
     } else {
         Request::Put {
-            from: here(&sent.source),
+            from: here(&from),
             to: target,
             overwrite: sent.overwrite,
             durability: sent.durability,
-            tree: false,
+            tree,
         }
     }
 }
@@ -179,10 +186,23 @@ impl Run<'_> {
         self.exchange.answer(side, &event)?;
         match event {
             Event::PeerReady { .. } if side == CLIENT => {
-                for sent in &self.case.files {
+                let transfers = if self.case.tree { 1 } else { usize::MAX };
+                for sent in self.case.files.iter().take(transfers) {
                     let request = request(self.case, sent);
                     self.transfers.push(self.exchange.start(request)?);
                 }
+            }
+            Event::Files { files, .. } if side == CLIENT => {
+                for report in files {
+                    self.told_of(&report)?;
+                }
+            }
+            Event::Finished { result, .. } if side == CLIENT && self.case.tree => {
+                for told in self.told.iter_mut().filter(|told| told.is_none()) {
+                    let failure = result.err().ok_or("a file of the tree was not told of")?;
+                    *told = Some(Err(failure));
+                }
+                self.moment("after the client was told of the tree")?;
             }
             Event::Finished {
                 transfer, result, ..
@@ -196,6 +216,28 @@ impl Run<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The client was told what became of a file of the tree.
+    fn told_of(&mut self, report: &FileReport) -> Checked<()> {
+        let is_it = |target: &super::case::Target| target.path.name() == Some(&report.path[..]);
+        let Some(file) = self.case.targets.iter().position(is_it) else {
+            return Ok(());
+        };
+        (self.trace)(&format!("the client is told of file {file}: {report:?}"));
+        let told = match report.result {
+            Ok(how) => Ok(Finished::Stored {
+                root: report.root,
+                size: report.size,
+                how,
+                durability: report.durability,
+            }),
+            Err(code) => Err(Failure::Here(code)),
+        };
+        if self.told[file].replace(told).is_some() {
+            return Err(format!("file {file} was told of twice"));
+        }
+        self.moment("after the client was told of a file")
     }
 
     /// Carries out what the disks have to do by now.
@@ -213,7 +255,11 @@ impl Run<'_> {
                 }
                 let side = &mut self.exchange.sides[number];
                 let Some(done) = side.disk.complete(now) else {
-                    break;
+                    // One step of several.
+                    if watched {
+                        self.moment("after a step of an operation")?;
+                    }
+                    continue;
                 };
                 if let Some(breach) = side.disk.take_breaches().pop() {
                     return Err(format!("file operations: {breach}"));
@@ -257,7 +303,8 @@ impl Run<'_> {
             let at = |what: String| at(format!("power loss {subset}: {what}"));
             let found = judge(self.case, &self.told, &disk, After::PowerLoss).map_err(at)?;
             self.report.count(&found);
-            if restart == Some(subset) {
+            // The directory of a tree may be gone with the power.
+            if restart == Some(subset) && !self.case.tree {
                 self.report.restarts += 1;
                 again(&self.case.targets[0].path, disk, self.rng.fork()).map_err(at)?;
             }

@@ -89,6 +89,7 @@ impl Scenario {
             tls,
             admits_after: Duration::ZERO,
             decides_after: Duration::ZERO,
+            ecn: false,
             server: HostPlan::draw(&mut rng.fork(), &swarm),
             shared: rng.one_in(10).then(|| draw_bottleneck(&mut rng.fork())),
             demands: Demands::default(),
@@ -109,6 +110,7 @@ impl Scenario {
         scenario.draw_incidents(&mut rng, &swarm);
         scenario.draw_faults(&mut Rng::new(seed, 0xfa17), &swarm);
         scenario.draw_hesitation(&mut Rng::new(seed, 0x4e51));
+        scenario.draw_ecn(&mut Rng::new(seed, 0xec17));
         scenario.draw_datagrams(&mut Rng::new(seed, 0x3711));
         scenario
     }
@@ -120,6 +122,21 @@ impl Scenario {
             client.link = Link::draw(&mut rng.fork(), payload.into());
             for plan in [&mut client.link.up, &mut client.link.down] {
                 plan.faults_until = Some(swarm.healed_at);
+            }
+        }
+    }
+
+    /// In one run of three the hosts take part in ECN. Some links bleach, and some queues mark.
+    fn draw_ecn(&mut self, rng: &mut Rng) {
+        self.ecn = rng.one_in(3);
+        if !self.ecn {
+            return;
+        }
+        for client in &mut self.clients {
+            for plan in [&mut client.link.up, &mut client.link.down] {
+                plan.bleach = rng.one_in(6);
+                let above = rng.between(10_000, 200_000);
+                plan.marks_above = rng.one_in(2).then_some(above);
             }
         }
     }

@@ -46,6 +46,9 @@ pub struct Scenario {
     /// `TimedOut`.
     #[serde(with = "units::duration")]
     pub decides_after: Duration,
+    /// The hosts' systems set and read the ECN field; see [`LinkPlan::bleach`](crate::link::LinkPlan::bleach) for the rest of the way.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ecn: bool,
     /// The server.
     pub server: HostPlan,
     /// What all clients' datagrams pass besides their own links: a shared bottleneck.

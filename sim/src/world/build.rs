@@ -211,6 +211,9 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
         files: Files::default(),
         heals: Vec::new(),
     };
+    if scenario.ecn {
+        builder.lab.network().carry_ecn();
+    }
     let roots: Vec<(RootId, &[Planted])> = (scenario.users().enumerate())
         .map(|(user, client)| (root_of(user), client.remote.as_slice()))
         .collect();
