@@ -291,9 +291,9 @@ fn a_warm_transfer_allocates_nothing_per_packet() {
             println!("{size} MiB, loss {loss}: {name}: {allocations:?} for {packets} packets in");
             println!("  and {:?} at the end", ending[end].0);
             assert!(packets > 100);
-            // Sent packets, their frames, late ones, and what comes again: each may double when BBR probes for more.
+            // Lists of what is in flight, late or incomplete: each may double when BBR's window grows.
             assert!(
-                allocations.iter().sum::<u64>() <= 4,
+                allocations.iter().sum::<u64>() <= 8,
                 "{name}: {allocations:?} of {CALLS:?}"
             );
             assert!(
