@@ -1,6 +1,6 @@
 //! The classic dialect: the protocol of the system that dhow grew out of, both roles, stop and wait (`docs/CLASSIC.md`).
 //!
-//! It has no encryption and no identity; [`Config::classic`](field@crate::Config::classic) switches it on. [`Classic`] holds all
+//! It has no encryption and no identity; [`Config::classic`](field@crate::Config::classic) switches it on. `Classic` holds all
 //! exchanges of an endpoint and routes messages, operations and events; an `exchange` is a list, an upload or a download, whose
 //! bytes go into a `sink` or come from a `source`, in either role; `server` and `client` say what is made of the peer's
 //! messages.
