@@ -49,6 +49,8 @@ fn lab(seed: u64, way: Way) -> (Lab, [HostId; 2]) {
         let mut config = Config::new(Arc::new(provider));
         config.accept = last == 2;
         config.congestion = CongestionControl::Cubic;
+        // The queue has room for a hundred of them.
+        config.datagram_max = 1_200;
         let mut disk = Disk::new(DiskPlan::default(), rng.fork());
         disk.add_root(ROOT);
         if last == 2 {
