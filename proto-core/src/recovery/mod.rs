@@ -342,6 +342,17 @@ impl<F: Copy> Recovery<F> {
         self.space(level).oldest(count, show);
     }
 
+    /// Shows the frames of the newest ack-eliciting packet in flight with a number in `range`, which stays where it is: what is
+    /// worth to be said again. The packet's number.
+    pub fn newest(
+        &self,
+        level: Level,
+        range: core::ops::Range<u64>,
+        show: &mut impl FnMut(F),
+    ) -> Option<u64> {
+        self.space(level).newest(range, show)
+    }
+
     /// When the last ack-eliciting packet of a level was sent; the beginning of time for none.
     #[must_use]
     pub fn last_eliciting(&self, level: Level) -> Instant {
@@ -384,6 +395,14 @@ impl<F: Copy> Recovery<F> {
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.in_flight
+    }
+
+    /// Whether less is in flight than the path holds without a queue, at the rate that the pacer lets go.
+    #[must_use]
+    pub fn is_path_idle(&self) -> bool {
+        let nanos = self.rtt.min().as_nanos();
+        let bytes = u128::from(self.pacing_rate()) * nanos / 1_000_000_000;
+        u128::from(self.in_flight + u64::from(self.datagram_size)) <= bytes
     }
 
     /// Bytes a second that the pacer lets go.
