@@ -13,6 +13,7 @@ use super::gate::Gate;
 use super::{Peer, SentFrame, State};
 use crate::crypto::Level;
 use crate::endpoint::Shared;
+use crate::time::Instant;
 use crate::transfer::Item;
 
 /// Datagrams that may be copied on a path of which nothing is known: a short transfer ends before anything is.
@@ -36,6 +37,8 @@ pub(super) struct Tail {
     next: u64,
     /// Bytes that may still be copied: never more than were sent since.
     left: u64,
+    /// The pacer's bucket is full then: what comes next is not to wait for a copy.
+    not_before: Option<Instant>,
 }
 
 impl Tail {
@@ -62,7 +65,11 @@ impl Tail {
 
 impl Peer {
     /// Whether there is something to copy, and nothing else to send.
-    pub(super) fn owes_copies(&self) -> bool {
+    pub(super) fn owes_copies(&self, now: Instant) -> bool {
+        self.tail.not_before.is_none_or(|at| at <= now) && self.has_tail()
+    }
+
+    fn has_tail(&self) -> bool {
         self.tail.is_owed()
             && self.state == State::Open
             && self.confirmed
@@ -74,11 +81,15 @@ impl Peer {
     /// Makes the transfers say once more what the newest packet said that was not copied; whether there is one.
     pub(super) fn owe_copy(
         &mut self,
-        now: crate::time::Instant,
+        now: Instant,
         shared: &mut Shared,
         gate: Gate,
     ) -> bool {
-        if gate != Gate::Open || !self.owes_copies() || self.transfers.has_frames() {
+        if gate != Gate::Open || !self.owes_copies(now) || self.transfers.has_frames() {
+            return false;
+        }
+        self.tail.not_before = self.recovery.pacer_is_full(now).err();
+        if self.tail.not_before.is_some() {
             return false;
         }
         let first = self.recovery.largest_acked(Level::Data).map_or(0, |n| n + 1);
@@ -106,6 +117,18 @@ impl Peer {
             if owed {
                 return true;
             }
+        }
+    }
+
+    /// When the next copy is due.
+    pub(super) fn copy_at(&self) -> Option<Instant> {
+        self.tail.not_before.filter(|_| self.has_tail())
+    }
+
+    /// Time went on.
+    pub(super) fn handle_copy_timeout(&mut self, now: Instant) {
+        if self.tail.not_before.is_some_and(|at| at <= now) {
+            self.tail.not_before = None;
         }
     }
 

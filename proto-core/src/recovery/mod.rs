@@ -329,6 +329,14 @@ impl<F: Copy> Recovery<F> {
         self.pacer.ready(now, bytes)
     }
 
+    /// Whether what may leave at once would not wait for a packet that leaves now.
+    ///
+    /// # Errors
+    /// When to ask again.
+    pub fn pacer_is_full(&mut self, now: Instant) -> Result<(), Instant> {
+        self.pacer.is_full(now)
+    }
+
     /// There is nothing more to send although window and pacer would allow it, for want of data or of the peer's
     /// credit. Holds until the next ack-eliciting packet; an unused window does not grow (RFC 9002 §7.8).
     pub fn on_app_limited(&mut self) {
