@@ -101,6 +101,10 @@ fn usage_errors_touch_nothing() {
         &["get", "ftp://h/a", "."],
         &["get", "h:../a", "."],
         &["sync", "a", "b"],
+        &["sync", "h:a", "h:b"],
+        &["cp", "h:a", "g:b"],
+        &["cp", "a", "b"],
+        &["cp", "h:a", "b", "g:c"],
         &["serve", "--public", "--listen", "nonsense"],
     ] {
         let ran = world.run("anna", args);
