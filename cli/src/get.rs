@@ -3,13 +3,13 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::args::Get;
-use crate::connection::Connection;
-use crate::copy::{Copy, Task, Way};
+use crate::args::Copying;
+use crate::copy::{Copy, Plan, Task, Way};
 use crate::escape;
 use crate::exit::{self, Error, Exit};
 use crate::interrupt;
 use crate::known_hosts::host_name;
+use crate::link::Link;
 use crate::names;
 use crate::remote::{Operand, Remote};
 use crate::session::App;
@@ -18,11 +18,11 @@ use crate::session::App;
 ///
 /// # Errors
 /// A usage error; a server that cannot be used, when nothing could be copied.
-pub(crate) fn run(app: &App, args: &Get) -> Result<u8, Error> {
-    let (sources, target) = read_operands(&args.operands)?;
+pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u8, Error> {
+    let (sources, target) = read_operands(operands)?;
     let targets = local_targets(&sources, target)?;
     let cancel = interrupt::cancel_at_signal()?;
-    let mut sessions: Vec<Connection> = Vec::new();
+    let mut links: Vec<Link<'_>> = Vec::new();
     let mut servers: Vec<((bool, String), Result<usize, Error>)> = Vec::new();
     let mut tasks = Vec::new();
     let mut errors = Vec::new();
@@ -33,9 +33,9 @@ pub(crate) fn run(app: &App, args: &Get) -> Result<u8, Error> {
         let session = match known.map(|(_, session)| session.clone()) {
             Some(session) => session,
             None => {
-                let session = app.connect(source).map(|client| {
-                    sessions.push(client);
-                    sessions.len() - 1
+                let session = Link::open(app, source).map(|link| {
+                    links.push(link);
+                    links.len() - 1
                 });
                 servers.push((server, session.clone()));
                 session
@@ -54,19 +54,20 @@ pub(crate) fn run(app: &App, args: &Get) -> Result<u8, Error> {
         }
     }
     if tasks.is_empty() {
-        return Ok(exit::combined(0, &errors));
+        return Ok(exit::combined(0, exit::exits(&errors)));
     }
-    let flags = &args.copying;
-    let copy = Copy {
-        app,
+    let plan = Plan {
         way: Way::Download,
         flags,
-        sessions: &sessions,
+        links: &links,
         errors,
         bytes_total: 0,
         cancel,
+        tasks,
     };
-    Ok(copy.run(&tasks))
+    let mut copy = Copy::begin(app, plan);
+    copy.haul();
+    Ok(copy.end())
 }
 
 fn read_operands(operands: &[OsString]) -> Result<(Vec<Remote>, &Path), Error> {
@@ -128,7 +129,8 @@ fn local_targets(sources: &[Remote], target: &Path) -> Result<Vec<PathBuf>, Erro
     Ok(targets)
 }
 
-fn ends_with_slash(path: &OsStr) -> bool {
+/// Whether a path was written as a directory's.
+pub(crate) fn ends_with_slash(path: &OsStr) -> bool {
     let bytes = path.as_encoded_bytes();
     bytes.ends_with(b"/") || (cfg!(windows) && bytes.ends_with(b"\\"))
 }

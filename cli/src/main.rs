@@ -1,8 +1,10 @@
 //! `dhow`: hauls files over UDP.
 
+mod again;
 mod args;
 mod connection;
 mod copy;
+mod cp;
 mod demo;
 mod escape;
 mod exchange;
@@ -15,19 +17,26 @@ mod json;
 mod key;
 mod keys;
 mod known_hosts;
+mod link;
 mod log;
 mod ls;
 mod names;
 mod outputs;
 mod progress;
+mod prune;
 mod put;
 mod remote;
 mod serve;
 mod server_log;
 mod session;
 mod strict;
+mod sync;
+mod tally;
+mod telling;
+mod tree;
 mod trust;
 mod units;
+mod walk;
 mod writer;
 
 use std::process::ExitCode;
@@ -65,8 +74,11 @@ fn run(args: Args) -> Result<u8, Error> {
         Command::Serve(serve) => serve::run(app()?, &serve),
         Command::Ls(ls) => ls::list(&app()?, &ls),
         Command::Stat(stat) => ls::stat(&app()?, &stat),
-        Command::Get(get) => get::run(&app()?, &get),
-        Command::Put(put) => put::run(&app()?, &put),
+        Command::Get(get) => get::run(&app()?, &get.operands, &get.copying),
+        Command::Put(put) => put::run(&app()?, &put.operands, &put.copying),
+        Command::Cp(cp) => cp::run(&app()?, &cp),
+        Command::Sync(sync) => sync::run(&app()?, &sync),
+        Command::Tree(tree) => tree::run(&app()?, &tree),
         Command::Key(key) => key::run(&app()?, &key),
         Command::Hosts(hosts) => key::hosts(&app()?, &hosts),
         Command::Demo(demo) => demo::run(&demo),

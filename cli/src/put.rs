@@ -6,30 +6,33 @@ use std::path::PathBuf;
 
 use transport_std::{ClientError, EntryKind, ErrorCode, Failure, FilePath};
 
-use crate::args::Put;
+use crate::args::Copying;
 use crate::connection::Connection;
-use crate::copy::{Copy, Task, Way};
+use crate::copy::{Copy, Plan, Task, Way};
 use crate::escape::{self, Escaped};
 use crate::exit::{self, Error, Exit};
 use crate::failure;
 use crate::get::no_stdio;
 use crate::interrupt;
+use crate::link::Link;
 use crate::names;
 use crate::remote::{Operand, Remote};
 use crate::session::App;
 
 /// A local file or directory to upload.
-struct Source {
-    path: PathBuf,
-    name: Vec<u8>,
+pub(crate) struct Source {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// What it is called, as it travels.
+    pub(crate) name: Vec<u8>,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// A usage error, or a server that cannot be used.
-pub(crate) fn run(app: &App, args: &Put) -> Result<u8, Error> {
-    let (operands, target) = read_operands(&args.operands)?;
+pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u8, Error> {
+    let (operands, target) = read_operands(operands)?;
     let several = operands.len() > 1;
     let mut errors = Vec::new();
     let mut sources = Vec::new();
@@ -47,29 +50,28 @@ pub(crate) fn run(app: &App, args: &Put) -> Result<u8, Error> {
         }
     }
     if sources.is_empty() {
-        return Ok(exit::combined(0, &errors));
+        return Ok(exit::combined(0, exit::exits(&errors)));
     }
-    if target.classic && args.copying.no_clobber {
+    if target.classic && flags.no_clobber {
         return Err(Error::usage(
             "--no-clobber: what an upload replaces is the classic server's matter",
         ));
     }
     let cancel = interrupt::cancel_at_signal()?;
-    let client = app.connect(&target)?;
-    let into = is_directory(&client, &target, several)?;
-    let tasks = plan(sources, &target, into)?;
-    let flags = &args.copying;
-    let sessions = std::slice::from_ref(&client);
-    let copy = Copy {
-        app,
+    let link = Link::open(app, &target)?;
+    let into = is_directory(&link.connection(), &target, several)?;
+    let plan = Plan {
         way: Way::Upload,
         flags,
-        sessions,
+        links: std::slice::from_ref(&link),
         errors,
         bytes_total,
         cancel,
+        tasks: plan(sources, &target, into)?,
     };
-    Ok(copy.run(&tasks))
+    let mut copy = Copy::begin(app, plan);
+    copy.haul();
+    Ok(copy.end())
 }
 
 fn read_operands(operands: &[OsString]) -> Result<(Vec<PathBuf>, Remote), Error> {
@@ -98,7 +100,11 @@ fn read_operands(operands: &[OsString]) -> Result<(Vec<PathBuf>, Remote), Error>
     Ok((sources?, target))
 }
 
-fn read_source(path: PathBuf) -> Result<(Source, u64), Error> {
+/// A local source, and its size if it is a file.
+///
+/// # Errors
+/// It is not there, or neither file nor directory.
+pub(crate) fn read_source(path: PathBuf) -> Result<(Source, u64), Error> {
     let metadata = fs::metadata(&path).map_err(|error| Error::io(escape::path(&path), &error))?;
     if !metadata.is_file() && !metadata.is_dir() {
         let text = format!("{} is not a regular file", escape::path(&path));
@@ -121,7 +127,14 @@ fn read_source(path: PathBuf) -> Result<(Source, u64), Error> {
 }
 
 /// Whether the target is a directory to put files into: written so, or found so on the server.
-fn is_directory(connection: &Connection, target: &Remote, several: bool) -> Result<bool, Error> {
+///
+/// # Errors
+/// Several files shall have one name; the server cannot be asked.
+pub(crate) fn is_directory(
+    connection: &Connection,
+    target: &Remote,
+    several: bool,
+) -> Result<bool, Error> {
     if target.is_directory {
         return Ok(true);
     }
