@@ -65,6 +65,8 @@ pub struct Disk {
     open: BTreeMap<FileId, Handle>,
     device: Device,
     loans: Queue<Loan>,
+    /// When the last operation ends that was ever taken.
+    ends_at: Instant,
     busy: BTreeMap<FileId, Vec<Access>>,
     now: Instant,
     stats: DiskStats,
@@ -84,6 +86,7 @@ impl Disk {
             open: BTreeMap::new(),
             device: Device::default(),
             loans: Queue::default(),
+            ends_at: Instant::ZERO,
             busy: BTreeMap::new(),
             now: Instant::ZERO,
             stats: DiskStats::default(),
