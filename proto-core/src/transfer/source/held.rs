@@ -97,7 +97,10 @@ impl Held {
 
     /// The block will be asked for many times in a row.
     pub(super) fn expect(&mut self, index: u64) {
-        if self.blocks.get(self.latest).is_none_or(|slot| slot.index != index)
+        if self
+            .blocks
+            .get(self.latest)
+            .is_none_or(|slot| slot.index != index)
             && let Some(at) = self.blocks.iter().position(|slot| slot.index == index)
         {
             self.latest = at;
