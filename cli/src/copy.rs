@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::json;
 use transport_std::{
-    Cancel, ClientError, Durability, EntryKind, Failure, FilePath, FileReport, GetOptions,
-    Overwrite, Progress as Step, PutOptions, Tree, TreeProgress,
+    Cancel, ClientError, EntryKind, Failure, FilePath, FileReport, GetOptions, Overwrite,
+    Progress as Step, PutOptions, Tree, TreeProgress,
 };
 
 use crate::again;
-use crate::args::{Copying, DurabilityArg};
+use crate::args::Copying;
 use crate::connection::Connection;
 use crate::dry;
 use crate::escape::{self, Escaped};
@@ -407,11 +407,7 @@ fn call(
         (_, true) => Overwrite::Never,
         _ => Overwrite::Compare,
     };
-    let durability = match flags.durability {
-        DurabilityArg::Full => Durability::Full,
-        DurabilityArg::File => Durability::File,
-        DurabilityArg::None => Durability::None,
-    };
+    let durability = flags.durability.into();
     let cancel = Some(plan.cancel.clone());
     match plan.way {
         Way::Download => {

@@ -13,11 +13,11 @@ use crate::exit::{self, Error, Exit};
 use crate::failure;
 use crate::glob;
 use crate::interrupt;
-use crate::known_hosts::host_name;
 use crate::link::Link;
 use crate::names;
 use crate::remote::{Operand, Remote};
 use crate::removal::Removal;
+use crate::servers::Servers;
 use crate::session::App;
 use crate::stdio::{Spool, is_dash};
 
@@ -40,7 +40,7 @@ pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u
     let mut errors = Vec::new();
     let mut found: Vec<(Remote, usize)> = Vec::new();
     for source in &sources {
-        match servers.find(app, source) {
+        match find(&mut servers, app, source) {
             Ok(paths) => found.extend(paths),
             Err(error) => {
                 app.report(&error, Some(source.path.as_bytes()));
@@ -71,42 +71,24 @@ pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u
     copy::run(app, plan)
 }
 
-/// Servers of a command, each with one session.
-#[derive(Default)]
-struct Servers<'a> {
-    links: Vec<Link<'a>>,
-    known: Vec<((bool, String), Result<usize, Error>)>,
-}
-
-impl<'a> Servers<'a> {
-    /// What a source means on its server, which is connected to unless it is already.
-    fn find(&mut self, app: &'a App, source: &Remote) -> Result<Vec<(Remote, usize)>, Error> {
-        let name = host_name(&source.host, source.port_or(app.global.port));
-        let server = (source.classic, name);
-        let known = self.known.iter().find(|(name, _)| *name == server);
-        let session = match known.map(|(_, session)| session.clone()) {
-            Some(session) => session,
-            None => {
-                let session = Link::open(app, source).map(|link| {
-                    self.links.push(link);
-                    self.links.len() - 1
-                });
-                self.known.push((server, session.clone()));
-                session
-            }
-        }?;
-        if source.classic {
-            return Ok(vec![(source.clone(), session)]);
-        }
-        let paths = glob::expand(&self.links[session], &source.path)?;
-        let each = |path| {
-            let is_directory = path == source.path && source.is_directory;
-            let mut remote = source.with_path(path);
-            remote.is_directory = is_directory;
-            (remote, session)
-        };
-        Ok(paths.into_iter().map(each).collect())
+/// What a source means on its server.
+fn find<'a>(
+    servers: &mut Servers<'a>,
+    app: &'a App,
+    source: &Remote,
+) -> Result<Vec<(Remote, usize)>, Error> {
+    let session = servers.of(app, source)?;
+    if source.classic {
+        return Ok(vec![(source.clone(), session)]);
     }
+    let paths = glob::expand(&servers.links[session], &source.path)?;
+    let each = |path| {
+        let is_directory = path == source.path && source.is_directory;
+        let mut remote = source.with_path(path);
+        remote.is_directory = is_directory;
+        (remote, session)
+    };
+    Ok(paths.into_iter().map(each).collect())
 }
 
 fn may_be_several(source: &Remote) -> bool {

@@ -2,6 +2,7 @@
 
 mod again;
 mod args;
+mod changes;
 mod connection;
 mod copy;
 mod cp;
@@ -33,6 +34,7 @@ mod remote;
 mod removal;
 mod serve;
 mod server_log;
+mod servers;
 mod session;
 mod stdio;
 mod strict;
@@ -85,6 +87,9 @@ fn run(args: Args) -> Result<u8, Error> {
         Command::Cp(cp) => cp::run(&app()?, &cp),
         Command::Sync(sync) => sync::run(&app()?, &sync),
         Command::Tree(tree) => tree::run(&app()?, &tree),
+        Command::Mkdir(mkdir) => changes::mkdir(&app()?, &mkdir),
+        Command::Rm(rm) => changes::rm(&app()?, &rm),
+        Command::Mv(mv) => changes::mv(&app()?, &mv),
         Command::Key(key) => key::run(&app()?, &key),
         Command::Hosts(hosts) => key::hosts(&app()?, &hosts),
         Command::Demo(demo) => demo::run(&demo),

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use transport_std::EntryKind;
+use transport_std::{EntryKind, FilePath, MakeDirOptions};
 
 use crate::args::Sync;
 use crate::connection::Connection;
@@ -21,7 +21,7 @@ use crate::put;
 use crate::remote::{Operand, Remote};
 use crate::removal::Removal;
 use crate::session::App;
-use crate::walk;
+use crate::walk::{self, Side};
 
 /// Runs the command.
 ///
@@ -80,9 +80,6 @@ fn down(app: &App, args: &Sync, source: &Remote, target: &Path) -> Result<u8, Er
 }
 
 fn up(app: &App, args: &Sync, source: PathBuf, target: &Remote) -> Result<u8, Error> {
-    if args.delete {
-        return Err(Error::usage("--delete works on local targets only, as yet"));
-    }
     let of_contents = has_slash(source.as_os_str());
     let (source, bytes_total) = put::read_source(source)?;
     let is_tree = source.path.is_dir();
@@ -93,6 +90,9 @@ fn up(app: &App, args: &Sync, source: PathBuf, target: &Remote) -> Result<u8, Er
     } else {
         put::is_directory(&link.connection(), target, false)?
     };
+    if is_tree && into && !args.copying.dry_run {
+        make_remote_directory(&link, &target.path, args)?;
+    }
     let remote = match into {
         true => walk::child(&target.path, &source.name)?,
         false => target.path.clone(),
@@ -132,6 +132,24 @@ fn make_directory(path: &Path) -> Result<(), Error> {
     match fs::create_dir(path) {
         Err(error) if !path.is_dir() => Err(Error::io(escape::path(path), &error)),
         _ => Ok(()),
+    }
+}
+
+fn make_remote_directory(link: &Link<'_>, path: &FilePath, args: &Sync) -> Result<(), Error> {
+    if Side::Remote(link, path.clone()).look(false)?.is_some() {
+        return Ok(());
+    }
+    let options = MakeDirOptions {
+        durability: args.copying.durability.into(),
+        ..MakeDirOptions::default()
+    };
+    match link.connection() {
+        Connection::Modern(client) => {
+            let made = client.make_dir(path.as_bytes(), &options);
+            made.map(|_| ())
+                .map_err(|error| failure::from_client(&error))
+        }
+        Connection::Classic(_) => Err(classic()),
     }
 }
 

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use transport_std::Durability;
 
 /// Flags of `get`, `put`, `cp` and `sync`.
 #[derive(clap::Args, Debug, Clone)]
@@ -42,6 +43,16 @@ pub(crate) enum DurabilityArg {
     File,
     /// Nothing.
     None,
+}
+
+impl From<DurabilityArg> for Durability {
+    fn from(level: DurabilityArg) -> Self {
+        match level {
+            DurabilityArg::Full => Self::Full,
+            DurabilityArg::File => Self::File,
+            DurabilityArg::None => Self::None,
+        }
+    }
 }
 
 /// `dhow get`

@@ -246,7 +246,12 @@ impl Transfer {
         key: Key,
         packet: &mut PacketWriter<'_>,
     ) -> bool {
+        let may = match &self.job {
+            Job::TreeSink(_) => self.is_past_request(),
+            _ => self.phase == Phase::Running,
+        };
         match (&mut self.job, self.number) {
+            _ if !may => false,
             (Job::TreeSource(source), Some(number)) => source.write_frames(cx, key, number, packet),
             (Job::TreeSink(sink), Some(number)) => sink.write_frames(key, number, packet),
             (Job::Source(source), Some(number)) => source.write_data(key, number, packet),
