@@ -412,6 +412,7 @@ fn call(
     match plan.way {
         Way::Download => {
             let options = GetOptions {
+                filter: None,
                 overwrite,
                 durability,
                 preserve: true,
@@ -421,6 +422,7 @@ fn call(
         }
         Way::Upload => {
             let options = PutOptions {
+                filter: None,
                 overwrite,
                 durability,
                 cancel,
