@@ -240,6 +240,7 @@ impl Server {
     pub fn spawn(self) -> io::Result<ServerHandle> {
         let Self {
             address,
+            receive_buffer: _,
             key,
             drivers,
             stopper,
