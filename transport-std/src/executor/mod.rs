@@ -5,6 +5,7 @@
 mod batch;
 mod error;
 mod io;
+mod lease;
 mod listing;
 mod meta;
 mod queue;

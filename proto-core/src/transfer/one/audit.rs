@@ -66,7 +66,7 @@ impl Transfer {
         ]);
         match &self.job {
             Job::Sink(sink) => {
-                all.extend(sink.wants.iter().map(|want| (want.delivery, want.item())))
+                all.extend(sink.asked())
             }
             Job::Source(source) => {
                 all.extend(source.unanswered());

@@ -7,6 +7,7 @@ mod files;
 mod liars;
 mod link;
 mod listings;
+mod resume;
 mod tree_liars;
 mod trees;
 mod world;

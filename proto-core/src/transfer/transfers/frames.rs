@@ -28,6 +28,7 @@ impl Transfers {
             | Frame::Credit { transfer, .. }
             | Frame::Data { transfer, .. }
             | Frame::Piece { transfer, .. }
+            | Frame::Have { transfer, .. }
             | Frame::Seal { transfer, .. }
             | Frame::Stored { transfer, .. }
             | Frame::Failed { transfer, .. }
@@ -81,6 +82,7 @@ impl Transfers {
             compare,
             no_clobber,
             tree,
+            resume,
             durability,
             amount,
             path,
@@ -108,6 +110,7 @@ impl Transfers {
             compare,
             no_clobber,
             tree,
+            resume,
             durability,
             amount,
             path,

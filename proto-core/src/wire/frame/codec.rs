@@ -58,6 +58,7 @@ impl<'a> Frame<'a> {
             kind::STORED => file::decode_stored(bytes)?,
             kind::FAILED => file::decode_failed(bytes)?,
             kind::PAGE => data::decode_page(bytes)?,
+            kind::HAVE => file::decode_have(bytes)?,
             kind::ACK_FREQUENCY => Self::AckFrequency {
                 sequence: varint::read(bytes)?,
                 packets: varint::read(bytes)?,
@@ -143,6 +144,7 @@ impl<'a> Frame<'a> {
             Self::Stored { .. } => (kind::STORED, "STORED"),
             Self::Failed { .. } => (kind::FAILED, "FAILED"),
             Self::Page { .. } => (kind::PAGE, "PAGE"),
+            Self::Have { .. } => (kind::HAVE, "HAVE"),
             Self::AckFrequency { .. } => (kind::ACK_FREQUENCY, "ACK_FREQUENCY"),
         }
     }
@@ -169,6 +171,7 @@ impl<'a> Frame<'a> {
                 compare,
                 no_clobber,
                 tree,
+                resume,
                 durability,
                 amount,
                 path,
@@ -178,6 +181,7 @@ impl<'a> Frame<'a> {
                 compare,
                 no_clobber,
                 tree,
+                resume,
                 durability,
                 amount,
                 path,
@@ -217,6 +221,13 @@ impl<'a> Frame<'a> {
                 index,
                 value,
             } => file::encode_piece(out, Place { transfer, file }, index, value),
+            Self::Have {
+                transfer,
+                file,
+                index,
+                level,
+                value,
+            } => file::encode_have(out, Place { transfer, file }, index, level, value),
             Self::Seal {
                 transfer,
                 file,

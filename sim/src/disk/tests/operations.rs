@@ -130,6 +130,7 @@ fn breaches_of_the_contract_are_noticed() {
             from: path("a"),
             to: path("d/a"),
             replace: true,
+            log: None,
         },
     ] {
         assert!(execute(&mut disk, what).1.is_err());
