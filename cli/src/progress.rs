@@ -31,26 +31,44 @@ pub(crate) struct Count {
     pub(crate) resent: u64,
     finished_bytes: u64,
     finished_resent: u64,
+    /// Of the present task: bytes that earlier tries stored, and bytes that were there already.
+    carried: u64,
+    skipped: u64,
 }
 
 impl Count {
-    /// A further file begins.
+    /// A try at the present task begins; earlier ones stored `carried` bytes.
+    pub(crate) fn begin(&mut self, carried: u64) {
+        self.carried = carried;
+    }
+
+    /// So much is known of the present task's size.
     pub(crate) fn start(&mut self, size: u64) {
         self.bytes_total = self
             .bytes_total
             .max(self.finished_bytes.saturating_add(size));
     }
 
-    /// The present file went on.
+    /// Something of the present task was there already.
+    pub(crate) fn skip(&mut self, bytes: u64) {
+        self.skipped = self.skipped.saturating_add(bytes);
+    }
+
+    /// The present task went on: bytes that this try has moved.
     pub(crate) fn moved(&mut self, bytes: u64, resent: u64) {
-        self.bytes = self.bytes.max(self.finished_bytes.saturating_add(bytes));
+        let before = [self.carried, self.skipped, bytes];
+        let done = before
+            .into_iter()
+            .fold(self.finished_bytes, u64::saturating_add);
+        self.bytes = self.bytes.max(done);
         self.bytes_total = self.bytes_total.max(self.bytes);
         self.resent = self.resent.max(self.finished_resent.saturating_add(resent));
     }
 
-    /// The present file is over; what it moved stays counted.
+    /// The present task is over; what it moved stays counted.
     pub(crate) fn end(&mut self) {
         self.files += 1;
+        (self.carried, self.skipped) = (0, 0);
         self.finished_bytes = self.bytes;
         self.finished_resent = self.resent;
     }
@@ -111,6 +129,16 @@ impl Progress {
         self.begun.elapsed()
     }
 
+    /// A try at the present task begins; earlier ones stored `carried` bytes.
+    pub(crate) fn begin(&mut self, carried: u64) {
+        self.count.begin(carried);
+    }
+
+    /// A file of the present task was there already.
+    pub(crate) fn skip(&mut self, bytes: u64) {
+        self.count.skip(bytes);
+    }
+
     /// A further file begins. `name` is escaped.
     pub(crate) fn start(&mut self, name: &str, size: u64) {
         self.count.start(size);
@@ -124,14 +152,16 @@ impl Progress {
         }
     }
 
-    /// The present file went on. `path` says what is known of the way: round trip and share of packets lost. To ask
+    /// The present task went on; `size` is what is known of its size. `path` says what is known of the way: round trip and share of packets lost. To ask
     /// interrupts the driver, so it is done only when the answer is shown.
     pub(crate) fn moved(
         &mut self,
         bytes: u64,
+        size: u64,
         resent: u64,
         path: impl FnOnce() -> Option<(Duration, f64)>,
     ) {
+        self.count.start(size);
         self.count.moved(bytes, resent);
         let every = if self.json { JSON_EVERY } else { PLAIN_EVERY };
         let tells = (self.json || self.plain) && self.told.elapsed() >= every;
@@ -203,7 +233,7 @@ impl Progress {
     }
 
     /// Does what writes to the terminal while the bar is out of the way.
-    pub(crate) fn beside(&self, write: impl FnOnce()) {
+    pub(crate) fn beside<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.bar {
             Some(bar) => bar.suspend(write),
             None => write(),
@@ -283,7 +313,7 @@ mod tests {
         ] {
             let mut progress = Progress::new(mode, false, json, 1, 1_000);
             for bytes in 0..1_000 {
-                progress.moved(bytes, 0, || {
+                progress.moved(bytes, bytes, 0, || {
                     asked += 1;
                     None
                 });
@@ -313,9 +343,11 @@ mod tests {
             let mut count = Count::default();
             for (kind, a, b) in steps {
                 let before = count;
-                match kind % 3 {
+                match kind % 5 {
                     0 => count.start(a),
                     1 => count.moved(a, b),
+                    2 => count.skip(a),
+                    3 => count.begin(a),
                     _ => count.end(),
                 }
                 prop_assert!(count.bytes >= before.bytes && count.bytes_total >= before.bytes_total);

@@ -156,15 +156,20 @@ impl Peer {
     pub(super) fn handle_recovery_timeout(&mut self, now: Instant, shared: &mut Shared) {
         let (recovery, mut owners) = self.owners();
         let mut cx = shared.context(now, recovery.rtt().smoothed());
-        loop {
+        let probe = loop {
             let outcome = recovery.on_timeout(now, &mut |fate, frame| {
                 owners.settle(&mut cx, fate, frame);
             });
             match outcome {
-                OnTimeout::None => return self.heed_path_mtu(now),
+                OnTimeout::None => break None,
                 OnTimeout::LossDetected => {}
-                OnTimeout::Probe(level) => return self.probe(now, shared, level),
+                OnTimeout::Probe(level) => break Some(level),
             }
+        };
+        // A probe may fall due together with losses that show a black hole.
+        self.heed_path_mtu(now);
+        if let Some(level) = probe {
+            self.probe(now, shared, level);
         }
     }
 

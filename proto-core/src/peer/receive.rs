@@ -38,6 +38,9 @@ impl Peer {
         if self.state == State::Gone {
             return Err(DropReason::Closing);
         }
+        if self.is_of_another_session(header) {
+            return Err(DropReason::UnknownSession);
+        }
         let opened = match self.open(now, header, packet) {
             Ok(opened) => opened,
             Err(reason) => {
@@ -85,6 +88,13 @@ impl Peer {
         } else {
             Err(DropReason::NoRoom)
         }
+    }
+
+    /// Whether the peer sends it for another session (P4.27, RFC 9000 §7.2): of a server that forgot the first while copies
+    /// of the client's first packet were on their way, and opened a second one.
+    fn is_of_another_session(&self, header: &PartialHeader) -> bool {
+        let other = |source| source != self.ids.remote;
+        self.ids.remote_known && header.source.is_some_and(other)
     }
 
     fn open(

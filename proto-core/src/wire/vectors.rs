@@ -86,7 +86,7 @@ fn the_table_of_frames_is_right() {
         .map(|row| format!("{} {} {}", row[0], row[1], row[4]))
         .collect();
     assert_eq!(table, with_vector);
-    assert_eq!(table.len(), 26);
+    assert_eq!(table.len(), 27);
 }
 
 #[test]
@@ -363,15 +363,20 @@ fn fields(frame: &Frame<'_>) -> String {
             durability,
             amount,
             path,
+            argument,
         } => format!(
-            " transfer={transfer} kind={} compare={} no_clobber={} tree={} resume={} durability={} amount={amount} path={}",
+            " transfer={transfer} kind={} compare={} no_clobber={} tree={} resume={} durability={} amount={amount} path={}{}",
             name(&kind),
             u8::from(compare),
             u8::from(no_clobber),
             u8::from(tree),
             u8::from(resume),
             durability as u8,
-            hex::encode(path)
+            hex::encode(path),
+            match kind {
+                RequestKind::Rename => format!(" argument={}", hex::encode(argument)),
+                _ => String::new(),
+            }
         ),
         Frame::Accept { transfer, credit } => format!(" transfer={transfer} credit={credit}"),
         Frame::Refuse { transfer, code } | Frame::Cancel { transfer, code } => {
@@ -457,6 +462,14 @@ fn fields(frame: &Frame<'_>) -> String {
             file,
             code,
         } => format!("{} code={}", place(transfer, file), name(&code)),
+        Frame::Done {
+            transfer,
+            count,
+            durability,
+        } => format!(
+            " transfer={transfer} count={count} durability={}",
+            durability as u8
+        ),
         Frame::Page {
             transfer,
             offset,

@@ -43,6 +43,7 @@ impl Disk {
             }
         }
         self.device = Device::default();
+        self.ends_at = Instant::ZERO;
         self.busy.clear();
         self.open.clear();
         self.locks.clear();

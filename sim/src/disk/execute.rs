@@ -113,6 +113,12 @@ impl Disk {
                 self.check_log(log)?;
                 self.remove(root, &path)
             }
+            Operation::RemoveTree {
+                root,
+                path,
+                recursive,
+                max,
+            } => self.remove_tree(root, &path, recursive, max),
             Operation::List {
                 root,
                 path,

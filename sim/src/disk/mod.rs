@@ -73,6 +73,8 @@ pub struct Disk {
     boot: u64,
     device: Device,
     loans: Queue<Loan>,
+    /// When the last operation ends that was ever taken.
+    ends_at: Instant,
     busy: BTreeMap<FileId, Vec<Access>>,
     now: Instant,
     stats: DiskStats,
@@ -94,6 +96,7 @@ impl Disk {
             boot: 1,
             device: Device::default(),
             loans: Queue::default(),
+            ends_at: Instant::ZERO,
             busy: BTreeMap::new(),
             now: Instant::ZERO,
             stats: DiskStats::default(),

@@ -9,6 +9,7 @@ mod lease;
 mod listing;
 mod meta;
 mod queue;
+mod removal;
 #[cfg_attr(target_os = "linux", path = "rooted_linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "rooted_cap.rs")]
 mod rooted;

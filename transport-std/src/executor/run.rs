@@ -17,7 +17,7 @@ use super::io::{read_full_at, write_all_at};
 use super::lease::Lease;
 use super::listing::{Listings, share_meta, shares_page};
 use super::roots::{Root, Roots};
-use super::{batch, meta, rooted};
+use super::{batch, meta, removal, rooted};
 
 type Result<T> = std::result::Result<T, FileError>;
 
@@ -152,6 +152,15 @@ impl Disk {
                 self.roots.directory(root)?.remove(&path)?;
                 Ok(Outcome::Done)
             }),
+            Operation::RemoveTree {
+                root,
+                path,
+                recursive,
+                max,
+            } => {
+                let directory = self.roots.directory(root)?;
+                removal::remove(&directory, &path, recursive, max)
+            }
             Operation::List {
                 root,
                 path,

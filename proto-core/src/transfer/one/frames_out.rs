@@ -77,6 +77,7 @@ impl Transfer {
                 durability: self.asked.durability,
                 amount: self.asked.amount,
                 path: self.asked.path.as_bytes(),
+                argument: self.asked.to.as_bytes(),
             },
             (Item::Accept, _) => Frame::Accept {
                 transfer,
@@ -100,6 +101,14 @@ impl Transfer {
                     transfer,
                     file: 0,
                     how,
+                    durability,
+                }
+            }
+            (Item::Stored { .. }, Job::Change(change)) => {
+                let (count, durability) = change.result();
+                Frame::Done {
+                    transfer,
+                    count,
                     durability,
                 }
             }

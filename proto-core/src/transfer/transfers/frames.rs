@@ -32,6 +32,7 @@ impl Transfers {
             | Frame::Seal { transfer, .. }
             | Frame::Stored { transfer, .. }
             | Frame::Failed { transfer, .. }
+            | Frame::Done { transfer, .. }
             | Frame::Page { transfer, .. } => *transfer,
             _ => return Ok(Taken::Yes),
         };
@@ -86,6 +87,7 @@ impl Transfers {
             durability,
             amount,
             path,
+            argument,
         } = frame
         else {
             return Ok(Taken::Yes);
@@ -100,11 +102,13 @@ impl Transfers {
         if early || !self.has_place() {
             return Ok(Taken::No);
         }
-        let parsed = FilePath::parse(path)
-            .ok()
-            .filter(|path| !path.is_reserved());
-        let named = parsed.is_some();
-        let path = parsed.unwrap_or_default();
+        let parse = |path| {
+            let parsed = FilePath::parse(path).ok();
+            parsed.filter(|path| !path.is_reserved())
+        };
+        let (path, to) = (parse(path), parse(argument));
+        let named = path.is_some() && to.is_some();
+        let (path, to) = (path.unwrap_or_default(), to.unwrap_or_default());
         let asked = Asked {
             kind,
             compare,
@@ -114,6 +118,7 @@ impl Transfers {
             durability,
             amount,
             path,
+            to,
         };
         let refusal = if !named {
             Some(ErrorCode::NameRefused)

@@ -59,6 +59,7 @@ impl<'a> Frame<'a> {
             kind::FAILED => file::decode_failed(bytes)?,
             kind::PAGE => data::decode_page(bytes)?,
             kind::HAVE => file::decode_have(bytes)?,
+            kind::DONE => request::decode_done(bytes)?,
             kind::ACK_FREQUENCY => Self::AckFrequency {
                 sequence: varint::read(bytes)?,
                 packets: varint::read(bytes)?,
@@ -145,6 +146,7 @@ impl<'a> Frame<'a> {
             Self::Failed { .. } => (kind::FAILED, "FAILED"),
             Self::Page { .. } => (kind::PAGE, "PAGE"),
             Self::Have { .. } => (kind::HAVE, "HAVE"),
+            Self::Done { .. } => (kind::DONE, "DONE"),
             Self::AckFrequency { .. } => (kind::ACK_FREQUENCY, "ACK_FREQUENCY"),
         }
     }
@@ -175,6 +177,7 @@ impl<'a> Frame<'a> {
                 durability,
                 amount,
                 path,
+                argument,
             } => request::Request {
                 transfer,
                 kind,
@@ -185,6 +188,7 @@ impl<'a> Frame<'a> {
                 durability,
                 amount,
                 path,
+                argument,
             }
             .encode(out),
             Self::Accept { transfer, credit } => request::encode_accept(out, transfer, credit),
@@ -245,6 +249,11 @@ impl<'a> Frame<'a> {
                 file,
                 code,
             } => file::encode_failed(out, Place { transfer, file }, code),
+            Self::Done {
+                transfer,
+                count,
+                durability,
+            } => request::encode_done(out, transfer, count, durability),
             Self::Page {
                 transfer,
                 offset,

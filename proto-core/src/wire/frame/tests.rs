@@ -21,7 +21,7 @@ struct Parts {
 fn parts() -> impl Strategy<Value = Parts> {
     let number = || (0..=varint::MAX / 2, 0..62_u32).prop_map(|(n, shift)| n >> shift);
     (
-        0..25_usize,
+        0..26_usize,
         [number(), number(), number(), number()],
         prop::collection::vec(any::<u8>(), 1..200),
         any::<[u8; 32]>(),
@@ -67,7 +67,7 @@ impl Parts {
             },
             6 => Frame::Request {
                 transfer,
-                kind: RequestKind::from_wire(a as u8 % 4).unwrap(),
+                kind: RequestKind::from_wire(a as u8 % 7).unwrap(),
                 compare: self.flags[0],
                 no_clobber: self.flags[1],
                 tree: self.flags[0] != self.flags[1],
@@ -75,6 +75,7 @@ impl Parts {
                 durability,
                 amount: file,
                 path: data,
+                argument: if a as u8 % 7 == 6 { data } else { b"" },
             },
             7 => Frame::Accept {
                 transfer,
@@ -161,6 +162,11 @@ impl Parts {
                 delay: transfer,
                 reordering: file,
             },
+            24 => Frame::Done {
+                transfer,
+                count: a,
+                durability,
+            },
             _ => Frame::Page {
                 transfer,
                 offset: a,
@@ -246,7 +252,9 @@ fn padding_is_a_run() {
 
 #[test]
 fn unknown_types_are_refused() {
-    let known = [0, 1, 2, 3, 6, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1e, 0x30];
+    let known = [
+        0, 1, 2, 3, 6, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1e, 0x2e, 0x30,
+    ];
     for first in 0..=255_u8 {
         let unknown = !known.contains(&first) && !(0x20..=0x2d).contains(&first);
         let bytes = [first];
@@ -272,6 +280,7 @@ fn limits_are_checked_on_both_sides() {
         durability: Durability::Full,
         amount: 0,
         path,
+        argument: b"",
     };
     let close = |reason| Frame::Close {
         code: CloseCode::NoError,
@@ -359,7 +368,9 @@ fn limits_are_checked_on_both_sides() {
     for bad in [
         cat(&[&[0x1c, 0, 0x44, 0x01], &reason]),
         cat(&[&[0x20, 0, 2, 0, 2, 0, 0x50, 0x01], &path]),
-        cat(&[&[0x20, 0, 4, 0, 2, 0, 0]]),
+        cat(&[&[0x20, 0, 99, 0, 2, 0, 0]]),
+        cat(&[&[0x20, 0, 6, 0, 2, 0, 0, 0x50, 0x01], &path]),
+        cat(&[&[0x2e, 0, 0, 3]]),
         cat(&[&[0x20, 0, 2, 0x80, 2, 0, 0]]),
         cat(&[&[0x20, 0, 2, 0, 3, 0, 0]]),
         cat(&[&[0x27, 0, 0], &max, &[1, 7]]),

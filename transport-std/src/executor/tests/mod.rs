@@ -4,6 +4,7 @@ mod escapes;
 mod listings;
 mod operations;
 mod races;
+mod removal;
 
 use std::fs;
 use std::path::PathBuf;
