@@ -58,6 +58,8 @@ pub(crate) struct Transfers {
     /// The number of the transfer whose data went out last.
     served: u64,
     retry_at: Option<Instant>,
+    /// A transfer that has changed and is not [updated](Self::update) yet: once for many frames in a row.
+    unsettled: Option<Key>,
     progress: Progress,
     faults: Faults,
 }
@@ -78,6 +80,7 @@ impl Transfers {
             lost: false,
             served: 0,
             retry_at: None,
+            unsettled: None,
             progress: Progress::default(),
             faults: Faults::default(),
         }
@@ -199,6 +202,27 @@ impl Transfers {
         }
     }
 
+    /// A frame has changed the transfer, and others like it may follow: [`settle`](Self::settle) will be called after them.
+    fn touch(&mut self, cx: &mut Context<'_>, key: Key) {
+        if let Some(before) = self.unsettled.replace(key)
+            && before != key
+        {
+            self.update(cx, before);
+        }
+    }
+
+    /// Whether [`settle`](Self::settle) has something to do.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.unsettled.is_some()
+    }
+
+    /// Brings the transfer up to date that was touched last.
+    pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
+        if let Some(key) = self.unsettled.take() {
+            self.update(cx, key);
+        }
+    }
+
     /// After any change: the transfer goes as far as it can, gets its number, and is freed when it is over.
     fn update(&mut self, cx: &mut Context<'_>, key: Key) {
         let Some(transfer) = self.all.get_mut(key) else {
@@ -291,6 +315,7 @@ impl Transfers {
 
     /// The next operation to lend.
     pub(crate) fn poll_op(&mut self, cx: &mut Context<'_>) -> Option<(Key, OpTag, Operation)> {
+        self.settle(cx);
         loop {
             let last = self.faults.strikes(Planted::OpOutOfTurn);
             let key = self.find_in_turn(last, |transfer| transfer.has_op(self.read_ahead))?;

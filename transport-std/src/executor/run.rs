@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto_core::{
-    Block, FileDone, FileError, FileId, FileOp, HashAs, Meta, Operation, Outcome, RootId,
-    block_value,
+    BLOCK_SIZE, Block, FileDone, FileError, FileId, FileOp, HashAs, Meta, Operation, Outcome,
+    RootId, block_value,
 };
 
 use proto_core::wire::FilePath;
@@ -49,9 +49,9 @@ impl Disk {
         }
     }
 
-    /// Carries the operation out, waiting for the disk.
-    pub(super) fn run(&self, operation: FileOp) -> FileDone {
-        let (block, result) = self.perform(operation.what);
+    /// Carries the operation out, waiting for the disk. Of one on bytes, the first `already` were moved before.
+    pub(super) fn run(&self, operation: FileOp, already: usize) -> FileDone {
+        let (block, result) = self.perform(operation.what, already);
         FileDone {
             id: operation.id,
             block,
@@ -60,7 +60,11 @@ impl Disk {
     }
 
     /// What came of the operation, and its block.
-    pub(super) fn perform(&self, what: Operation) -> (Option<Block>, Result<Outcome>) {
+    pub(super) fn perform(
+        &self,
+        what: Operation,
+        already: usize,
+    ) -> (Option<Block>, Result<Outcome>) {
         match what {
             Operation::Read {
                 file,
@@ -69,7 +73,7 @@ impl Disk {
                 mut block,
                 hash,
             } => {
-                let result = shielded(|| self.read(file, offset, len, &mut block, hash));
+                let result = shielded(|| self.read((file, offset, len), &mut block, hash, already));
                 (Some(block), result)
             }
             Operation::Write {
@@ -79,7 +83,7 @@ impl Disk {
                 block,
                 hash,
             } => {
-                let result = shielded(|| self.write(file, offset, len, &block, hash));
+                let result = shielded(|| self.write((file, offset, len), &block, hash, already));
                 (Some(block), result)
             }
             other => (None, shielded(|| self.run_without_block(other))),
@@ -132,6 +136,12 @@ impl Disk {
             } => self.on_file(file, |file| write_all_at(file, &bytes, offset)),
             Operation::CloseLog { file, remove } => Ok(self.close_log(file, remove)),
             Operation::SyncSoFar { file } => self.on_file(file, File::sync_data),
+            Operation::Hash {
+                file,
+                offset,
+                len,
+                hash,
+            } => self.hash(file, offset, len, hash),
             Operation::Truncate { file, size } => self.on_file(file, |file| file.set_len(size)),
             Operation::Sync { file } => self.on_file(file, File::sync_all),
             Operation::SyncDir { root, path } => {
@@ -250,7 +260,7 @@ impl Disk {
     }
 
     /// Does something with an open file, under its lease.
-    fn with_file<T>(&self, file: FileId, what: impl FnOnce(&File) -> Result<T>) -> Result<T> {
+    pub(super) fn with_file<T>(&self, file: FileId, what: impl FnOnce(&File) -> Result<T>) -> Result<T> {
         let opened = self.opened(file)?;
         match &opened.lease {
             Some(lease) => lease.under(|| what(&opened.file)),
@@ -295,35 +305,56 @@ impl Disk {
 
     fn read(
         &self,
-        file: FileId,
-        offset: u64,
-        len: u32,
+        (file, offset, len): (FileId, u64, u32),
         block: &mut Block,
         hash: HashAs,
+        already: usize,
     ) -> Result<Outcome> {
         let bytes = block
             .bytes_mut()
             .get_mut(..len as usize)
             .ok_or(FileError::Io)?;
+        let rest = bytes.get_mut(already..).ok_or(FileError::Io)?;
         let count = self.with_file(file, |file| {
-            read_full_at(file, bytes, offset).map_err(|error| file_error(&error))
+            read_full_at(file, rest, offset + already as u64).map_err(|error| file_error(&error))
         })?;
+        let count = already + count;
         Ok(Outcome::Moved {
             len: count as u32,
             value: block_value(&bytes[..count], offset, hash),
         })
     }
 
+    fn hash(&self, file: FileId, offset: u64, len: u32, hash: HashAs) -> Result<Outcome> {
+        let (mut block, mut values) = (vec![0; BLOCK_SIZE as usize], Vec::new());
+        let end = offset.saturating_add(len.into());
+        let mut at = offset;
+        while at < end {
+            let wanted = (end - at).min(BLOCK_SIZE.into()) as usize;
+            let count = self.with_file(file, |file| {
+                read_full_at(file, &mut block[..wanted], at).map_err(|error| file_error(&error))
+            })?;
+            if count > 0 {
+                values.push(block_value(&block[..count], at, hash));
+            }
+            if count < wanted {
+                break;
+            }
+            at += count as u64;
+        }
+        Ok(Outcome::Values(values))
+    }
+
     fn write(
         &self,
-        file: FileId,
-        offset: u64,
-        len: u32,
+        (file, offset, len): (FileId, u64, u32),
         block: &Block,
         hash: HashAs,
+        already: usize,
     ) -> Result<Outcome> {
         let bytes = block.bytes().get(..len as usize).ok_or(FileError::Io)?;
-        self.on_file(file, |file| write_all_at(file, bytes, offset))?;
+        let rest = bytes.get(already..).ok_or(FileError::Io)?;
+        self.on_file(file, |file| write_all_at(file, rest, offset + already as u64))?;
         Ok(Outcome::Moved {
             len,
             value: block_value(bytes, offset, hash),

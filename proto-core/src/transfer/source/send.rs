@@ -93,6 +93,7 @@ impl Source {
         } else {
             self.next_send += len;
             self.skip_sending();
+            self.held.expect(self.first_unsent());
         }
         true
     }

@@ -101,7 +101,9 @@ impl World {
             rtt: Duration::from_micros(2 * self.link.delay),
             next_file,
         };
-        call(transfers, &mut cx)
+        let result = call(transfers, &mut cx);
+        transfers.settle(&mut cx);
+        result
     }
 
     pub(super) fn start(&mut self, request: Request) -> Key {
