@@ -166,7 +166,8 @@ impl HashTree {
         if let Some(slot) = self.slots.get_mut(place)
             && !slot.confirmed
         {
-            slot.have = u16::MAX >> (PIECE_BLOCKS as usize - blocks.clamp(1, PIECE_BLOCKS as usize));
+            slot.have =
+                u16::MAX >> (PIECE_BLOCKS as usize - blocks.clamp(1, PIECE_BLOCKS as usize));
             slot.values[0] = value;
             self.confirm(piece);
         }

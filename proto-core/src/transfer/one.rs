@@ -403,7 +403,9 @@ impl Transfer {
     pub(super) fn advance(&mut self, cx: &mut Context<'_>) {
         if self.phase == Phase::Waiting
             && !self.faults.strikes(Planted::MemoryShort)
-            && self.job.begin(cx, !self.asked.compare && !self.asked.resume)
+            && self
+                .job
+                .begin(cx, !self.asked.compare && !self.asked.resume)
         {
             self.phase = Phase::Preparing;
         }

@@ -67,7 +67,11 @@ impl Disk {
                 ref bytes,
             } => {
                 let all = self.rng.one_in(2);
-                let len = if all { bytes.len() } else { self.rng.below(bytes.len() as u64) as usize };
+                let len = if all {
+                    bytes.len()
+                } else {
+                    self.rng.below(bytes.len() as u64) as usize
+                };
                 let _ = self.put(file, offset, &Extent::new(offset, &bytes[..len]));
             }
             // Reads change nothing.

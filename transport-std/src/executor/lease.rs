@@ -87,7 +87,11 @@ impl Leases {
             }
             // Who had the lock may have removed the file: the name is another one's then, or nobody's.
             let named = directory.open_own(path, false).ok();
-            if named.and_then(|(file, _)| rooted::identity(&file)).unwrap_or_default() != identity {
+            if named
+                .and_then(|(file, _)| rooted::identity(&file))
+                .unwrap_or_default()
+                != identity
+            {
                 continue;
             }
             let lease = Lease::new(Arc::new(log), root, path);

@@ -5,8 +5,8 @@
 mod batch;
 mod error;
 mod io;
-mod lease;
 mod joined;
+mod lease;
 mod listing;
 mod meta;
 mod queue;

@@ -117,7 +117,10 @@ impl Directory {
     /// there is made. Others could write into what is theirs, or have us write into what is elsewhere.
     pub(super) fn open_own(&self, path: &FilePath, create: bool) -> Result<(File, Meta)> {
         let (parent, name) = self.parent(path)?;
-        if parent.symlink_metadata(&name).is_ok_and(|found| found.is_symlink()) {
+        if parent
+            .symlink_metadata(&name)
+            .is_ok_and(|found| found.is_symlink())
+        {
             return Err(FileError::OutsideRoot);
         }
         let mut options = OpenOptions::new();

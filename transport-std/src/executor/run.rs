@@ -260,7 +260,11 @@ impl Disk {
     }
 
     /// Does something with an open file, under its lease.
-    pub(super) fn with_file<T>(&self, file: FileId, what: impl FnOnce(&File) -> Result<T>) -> Result<T> {
+    pub(super) fn with_file<T>(
+        &self,
+        file: FileId,
+        what: impl FnOnce(&File) -> Result<T>,
+    ) -> Result<T> {
         let opened = self.opened(file)?;
         match &opened.lease {
             Some(lease) => lease.under(|| what(&opened.file)),
@@ -354,7 +358,9 @@ impl Disk {
     ) -> Result<Outcome> {
         let bytes = block.bytes().get(..len as usize).ok_or(FileError::Io)?;
         let rest = bytes.get(already..).ok_or(FileError::Io)?;
-        self.on_file(file, |file| write_all_at(file, rest, offset + already as u64))?;
+        self.on_file(file, |file| {
+            write_all_at(file, rest, offset + already as u64)
+        })?;
         Ok(Outcome::Moved {
             len,
             value: block_value(bytes, offset, hash),

@@ -8,8 +8,8 @@ use super::journal::{self, Header, Record, SLOT, Survey};
 use super::log::{Loading, Log, Records, journal_path};
 use super::{PIECES_AHEAD, Sink};
 use crate::file::{
-    BLOCK_SIZE, FileError, HashAs, Operation, Outcome, PIECE_BLOCKS, Use, Value,
-    block_count, block_len, piece_count,
+    BLOCK_SIZE, FileError, HashAs, Operation, Outcome, PIECE_BLOCKS, Use, Value, block_count,
+    block_len, piece_count,
 };
 use crate::transfer::codes::Fault;
 use crate::transfer::delivery::Delivery;
@@ -261,9 +261,10 @@ impl Sink {
         if let Some((piece, value, block)) = records.doubt.take() {
             let len = block_len(entry.size, block);
             let whole = match result {
-                Ok(Outcome::Moved { len: read, value: is }) if read == len => {
-                    pieces.read_again(block, is, value)
-                }
+                Ok(Outcome::Moved {
+                    len: read,
+                    value: is,
+                }) if read == len => pieces.read_again(block, is, value),
                 _ => Some(false),
             };
             match whole {
@@ -328,7 +329,11 @@ impl Sink {
         note(0..pieces.verified());
         pieces.ahead().for_each(|(piece, _)| note(piece..piece + 1));
         let end = self.had.last().map_or(0, |last| last.end);
-        let last = if end == blocks { blocks * u64::from(BLOCK_SIZE) - entry.size } else { 0 };
+        let last = if end == blocks {
+            blocks * u64::from(BLOCK_SIZE) - entry.size
+        } else {
+            0
+        };
         self.had_bytes = self.had.sum() * u64::from(BLOCK_SIZE) - last;
         self.written += self.had_bytes;
         if !self.had.is_empty() {
@@ -351,7 +356,10 @@ impl Sink {
             delivery: Delivery::Due,
         };
         let single = |(index, value)| (index, 0, value);
-        let all = pieces.subtrees().into_iter().chain(pieces.ahead().map(single));
+        let all = pieces
+            .subtrees()
+            .into_iter()
+            .chain(pieces.ahead().map(single));
         self.haves = all.map(have).collect();
         let gaps: Vec<_> = self.had.missing(0..block_count(entry.size)).collect();
         for gap in &gaps {

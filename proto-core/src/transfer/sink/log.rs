@@ -48,7 +48,10 @@ pub(super) struct Log {
 #[derive(Debug)]
 pub(super) enum Loading {
     /// All of it is looked at, to know what may be believed: the next slot, and what was found.
-    Survey { next: u64, found: Option<(Header, Survey)> },
+    Survey {
+        next: u64,
+        found: Option<(Header, Survey)>,
+    },
     /// The temporary file is opened.
     Part(Survey),
     /// Its pieces are taken.

@@ -97,11 +97,7 @@ impl Sink {
     }
 
     /// What the journal asked for came home.
-    fn log_done(
-        &mut self,
-        tag: OpKind,
-        result: Result<Outcome, FileError>,
-    ) -> Result<(), Fault> {
+    fn log_done(&mut self, tag: OpKind, result: Result<Outcome, FileError>) -> Result<(), Fault> {
         let Some(log) = &mut self.log else {
             return Ok(());
         };
@@ -114,7 +110,11 @@ impl Sink {
             (_, Ok(_)) => log.log_synced(false),
             (_, Err(error)) => {
                 log.log_synced(false);
-                return if self.aborted { Ok(()) } else { Err(error.into()) };
+                return if self.aborted {
+                    Ok(())
+                } else {
+                    Err(error.into())
+                };
             }
         }
         if self.aborted {
@@ -128,7 +128,11 @@ impl Sink {
 
     /// Close, then remove or keep: the steps of a file that comes to nothing now. Their outcome changes nothing.
     fn clean_up(&mut self) -> Option<(OpKind, Operation)> {
-        if let Some(log) = self.log.as_mut().filter(|log| self.keep && log.is_pending()) {
+        if let Some(log) = self
+            .log
+            .as_mut()
+            .filter(|log| self.keep && log.is_pending())
+        {
             return Some((OpKind::WriteLog, log.write()));
         }
         if self.keep {

@@ -59,7 +59,10 @@ impl Pieces {
 
     /// Pieces that were verified since the last call, and their values.
     pub(super) fn take_verified(&mut self) -> Vec<(u64, Value)> {
-        self.verified_now.as_mut().map(core::mem::take).unwrap_or_default()
+        self.verified_now
+            .as_mut()
+            .map(core::mem::take)
+            .unwrap_or_default()
     }
 
     /// Whether a piece of the file is not there yet.

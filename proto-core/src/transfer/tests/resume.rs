@@ -68,7 +68,13 @@ fn check_stored(world: &World, up: bool, content: &[u8]) {
 }
 
 /// Bytes that were read anew at source and sink once the transfer went on.
-fn killed_and_resumed(seed: u64, up: bool, overwrite: Overwrite, at: u64, reboot: bool) -> (u64, u64) {
+fn killed_and_resumed(
+    seed: u64,
+    up: bool,
+    overwrite: Overwrite,
+    at: u64,
+    reboot: bool,
+) -> (u64, u64) {
     let (from, name, to, _) = ends(up);
     let mut world = World::new(seed, PERFECT, limits());
     let content = world.put_file(from, name, SIZE);
@@ -90,7 +96,10 @@ fn i3_what_was_verified_is_neither_sent_nor_read_again() {
                 let (sent, checked) = killed_and_resumed(at, up, overwrite, at, false);
                 // In flight are 2 MiB at most, and a piece was not whole.
                 let most = SIZE - at + 4 * MIB;
-                assert!(sent <= most, "{sent} of {most}: up {up} {overwrite:?} at {at}");
+                assert!(
+                    sent <= most,
+                    "{sent} of {most}: up {up} {overwrite:?} at {at}"
+                );
                 assert_eq!(checked, 0);
             }
         }
@@ -103,7 +112,10 @@ fn d5_after_an_unclean_stop_what_is_in_doubt_is_read_again() {
     for up in [false, true] {
         let at = 9 * MIB;
         let (sent, checked) = killed_and_resumed(4, up, Overwrite::Compare, at, true);
-        assert!(sent <= SIZE - at + 4 * MIB && checked >= at - 4 * MIB, "{sent} {checked}");
+        assert!(
+            sent <= SIZE - at + 4 * MIB && checked >= at - 4 * MIB,
+            "{sent} {checked}"
+        );
     }
 }
 
@@ -120,7 +132,10 @@ fn d5_what_was_lost_is_sent_again() {
             world = restarted(10 + round, world);
             let disk = &mut world.ends[to].disk;
             disk.boot += 1;
-            let part = disk.files.iter_mut().find(|(name, _)| name.ends_with(b".part"));
+            let part = disk
+                .files
+                .iter_mut()
+                .find(|(name, _)| name.ends_with(b".part"));
             let (_, file) = part.unwrap();
             // The second time, another piece is lost, and what followed the first is there anew.
             let byte = (lost + round) * MIB + 77;
@@ -176,7 +191,10 @@ fn a_first_transfer_does_not_wait() {
             world.now
         };
         let (with, without) = (time(2 * MIB), time(u64::MAX));
-        assert!(with < without + Duration::from_micros(PERFECT.delay), "{with:?} {without:?}");
+        assert!(
+            with < without + Duration::from_micros(PERFECT.delay),
+            "{with:?} {without:?}"
+        );
     }
 }
 

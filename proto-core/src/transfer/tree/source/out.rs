@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use crate::file::Value;
 use crate::range_set::RangeSet;
-use crate::transfer::source::Picture;
 use crate::transfer::delivery::Delivery;
+use crate::transfer::source::Picture;
 use crate::wire::{EntryKind, ErrorCode, FilePath};
 
 /// What was found, and how far it has come.
