@@ -58,6 +58,8 @@ pub(super) struct Asked {
     pub(super) compare: bool,
     pub(super) no_clobber: bool,
     pub(super) tree: bool,
+    /// The source waits for WANT, because the sink may have a part.
+    pub(super) resume: bool,
     pub(super) durability: Durability,
     pub(super) amount: u64,
     pub(super) path: FilePath,
@@ -139,6 +141,7 @@ impl Transfer {
             compare: overwrite == Overwrite::Compare,
             no_clobber: overwrite == Overwrite::Never,
             tree: false,
+            resume: false,
             durability,
             amount: 0,
             path,
@@ -181,6 +184,7 @@ impl Transfer {
                     may_replace: overwrite != Overwrite::Never,
                     durability,
                     preserve,
+                    may_take: false,
                     announced: None,
                 };
                 let mut asked = asked(RequestKind::Get, from, overwrite, Durability::None);
@@ -380,6 +384,7 @@ impl Transfer {
                     may_replace: may_replace && !self.asked.no_clobber,
                     durability: self.asked.durability,
                     preserve: true,
+                    may_take: true,
                     announced: Some(self.asked.amount),
                 };
                 (Job::SinkToBe(plan), Phase::Waiting)
@@ -413,7 +418,9 @@ impl Transfer {
     pub(super) fn advance(&mut self, cx: &mut Context<'_>) {
         if self.phase == Phase::Waiting
             && !self.faults.strikes(Planted::MemoryShort)
-            && self.job.begin(cx, !self.asked.compare)
+            && self
+                .job
+                .begin(cx, !self.asked.compare && !self.asked.resume)
         {
             self.phase = Phase::Preparing;
         }
@@ -449,6 +456,7 @@ impl Transfer {
         if self.requester {
             if let Job::Sink(sink) = &self.job {
                 self.asked.amount = sink.credit_limit();
+                self.asked.resume = sink.has_found();
             }
             self.request = Delivery::Due;
             self.phase = Phase::Requesting;
@@ -458,7 +466,7 @@ impl Transfer {
         self.phase = Phase::Running;
         let amount = self.asked.amount;
         match &mut self.job {
-            Job::Sink(sink) => self.accept_credit = sink.credit_limit(),
+            Job::Sink(sink) => self.accept_credit = sink.first_credit(),
             Job::TreeSink(sink) => self.accept_credit = sink.first_credit(),
             Job::TreeSource(source) => {
                 source.accept(amount);
@@ -536,7 +544,9 @@ impl Transfer {
         }
         let before = self.job.progress().0;
         let done = self.job.handle_done(cx, tag, block, result);
-        self.events.progress |= self.job.progress().0 != before;
+        if self.job.progress().0 != before {
+            self.events.went_on(self.job.limited_by());
+        }
         done
     }
 }

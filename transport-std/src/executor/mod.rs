@@ -7,6 +7,7 @@ mod error;
 mod filters;
 mod io;
 mod joined;
+mod lease;
 mod listing;
 mod meta;
 mod queue;

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::event::LimitedBy;
 use crate::file::{Block, FileError, Meta, Operation, Outcome, Pool, Use};
 use crate::transfer::change::Change;
 use crate::transfer::codes::Fault;
@@ -183,10 +184,11 @@ impl Job {
     }
 
     /// Gives the work up; false when it is too late, because the file is being stored.
-    pub(super) fn abort(&mut self, cx: &mut Context<'_>) -> bool {
+    /// With `keep`, a sink leaves what a later transfer may go on with.
+    pub(super) fn abort(&mut self, cx: &mut Context<'_>, keep: bool) -> bool {
         match self {
-            Self::Sink(sink) => return sink.abort(cx),
-            Self::TreeSink(sink) => return sink.abort(cx),
+            Self::Sink(sink) => return sink.abort(cx, keep),
+            Self::TreeSink(sink) => return sink.abort(cx, keep),
             Self::Change(change) => return change.abort(),
             Self::Source(source) => source.close(cx),
             Self::Digest(digest) => digest.close(),
@@ -302,6 +304,26 @@ impl Job {
         }
     }
 
+    /// Files that were found so far.
+    pub(super) fn files(&self) -> u64 {
+        match self {
+            Self::TreeSource(source) => source.files_found(),
+            Self::TreeSink(sink) => sink.files_found(),
+            _ => 1,
+        }
+    }
+
+    /// What holds the transfer up just now.
+    pub(super) fn limited_by(&self) -> LimitedBy {
+        match self {
+            Self::Source(source) => source.limited_by(),
+            Self::TreeSource(source) => source.limited_by(),
+            Self::Sink(sink) => sink.limited_by(),
+            Self::TreeSink(sink) => sink.limited_by(),
+            _ => LimitedBy::Network,
+        }
+    }
+
     /// Bytes at the sink for sure, bytes of the whole, bytes sent again.
     pub(super) fn progress(&self) -> (u64, u64, u64) {
         match self {
@@ -332,7 +354,7 @@ fn of_one((kind, op): (OpKind, Operation)) -> (OpTag, Operation) {
 fn give_back(pool: &mut Pool, tag: OpTag, block: Option<Block>) {
     let Some(block) = block else { return };
     let what = match tag.kind {
-        OpKind::Write { .. } => Use::Sink,
+        OpKind::Write { .. } | OpKind::Verify => Use::Sink,
         _ => Use::Source,
     };
     pool.put(what, block);

@@ -31,6 +31,7 @@ impl Transfers {
             | Frame::Credit { transfer, .. }
             | Frame::Data { transfer, .. }
             | Frame::Piece { transfer, .. }
+            | Frame::Have { transfer, .. }
             | Frame::Seal { transfer, .. }
             | Frame::Stored { transfer, .. }
             | Frame::Failed { transfer, .. }
@@ -88,6 +89,7 @@ impl Transfers {
             compare,
             no_clobber,
             tree,
+            resume,
             durability,
             amount,
             path,
@@ -123,6 +125,7 @@ impl Transfers {
             compare,
             no_clobber,
             tree,
+            resume,
             durability,
             amount,
             path,
