@@ -1,5 +1,8 @@
 //! The command line.
 
+mod changes;
+mod copying;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,6 +10,9 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use transport_std::CongestionControl;
+
+pub(crate) use changes::{Mkdir, Mv, Rm};
+pub(crate) use copying::{Copying, Cp, DurabilityArg, Get, Put, Sync, TreeArgs, Verify};
 
 use crate::units::parse_timeout;
 
@@ -55,7 +61,7 @@ pub(crate) struct Global {
         value_enum
     )]
     pub(crate) progress: ProgressMode,
-    /// Silence of the other side after which to give up: 1s to 10m
+    /// Silence of the other side after which a session is lost, and how long to try to get it back: 1s to 10m
     #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = parse_timeout)]
     pub(crate) timeout: Duration,
     /// How fast to send: bbr fills the path whatever it loses, cubic is shy, background takes what others leave,
@@ -107,10 +113,24 @@ pub(crate) enum Command {
     Ls(Ls),
     /// Show size, time and permissions of a file on a server
     Stat(Stat),
-    /// Download files
+    /// List a directory of a server with all that is in it
+    Tree(TreeArgs),
+    /// Download files and directories
     Get(Get),
-    /// Upload files
+    /// Upload files and directories
     Put(Put),
+    /// Download or upload, whichever fits
+    Cp(Cp),
+    /// Copy what has changed
+    Sync(Sync),
+    /// Compare a file or directory with that of a server, by hash
+    Verify(Verify),
+    /// Make directories on a server
+    Mkdir(Mkdir),
+    /// Remove files and directories on a server
+    Rm(Rm),
+    /// Rename files and directories on a server
+    Mv(Mv),
     /// Make and show keys
     #[command(subcommand)]
     Key(Key),
@@ -185,77 +205,6 @@ pub(crate) struct Stat {
     /// Files or directories of a server
     #[arg(required = true, value_name = "REMOTE")]
     pub(crate) remotes: Vec<OsString>,
-}
-
-/// Flags of `get` and `put`.
-#[derive(clap::Args, Debug, Clone)]
-pub(crate) struct Copying {
-    /// Replace a target even when it has the source's size and time
-    #[arg(short, long)]
-    pub(crate) force: bool,
-    /// Never replace a file
-    #[arg(long, conflicts_with = "force")]
-    pub(crate) no_clobber: bool,
-    /// Keep time and permissions: always done, taken for the habit
-    #[arg(short = 'p', long)]
-    pub(crate) preserve: bool,
-    /// Taken for the habit: directories are always copied with all that is in them
-    #[arg(short, long)]
-    pub(crate) recursive: bool,
-    /// What must survive a power loss when a file counts as done: full is the file and its name, file its content
-    #[arg(long, value_name = "LEVEL", default_value = "full", value_enum)]
-    pub(crate) durability: DurabilityArg,
-}
-
-/// `--durability`.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum DurabilityArg {
-    /// File and name.
-    Full,
-    /// Content.
-    File,
-    /// Nothing.
-    None,
-}
-
-/// `dhow get`
-#[derive(clap::Args, Debug)]
-#[command(
-    override_usage = "dhow get [OPTIONS] REMOTE... LOCAL",
-    after_help = "\
-Examples:
-  dhow get host:report.pdf .               keeps the name
-  dhow get host:a host:b backup/           several into a directory
-  dhow get dhow://[2001:db8::1]:5000/a b   as b
-A file appears under its name only whole and checked. Directories cannot be copied yet."
-)]
-pub(crate) struct Get {
-    /// REMOTE files, then the local target: a directory, or the new name of a single file
-    #[arg(required = true, num_args = 2.., value_names = ["REMOTE", "LOCAL"])]
-    pub(crate) operands: Vec<OsString>,
-    /// Flags.
-    #[command(flatten)]
-    pub(crate) copying: Copying,
-}
-
-/// `dhow put`
-#[derive(clap::Args, Debug)]
-#[command(
-    override_usage = "dhow put [OPTIONS] LOCAL... REMOTE",
-    after_help = "\
-Examples:
-  dhow put report.pdf host:                keeps the name
-  dhow put a b host:backup/                several into a directory that exists
-  dhow put a host:b                        as b
-A file appears under its name only whole and checked. Directories cannot be copied yet."
-)]
-pub(crate) struct Put {
-    /// Local files, then the REMOTE target: a directory, or the new name of a single file
-    #[arg(required = true, num_args = 2.., value_names = ["LOCAL", "REMOTE"])]
-    pub(crate) operands: Vec<OsString>,
-    /// Flags.
-    #[command(flatten)]
-    pub(crate) copying: Copying,
 }
 
 /// `dhow key`
@@ -374,7 +323,12 @@ mod tests {
             "dhow --cc reno ls h:",
             "dhow --cc fixed ls h:",
             "dhow get --force --no-clobber h:a b",
-            "dhow sync a b",
+            "dhow sync a",
+            "dhow sync a b c",
+            "dhow sync --ignore-errors a h:",
+            "dhow cp a",
+            "dhow mv h:a",
+            "dhow rm",
             "dhow -4 -6 ls h:",
             "dhow serve --listen x",
             "dhow demo --loss 31",
@@ -392,7 +346,10 @@ mod tests {
             .collect();
         assert_eq!(
             names,
-            ["serve", "ls", "stat", "get", "put", "key", "hosts", "demo"]
+            [
+                "serve", "ls", "stat", "tree", "get", "put", "cp", "sync", "verify", "mkdir", "rm",
+                "mv", "key", "hosts", "demo"
+            ]
         );
     }
 }

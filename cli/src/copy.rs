@@ -1,24 +1,33 @@
-//! What `get` and `put` have in common: one file or directory after the other, progress, log, results, exit code.
+//! What the commands that copy have in common: one file or directory after the other, progress, log, results, exit code.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::json;
 use transport_std::{
-    Cancel, ClientError, Durability, EntryKind, FilePath, FileReport, GetOptions, Overwrite,
-    Progress as Step, PutOptions, Stored, StoredAs, Tree, TreeProgress,
+    Cancel, ClientError, EntryKind, Failure, FilePath, FileReport, GetOptions, Overwrite,
+    Progress as Moved, PutOptions, StoredAs, Tree, TreeProgress,
 };
 
-use crate::args::{Copying, DurabilityArg};
+use crate::again;
+use crate::args::Copying;
 use crate::connection::Connection;
+use crate::dry;
 use crate::escape::{self, Escaped};
-use crate::exchange::{self, Exchange};
+use crate::exchange::Exchange;
 use crate::exit::{self, Error, Exit};
 use crate::failure;
 use crate::interrupt;
 use crate::json;
-use crate::names;
-use crate::progress::Progress;
+use crate::link::Link;
+use crate::manifest::Manifest;
+use crate::progress::{Look, Progress, Settled, Step};
+use crate::rates;
+use crate::removal::{self, Removal};
 use crate::session::App;
+use crate::tally::{News, Tally};
+use crate::telling::Teller;
+use crate::walk;
 
 /// Which way the bytes go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,19 +38,20 @@ pub(crate) enum Way {
     Upload,
 }
 
-/// One file to copy.
+/// One file or directory to copy.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Task {
     /// The server's path.
     pub(crate) remote: FilePath,
     /// This machine's path.
     pub(crate) local: PathBuf,
-    /// Which of the sessions.
+    /// Which of the links.
     pub(crate) session: usize,
 }
 
 impl Task {
-    fn source(&self, way: Way) -> String {
+    /// The source's name, escaped.
+    pub(crate) fn source(&self, way: Way) -> String {
         match way {
             Way::Download => Escaped(self.remote.as_bytes()).to_string(),
             Way::Upload => escape::path(&self.local),
@@ -57,207 +67,294 @@ impl Task {
     }
 }
 
-/// One command.
-pub(crate) struct Copy<'a> {
-    /// What a command has at hand.
-    pub(crate) app: &'a App,
+/// What a command is to copy, and how.
+pub(crate) struct Plan<'a> {
     /// Which way.
     pub(crate) way: Way,
     /// The flags.
     pub(crate) flags: &'a Copying,
-    /// The open sessions.
-    pub(crate) sessions: &'a [Connection],
+    /// The servers.
+    pub(crate) links: &'a [Link<'a>],
     /// Files that could not even be begun, reported already.
     pub(crate) errors: Vec<Error>,
     /// Bytes in all, as far as known.
     pub(crate) bytes_total: u64,
     /// What Ctrl-C uses.
     pub(crate) cancel: Cancel,
+    /// What to copy.
+    pub(crate) tasks: Vec<Task>,
+    /// What to do with what the source does not have.
+    pub(crate) removal: Removal,
 }
 
-impl Copy<'_> {
-    /// Copies all files and says what the process ends with. Errors of single files are reported and counted.
-    pub(crate) fn run(mut self, tasks: &[Task]) -> u8 {
+/// Does what is planned, or tells what that would be. What the process ends with comes back.
+///
+/// # Errors
+/// Nothing could be begun.
+pub(crate) fn run(app: &App, plan: Plan<'_>) -> Result<u8, Error> {
+    if plan.flags.dry_run {
+        return dry::run(app, &plan);
+    }
+    let mut copy = Copy::begin(app, plan)?;
+    copy.haul();
+    removal::run(app, &mut copy);
+    copy.end()
+}
+
+/// One command at work.
+pub(crate) struct Copy<'a> {
+    app: &'a App,
+    plan: Plan<'a>,
+    progress: Progress,
+    tally: Tally,
+    manifest: Option<Manifest>,
+    /// Tasks that are done.
+    done: usize,
+    /// Bytes that travelled, and for how long.
+    travelled: (u64, Duration),
+    /// Operands that could not even be begun.
+    begun_in_vain: usize,
+    _job: interrupt::Job,
+}
+
+impl<'a> Copy<'a> {
+    /// From now on Ctrl-C ends the command in good order.
+    fn begin(app: &'a App, plan: Plan<'a>) -> Result<Self, Error> {
+        let manifest = plan
+            .flags
+            .manifest
+            .as_deref()
+            .map(Manifest::create)
+            .transpose()?;
         let job = interrupt::Job::begin();
-        let global = &self.app.global;
+        let begun_in_vain = plan.errors.len();
+        let global = &app.global;
         // Log lines would tear a bar apart.
         let quiet = global.quiet || global.verbose;
-        let files = tasks.len() + self.errors.len();
-        let mut progress =
-            Progress::new(global.progress, quiet, global.json, files, self.bytes_total);
-        let mut done = 0;
-        for task in tasks {
-            match self.one(task, &mut progress) {
-                Ok(failed) => {
-                    done += 1;
-                    self.errors.extend(failed);
-                }
-                Err(error) => {
-                    let path = Some(task.remote.as_bytes());
-                    progress.beside(|| self.app.report(&error, path));
+        let look = Look {
+            mode: global.progress,
+            quiet,
+            json: global.json,
+        };
+        let progress = Progress::new(look, plan.way, plan.tasks.len(), plan.bytes_total);
+        Ok(Self {
+            app,
+            plan,
+            progress,
+            tally: Tally::default(),
+            manifest,
+            done: 0,
+            travelled: (0, Duration::ZERO),
+            begun_in_vain,
+            _job: job,
+        })
+    }
+
+    /// Copies all files. Errors of single files are reported and counted.
+    fn haul(&mut self) {
+        for number in 0..self.plan.tasks.len() {
+            self.progress.next();
+            let result = self.one(number);
+            match result {
+                Ok(()) => self.done += 1,
+                Err(mut error) => {
+                    if error.exit == Exit::Interrupted {
+                        error.hint = Some(format!(
+                            "to go on, run the same command again: {}",
+                            again::command()
+                        ));
+                    }
+                    let path = self.plan.tasks[number].remote.as_bytes();
+                    self.progress.beside(|| self.app.report(&error, Some(path)));
                     let is_over = error.exit == Exit::Interrupted || interrupt::is_pressed();
-                    self.errors.push(error);
+                    self.plan.errors.push(error);
                     if is_over {
                         break;
                     }
                 }
             }
-            progress.end();
         }
-        progress.finish();
-        drop(job);
-        self.summary(done, &progress);
-        for client in self.sessions {
-            self.app.close(client);
-        }
-        exit::combined(done, &self.errors)
     }
 
-    /// Copies a file, or a directory: then the errors of single files come back, which were reported.
-    fn one(&self, task: &Task, progress: &mut Progress) -> Result<Vec<Error>, Error> {
-        let client = &self.sessions[task.session];
-        let source = task.source(self.way);
-        let mut exchange = Exchange::new(task.in_words(self.way));
+    /// Whether something could not be copied.
+    pub(crate) fn has_errors(&self) -> bool {
+        !self.plan.errors.is_empty() || self.tally.failures().next().is_some()
+    }
+
+    /// The plan, for what is to be done after copying.
+    pub(crate) fn plan(&self) -> &Plan<'a> {
+        &self.plan
+    }
+
+    /// Counts an error that was reported already.
+    pub(crate) fn note_error(&mut self, error: Error) {
+        self.plan.errors.push(error);
+    }
+
+    /// Where progress is shown.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Says what came of it, ends the sessions, and gives what the process ends with.
+    fn end(mut self) -> Result<u8, Error> {
+        self.progress.finish();
+        if let Some(Err(error)) = self.manifest.take().map(Manifest::finish) {
+            self.app.report(&error, None);
+            self.plan.errors.push(error);
+        }
+        self.summary();
+        if let Some(link) = self.plan.links.first() {
+            let (bytes, elapsed) = self.travelled;
+            rates::remember(&self.app.home, &link.name(), self.plan.way, bytes, elapsed);
+        }
+        for link in self.plan.links {
+            link.close();
+        }
+        let failures = self.plan.errors.iter().map(|error| error.exit);
+        Ok(exit::combined(
+            self.done,
+            failures.chain(self.tally.failures()),
+        ))
+    }
+
+    /// Copies a file, or a directory, in as many sessions as it takes.
+    fn one(&mut self, number: usize) -> Result<(), Error> {
+        let task = self.plan.tasks[number].clone();
+        let links = self.plan.links;
+        let link = &links[task.session];
+        let mut exchange = Exchange::new(task.in_words(self.plan.way));
         self.app.log.line(&exchange.asked());
-        let mut failed = Vec::new();
+        loop {
+            let connection = link.connection();
+            let before = (self.progress.count().bytes, self.tally.totals_of(number));
+            self.progress.begin(self.tally.totals_of(number).bytes);
+            let result = self.attempt(number, &task, &connection, &mut exchange);
+            if (self.progress.count().bytes, self.tally.totals_of(number)) != before {
+                link.went_on();
+            }
+            self.app.log.line(&exchange.ended_tree(&result));
+            let error = match result {
+                Ok(tree) => {
+                    self.settled(number, &task, &tree, &connection);
+                    return Ok(());
+                }
+                Err(error) => self.explain(&task, &error),
+            };
+            if !link.is_lost(&error) || interrupt::is_pressed() {
+                return Err(error);
+            }
+            // What is stored has the source's size and time: the next try leaves it alone.
+            self.progress.beside(|| link.again(error))?;
+            self.app
+                .log
+                .line(&format!("asks again: {}", exchange.what()));
+        }
+    }
+
+    fn attempt(
+        &mut self,
+        number: usize,
+        task: &Task,
+        connection: &Connection,
+        exchange: &mut Exchange,
+    ) -> Result<Tree, ClientError> {
+        let Self {
+            app,
+            plan,
+            progress,
+            tally,
+            manifest,
+            ..
+        } = self;
+        let (app, way) = (*app, plan.way);
+        let teller = Teller { app, way, task };
+        let mut size = 0;
+        let mut failures = Vec::new();
         let each = |step: TreeProgress| {
             let step = match step {
                 TreeProgress::Step(step) => step,
                 TreeProgress::File(report) => {
-                    failed.extend(self.file(task, &report, progress));
+                    let news = teller.entry(number, &report, tally, progress);
+                    if let (News::New, Some(manifest)) = (news, manifest.as_mut()) {
+                        failures.extend(listed(manifest, task, &report));
+                    }
                     return;
                 }
                 _ => return,
             };
             if let Some(line) = exchange.line(step) {
-                self.app.log.line(&line);
+                app.log.line(&line);
             }
             match step {
-                Step::Started(file) => {
-                    progress.start(&source, file.size);
-                    if self.app.global.json {
-                        let mut fields = json!({ "size": file.size });
-                        json::name(&mut fields, "path", task.remote.as_bytes());
-                        json::emit("started", fields);
-                    }
+                Moved::Started(file) => {
+                    size = file.size;
+                    teller.started(&file, progress);
                 }
-                Step::Moved { bytes, resent, .. } => {
-                    progress.moved(bytes, resent, || client.path());
+                Moved::Moved {
+                    bytes,
+                    size: known,
+                    resent,
+                    files,
+                    limited_by,
+                } => {
+                    let step = Step {
+                        bytes,
+                        size: size.max(known),
+                        resent,
+                        files,
+                        limited_by: Some(limited_by),
+                    };
+                    progress.moved(step, || connection.path());
                 }
                 _ => {}
             }
         };
-        let result = self.call(client, task, each);
-        self.app.log.line(&exchange.ended_tree(&result));
-        let tree = result.map_err(|error| self.explain(task, &error))?;
+        let result = call(plan, connection, task, each);
+        for error in failures {
+            progress.beside(|| app.report(&error, Some(task.remote.as_bytes())));
+            plan.errors.push(error);
+        }
+        if let Ok(Tree { stats, .. }) = &result {
+            self.travelled.0 += stats.bytes;
+            self.travelled.1 += stats.elapsed;
+        }
+        result
+    }
+
+    /// Tells of a task that is done.
+    fn settled(&mut self, number: usize, task: &Task, tree: &Tree, connection: &Connection) {
+        let teller = Teller {
+            app: self.app,
+            way: self.plan.way,
+            task,
+        };
+        // The last step may not have been told of.
+        let end = |bytes| Step {
+            bytes,
+            size: bytes,
+            resent: tree.stats.resent,
+            files: 0,
+            limited_by: None,
+        };
         match &tree.file {
             Some(stored) => {
-                progress.moved(stored.size, stored.stats.resent, || client.path());
-                self.tell(task, stored, progress);
+                if connection.is_classic() {
+                    self.progress.settle(Settled::Verified(stored.size));
+                }
+                // What was there already counts as such.
+                let moved = if stored.how == StoredAs::Written {
+                    stored.size
+                } else {
+                    0
+                };
+                self.progress.moved(end(moved), || connection.path());
+                teller.file(stored, &self.progress);
             }
             None => {
-                progress.moved(tree.totals.bytes, tree.stats.resent, || client.path());
-                self.tell_tree(task, &tree, progress);
-            }
-        }
-        Ok(failed)
-    }
-
-    /// What became of one file of a directory; its error, if it failed.
-    fn file(&self, task: &Task, report: &FileReport, progress: &Progress) -> Option<Error> {
-        if report.path.is_empty() {
-            // The directory itself; a file is told of at its end.
-            return None;
-        }
-        let mut path = task.remote.as_bytes().to_vec();
-        if !path.is_empty() {
-            path.push(b'/');
-        }
-        path.extend_from_slice(&report.path);
-        let how = match report.result {
-            Ok(how) => how,
-            Err(code) => {
-                let error = failure::from_code(code).about(Escaped(&path));
-                progress.beside(|| self.app.report(&error, Some(&path)));
-                return Some(error);
-            }
-        };
-        if self.app.global.json && report.kind != EntryKind::Directory {
-            let written = how == StoredAs::Written;
-            let mut fields = json!({
-                "size": report.size,
-                "blake3": report.root.map(|hash| json::hex(&hash)),
-                "outcome": if written { "written" } else { "unchanged" },
-                "durability": written.then(|| durability_name(report.durability)),
-            });
-            if report.kind == EntryKind::Symlink {
-                fields["kind"] = json!("symlink");
-            }
-            json::name(&mut fields, "path", &path);
-            json::emit("file", fields);
-        }
-        None
-    }
-
-    /// The end of a directory.
-    fn tell_tree(&self, task: &Task, tree: &Tree, progress: &Progress) {
-        let global = &self.app.global;
-        if global.json {
-            let mut fields = json!({
-                "files": tree.totals.files,
-                "directories": tree.totals.directories,
-                "links": tree.totals.links,
-                "unchanged": tree.totals.unchanged,
-                "failed": tree.totals.failed,
-                "bytes": tree.totals.bytes,
-                "seconds": json::seconds(tree.stats.elapsed),
-                "resent_bytes": tree.stats.resent,
-            });
-            json::name(&mut fields, "path", task.remote.as_bytes());
-            json::emit("directory", fields);
-        } else if !global.quiet && !global.verbose {
-            progress.print(&format!(
-                "{}  {}",
-                task.source(self.way),
-                exchange::tree_outcome(tree)
-            ));
-        }
-    }
-
-    fn call(
-        &self,
-        client: &Connection,
-        task: &Task,
-        each: impl FnMut(TreeProgress),
-    ) -> Result<Tree, ClientError> {
-        let overwrite = match (self.flags.force, self.flags.no_clobber) {
-            (true, _) => Overwrite::Replace,
-            (_, true) => Overwrite::Never,
-            _ => Overwrite::Compare,
-        };
-        let durability = match self.flags.durability {
-            DurabilityArg::Full => Durability::Full,
-            DurabilityArg::File => Durability::File,
-            DurabilityArg::None => Durability::None,
-        };
-        let cancel = Some(self.cancel.clone());
-        match self.way {
-            Way::Download => {
-                let options = GetOptions {
-                    overwrite,
-                    durability,
-                    preserve: true,
-                    cancel,
-                };
-                client.get(task.remote.as_bytes(), &task.local, &options, each)
-            }
-            Way::Upload => {
-                let options = PutOptions {
-                    overwrite,
-                    durability,
-                    cancel,
-                };
-                client.put(&task.local, task.remote.as_bytes(), &options, each)
+                self.progress
+                    .moved(end(tree.totals.bytes), || connection.path());
+                teller.directory(number, tree, &self.tally, &self.progress);
             }
         }
     }
@@ -265,13 +362,13 @@ impl Copy<'_> {
     /// The error in terms of the command: what is missing is the source of a download, the target's directory of an upload.
     fn explain(&self, task: &Task, error: &ClientError) -> Error {
         let mut found = failure::from_client(error);
-        if self.sessions[task.session].is_classic() {
+        if self.plan.links[task.session].connection().is_classic() {
             failure::in_classic_words(&mut found);
             return found;
         }
-        if self.way == Way::Upload
+        if self.plan.way == Way::Upload
             && found.code == "not-found"
-            && matches!(error, ClientError::Transfer { .. })
+            && matches!(error, ClientError::Transfer { failure, .. } if !matches!(failure, Failure::Here(_)))
         {
             let parent = task.remote.parent();
             found.text = format!(
@@ -283,72 +380,85 @@ impl Copy<'_> {
         found
     }
 
-    fn tell(&self, task: &Task, stored: &Stored, progress: &Progress) {
-        let global = &self.app.global;
-        if global.json {
-            let written = stored.how == StoredAs::Written;
-            let mut fields = json!({
-                "size": stored.size,
-                "blake3": stored.hash.map(|hash| json::hex(&hash)),
-                "outcome": outcome_name(stored),
-                "durability": written.then(|| durability_name(stored.durability)),
-                "seconds": json::seconds(stored.stats.elapsed),
-                "resent_bytes": stored.stats.resent,
-            });
-            json::name(&mut fields, "path", task.remote.as_bytes());
-            if let Ok(local) = names::to_wire(task.local.as_os_str()) {
-                json::name(&mut fields, "local", &local);
-            }
-            json::emit("file", fields);
-        } else if !global.quiet && !global.verbose {
-            progress.print(&format!(
-                "{}  {}",
-                task.source(self.way),
-                exchange::outcome(stored)
-            ));
-        }
-    }
-
-    fn summary(&self, done: usize, progress: &Progress) {
-        let count = progress.count();
+    fn summary(&self) {
+        let count = self.progress.count();
+        let tasks = self.plan.tasks.len() + self.begun_in_vain;
+        let failed = self.plan.errors.len() + self.tally.failures().count();
         if self.app.global.json {
-            let path = self.sessions.first().and_then(Connection::path);
+            let path = self
+                .plan
+                .links
+                .first()
+                .and_then(|link| link.connection().path());
             json::emit(
                 "done",
                 json!({
-                    "files": done, "failed": self.errors.len(), "bytes": count.bytes,
-                    "seconds": json::seconds(progress.elapsed()),
-                    "rtt_ms": path.map(|(rtt, _)| json::milliseconds(rtt)),
-                    "loss": path.map(|(_, loss)| json::share(loss)),
+                    "files": self.done, "failed": failed, "bytes": count.bytes,
+                    "seconds": json::seconds(self.progress.elapsed()),
+                    "rtt_ms": path.map(|path| json::milliseconds(path.rtt)),
+                    "loss": path.map(|path| json::share(path.loss)),
                     "resent_bytes": count.resent,
+                    "moved_bytes": count.moved,
+                    "verified_bytes": count.verified,
+                    "limited_by": self.progress.limited_by(),
                 }),
             );
-        } else if count.files_total > 1 && !self.app.global.quiet {
-            let failed = match self.errors.len() {
+        } else if tasks > 1 && !self.app.global.quiet {
+            let failed = match failed {
                 0 => String::new(),
                 failed => format!(", {failed} failed"),
             };
-            self.app.note(&format!(
-                "{done} of {} files done{failed}",
-                count.files_total
-            ));
+            self.app
+                .note(&format!("{} of {tasks} files done{failed}", self.done));
         }
     }
 }
 
-/// `written` or `unchanged`.
-pub(crate) fn outcome_name(stored: &Stored) -> &'static str {
-    match stored.how {
-        StoredAs::Written => "written",
-        StoredAs::Unchanged => "unchanged",
+/// Writes a file into the manifest.
+fn listed(manifest: &mut Manifest, task: &Task, report: &FileReport) -> Option<Error> {
+    if report.kind != EntryKind::File || report.result.is_err() {
+        return None;
     }
+    let below = FilePath::parse(&report.path).unwrap_or(FilePath::root());
+    let local = walk::local(&task.local, &below);
+    local
+        .and_then(|local| manifest.add(&local, report.root))
+        .err()
 }
 
-/// `full`, `file` or `none`.
-pub(crate) fn durability_name(durability: Durability) -> &'static str {
-    match durability {
-        Durability::Full => "full",
-        Durability::File => "file",
-        Durability::None => "none",
+fn call(
+    plan: &Plan<'_>,
+    connection: &Connection,
+    task: &Task,
+    each: impl FnMut(TreeProgress),
+) -> Result<Tree, ClientError> {
+    let flags = plan.flags;
+    let overwrite = match (flags.force, flags.no_clobber) {
+        (true, _) => Overwrite::Replace,
+        (_, true) => Overwrite::Never,
+        _ => Overwrite::Compare,
+    };
+    let durability = flags.durability.into();
+    let cancel = Some(plan.cancel.clone());
+    match plan.way {
+        Way::Download => {
+            let options = GetOptions {
+                filter: None,
+                overwrite,
+                durability,
+                preserve: true,
+                cancel,
+            };
+            connection.get(task.remote.as_bytes(), &task.local, &options, each)
+        }
+        Way::Upload => {
+            let options = PutOptions {
+                filter: None,
+                overwrite,
+                durability,
+                cancel,
+            };
+            connection.put(&task.local, task.remote.as_bytes(), &options, each)
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What a client's log says of one job: asked, agreed, how far, retransmissions, done.
 
-use transport_std::{ClientError, Progress, Stored, StoredAs, TransferStats, Tree};
+use transport_std::{ClientError, Progress, Stored, StoredAs, TransferStats, Tree, TreeTotals};
 
 use crate::failure;
 use crate::json;
@@ -23,6 +23,11 @@ impl Exchange {
         }
     }
 
+    /// The request in words.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
     /// The line for the request.
     pub(crate) fn asked(&self) -> String {
         format!("asks: {}", self.what)
@@ -38,6 +43,7 @@ impl Exchange {
                 bytes,
                 size,
                 resent,
+                ..
             } => {
                 let percent = self.quarters.passed(bytes, size)?;
                 Some(format!(
@@ -64,7 +70,11 @@ impl Exchange {
         match result {
             Ok(tree) => match &tree.file {
                 Some(stored) => format!("done: {}, {}", self.what, outcome(stored)),
-                None => format!("done: {}, {}", self.what, tree_outcome(tree)),
+                None => format!(
+                    "done: {}, {}",
+                    self.what,
+                    tree_outcome(&tree.totals, &tree.stats)
+                ),
             },
             Err(error) => format!("failed: {}: {}", self.what, failure::from_client(error)),
         }
@@ -88,16 +98,16 @@ pub(crate) fn outcome(stored: &Stored) -> String {
 }
 
 /// Counts, time and rate of a directory.
-pub(crate) fn tree_outcome(tree: &Tree) -> String {
-    let rate = match tree.totals.bytes {
+pub(crate) fn tree_outcome(totals: &TreeTotals, stats: &TransferStats) -> String {
+    let rate = match totals.bytes {
         0 => String::new(),
-        bytes => format!(", {}", units::rate(bytes, tree.stats.elapsed)),
+        bytes => format!(", {}", units::rate(bytes, stats.elapsed)),
     };
     format!(
         "{} in {}{rate}{}",
-        crate::server_log::tree_text(&tree.totals),
-        units::duration(tree.stats.elapsed),
-        resent_text(tree.stats.resent),
+        crate::server_log::tree_text(totals),
+        units::duration(stats.elapsed),
+        resent_text(stats.resent),
     )
 }
 
@@ -121,7 +131,7 @@ pub(crate) fn written_text(size: u64, stats: &TransferStats, hash: Option<[u8; 3
 mod tests {
     use super::*;
     use std::time::Duration;
-    use transport_std::{Durability, EntryKind, FileInfo};
+    use transport_std::{Durability, EntryKind, FileInfo, LimitedBy};
 
     #[test]
     fn a_download_in_lines() {
@@ -140,6 +150,8 @@ mod tests {
                 bytes,
                 size: 4 << 20,
                 resent,
+                files: 1,
+                limited_by: LimitedBy::Network,
             }));
         }
         let stored = Stored {

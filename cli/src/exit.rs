@@ -105,17 +105,29 @@ impl fmt::Display for Error {
 }
 
 /// The exit code of a command on several files: the one of the only error, `Partial` when something was done, too.
-pub(crate) fn combined(done: usize, errors: &[Error]) -> u8 {
-    // An interruption stops the whole command, whatever was done before it.
-    if errors.iter().any(|error| error.exit == Exit::Interrupted) {
-        return Exit::Interrupted as u8;
+pub(crate) fn combined(done: usize, errors: impl IntoIterator<Item = Exit>) -> u8 {
+    let mut errors = errors.into_iter().peekable();
+    let Some(first) = errors.peek().copied() else {
+        return 0;
+    };
+    let mut same = true;
+    for error in errors {
+        // An interruption stops the whole command, whatever was done before it.
+        if error == Exit::Interrupted {
+            return Exit::Interrupted as u8;
+        }
+        same &= error == first;
     }
-    match errors.first() {
-        None => 0,
-        Some(_) if done > 0 => Exit::Partial as u8,
-        Some(first) if errors.iter().all(|error| error.exit == first.exit) => first.exit as u8,
-        Some(_) => Exit::Other as u8,
+    match same {
+        _ if done > 0 => Exit::Partial as u8,
+        true => first as u8,
+        false => Exit::Other as u8,
     }
+}
+
+/// The exit codes of errors.
+pub(crate) fn exits(errors: &[Error]) -> impl Iterator<Item = Exit> {
+    errors.iter().map(|error| error.exit)
 }
 
 #[cfg(test)]
@@ -124,15 +136,13 @@ mod tests {
 
     #[test]
     fn codes_combine() {
-        let missing = Error::new(Exit::NotFound, "not-found", "a");
-        let refused = Error::new(Exit::Refused, "denied", "b");
-        let stopped = Error::new(Exit::Interrupted, "interrupted", "c");
-        assert_eq!(combined(3, &[]), 0);
-        assert_eq!(combined(0, std::slice::from_ref(&missing)), 5);
-        assert_eq!(combined(0, &[missing.clone(), missing.clone()]), 5);
-        assert_eq!(combined(1, std::slice::from_ref(&missing)), 8);
-        assert_eq!(combined(0, &[missing.clone(), refused]), 1);
-        assert_eq!(combined(1, &[missing, stopped]), 75);
+        let (missing, refused, stopped) = (Exit::NotFound, Exit::Refused, Exit::Interrupted);
+        assert_eq!(combined(3, []), 0);
+        assert_eq!(combined(0, [missing]), 5);
+        assert_eq!(combined(0, [missing, missing]), 5);
+        assert_eq!(combined(1, [missing]), 8);
+        assert_eq!(combined(0, [missing, refused]), 1);
+        assert_eq!(combined(1, [missing, stopped]), 75);
     }
 
     #[test]

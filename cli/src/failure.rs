@@ -69,6 +69,9 @@ pub(crate) fn from_close(cause: CloseCause) -> Error {
         CloseCause::TimedOut => interrupted("the other side went silent"),
         CloseCause::Reset => interrupted("the server was restarted"),
         CloseCause::Peer(CloseCode::ShuttingDown) => interrupted("the server is shutting down"),
+        CloseCause::Here(CloseCode::Stalled) | CloseCause::Peer(CloseCode::Stalled) => {
+            interrupted("next to nothing moved for a minute")
+        }
         CloseCause::Here(CloseCode::NoError) => interrupted("the session was closed here"),
         CloseCause::HandshakeTimedOut => Error::new(
             Exit::Unreachable,
@@ -241,6 +244,7 @@ pub(crate) fn from_code(code: ErrorCode) -> Error {
             "a symbolic link that may lead out of the copied directory",
             "",
         ),
+        E::NotEmpty => (Refused, "not-empty", "the directory is not empty", ""),
         E::Integrity => (
             Integrity,
             "integrity",

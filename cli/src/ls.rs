@@ -136,7 +136,7 @@ pub(crate) fn stat(app: &App, args: &Stat) -> Result<u8, Error> {
             }
         }
     }
-    Ok(exit::combined(done, &errors))
+    Ok(exit::combined(done, exit::exits(&errors)))
 }
 
 fn stat_one(app: &App, remote: &Remote) -> Result<(), Error> {
@@ -175,7 +175,11 @@ fn stat_one(app: &App, remote: &Remote) -> Result<(), Error> {
     Error::of_stdout(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
-fn read_remote(operand: &std::ffi::OsStr, command: &str) -> Result<Remote, Error> {
+/// The operand of a command that looks at servers.
+///
+/// # Errors
+/// It is local, or no operand at all.
+pub(crate) fn read_remote(operand: &std::ffi::OsStr, command: &str) -> Result<Remote, Error> {
     match Operand::parse(operand)? {
         Operand::Remote(remote) => Ok(remote),
         Operand::Local(path) => {
@@ -188,7 +192,8 @@ fn read_remote(operand: &std::ffi::OsStr, command: &str) -> Result<Remote, Error
     }
 }
 
-fn info_of(entry: &DirEntry) -> FileInfo {
+/// What an entry is, without its name.
+pub(crate) fn info_of(entry: &DirEntry) -> FileInfo {
     FileInfo {
         kind: entry.kind,
         size: entry.size,
@@ -197,7 +202,8 @@ fn info_of(entry: &DirEntry) -> FileInfo {
     }
 }
 
-fn entry_json(path: &[u8], info: &FileInfo) -> serde_json::Value {
+/// The fields of an `entry` event.
+pub(crate) fn entry_json(path: &[u8], info: &FileInfo) -> serde_json::Value {
     let mut fields = json!({});
     json::name(&mut fields, "path", path);
     let mut rest = json!({
@@ -248,7 +254,7 @@ fn permissions(kind: EntryKind, mode: u16) -> String {
 }
 
 /// As JSON names it.
-fn kind_name(kind: EntryKind) -> &'static str {
+pub(crate) fn kind_name(kind: EntryKind) -> &'static str {
     match kind {
         EntryKind::File => "file",
         EntryKind::Directory => "directory",

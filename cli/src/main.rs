@@ -1,33 +1,51 @@
 //! `dhow`: hauls files over UDP.
 
+mod again;
 mod args;
+mod changes;
 mod connection;
 mod copy;
+mod cp;
 mod demo;
+mod dry;
 mod escape;
 mod exchange;
 mod exit;
 mod failure;
 mod get;
+mod glob;
 mod home;
 mod interrupt;
 mod json;
 mod key;
 mod keys;
 mod known_hosts;
+mod link;
 mod log;
 mod ls;
+mod manifest;
 mod names;
 mod outputs;
 mod progress;
+mod prune;
 mod put;
+mod rates;
 mod remote;
+mod removal;
 mod serve;
 mod server_log;
+mod servers;
 mod session;
+mod stdio;
 mod strict;
+mod sync;
+mod tally;
+mod telling;
+mod tree;
 mod trust;
 mod units;
+mod verify;
+mod walk;
 mod writer;
 
 use std::process::ExitCode;
@@ -65,8 +83,15 @@ fn run(args: Args) -> Result<u8, Error> {
         Command::Serve(serve) => serve::run(app()?, &serve),
         Command::Ls(ls) => ls::list(&app()?, &ls),
         Command::Stat(stat) => ls::stat(&app()?, &stat),
-        Command::Get(get) => get::run(&app()?, &get),
-        Command::Put(put) => put::run(&app()?, &put),
+        Command::Get(get) => get::run(&app()?, &get.operands, &get.copying),
+        Command::Put(put) => put::run(&app()?, &put.operands, &put.copying),
+        Command::Cp(cp) => cp::run(&app()?, &cp),
+        Command::Sync(sync) => sync::run(&app()?, &sync),
+        Command::Tree(tree) => tree::run(&app()?, &tree),
+        Command::Verify(verify) => verify::run(&app()?, &verify),
+        Command::Mkdir(mkdir) => changes::mkdir(&app()?, &mkdir),
+        Command::Rm(rm) => changes::rm(&app()?, &rm),
+        Command::Mv(mv) => changes::mv(&app()?, &mv),
         Command::Key(key) => key::run(&app()?, &key),
         Command::Hosts(hosts) => key::hosts(&app()?, &hosts),
         Command::Demo(demo) => demo::run(&demo),

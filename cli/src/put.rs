@@ -6,31 +6,38 @@ use std::path::PathBuf;
 
 use transport_std::{ClientError, EntryKind, ErrorCode, Failure, FilePath};
 
-use crate::args::Put;
+use crate::args::Copying;
 use crate::connection::Connection;
-use crate::copy::{Copy, Task, Way};
+use crate::copy::{self, Plan, Task, Way};
 use crate::escape::{self, Escaped};
 use crate::exit::{self, Error, Exit};
 use crate::failure;
-use crate::get::no_stdio;
 use crate::interrupt;
+use crate::link::Link;
 use crate::names;
 use crate::remote::{Operand, Remote};
+use crate::removal::Removal;
 use crate::session::App;
+use crate::stdio::{Spool, is_dash};
 
 /// A local file or directory to upload.
-struct Source {
-    path: PathBuf,
-    name: Vec<u8>,
+pub(crate) struct Source {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// What it is called, as it travels.
+    pub(crate) name: Vec<u8>,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// A usage error, or a server that cannot be used.
-pub(crate) fn run(app: &App, args: &Put) -> Result<u8, Error> {
-    let (operands, target) = read_operands(&args.operands)?;
+pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u8, Error> {
+    let (operands, target) = read_operands(operands)?;
     let several = operands.len() > 1;
+    if operands.iter().any(|path| is_dash(path)) {
+        return from_stdin(app, several, &target, flags);
+    }
     let mut errors = Vec::new();
     let mut sources = Vec::new();
     let mut bytes_total = 0_u64;
@@ -47,29 +54,65 @@ pub(crate) fn run(app: &App, args: &Put) -> Result<u8, Error> {
         }
     }
     if sources.is_empty() {
-        return Ok(exit::combined(0, &errors));
+        return Ok(exit::combined(0, exit::exits(&errors)));
     }
-    if target.classic && args.copying.no_clobber {
+    if target.classic && flags.no_clobber {
         return Err(Error::usage(
             "--no-clobber: what an upload replaces is the classic server's matter",
         ));
     }
     let cancel = interrupt::cancel_at_signal()?;
-    let client = app.connect(&target)?;
-    let into = is_directory(&client, &target, several)?;
-    let tasks = plan(sources, &target, into)?;
-    let flags = &args.copying;
-    let sessions = std::slice::from_ref(&client);
-    let copy = Copy {
-        app,
+    let link = Link::open(app, &target)?;
+    let into = is_directory(&link.connection(), &target, several)?;
+    let plan = Plan {
         way: Way::Upload,
         flags,
-        sessions,
+        links: std::slice::from_ref(&link),
         errors,
         bytes_total,
         cancel,
+        tasks: plan(sources, &target, into)?,
+        removal: Removal::Never,
     };
-    Ok(copy.run(&tasks))
+    copy::run(app, plan)
+}
+
+/// What comes on stdin as one file. Its name must be given.
+fn from_stdin(app: &App, several: bool, target: &Remote, flags: &Copying) -> Result<u8, Error> {
+    if several {
+        return Err(Error::usage(
+            "- takes one file: put other files with another command",
+        ));
+    }
+    if flags.dry_run {
+        return Err(Error::usage(
+            "--dry-run knows nothing of what will come on stdin",
+        ));
+    }
+    let cancel = interrupt::cancel_at_signal()?;
+    let link = Link::open(app, target)?;
+    if is_directory(&link.connection(), target, false)? {
+        let text = format!("{target} is a directory: what shall the file be called in it?");
+        return Err(Error::usage(text));
+    }
+    let spool = Spool::new("stdin")?;
+    let bytes_total = spool.fill()?;
+    let task = Task {
+        remote: target.path.clone(),
+        local: spool.path.clone(),
+        session: 0,
+    };
+    let plan = Plan {
+        way: Way::Upload,
+        flags,
+        links: std::slice::from_ref(&link),
+        errors: Vec::new(),
+        bytes_total,
+        cancel,
+        tasks: vec![task],
+        removal: Removal::Never,
+    };
+    copy::run(app, plan)
 }
 
 fn read_operands(operands: &[OsString]) -> Result<(Vec<PathBuf>, Remote), Error> {
@@ -87,7 +130,6 @@ fn read_operands(operands: &[OsString]) -> Result<(Vec<PathBuf>, Remote), Error>
         }
     };
     let read = |operand: &OsString| match Operand::parse(operand)? {
-        Operand::Local(_) if operand == "-" => Err(no_stdio("stdin")),
         Operand::Local(path) => Ok(path),
         Operand::Remote(remote) => Err(Error::usage(format!(
             "put uploads: {remote} is no local file"
@@ -98,7 +140,11 @@ fn read_operands(operands: &[OsString]) -> Result<(Vec<PathBuf>, Remote), Error>
     Ok((sources?, target))
 }
 
-fn read_source(path: PathBuf) -> Result<(Source, u64), Error> {
+/// A local source, and its size if it is a file.
+///
+/// # Errors
+/// It is not there, or neither file nor directory.
+pub(crate) fn read_source(path: PathBuf) -> Result<(Source, u64), Error> {
     let metadata = fs::metadata(&path).map_err(|error| Error::io(escape::path(&path), &error))?;
     if !metadata.is_file() && !metadata.is_dir() {
         let text = format!("{} is not a regular file", escape::path(&path));
@@ -121,7 +167,14 @@ fn read_source(path: PathBuf) -> Result<(Source, u64), Error> {
 }
 
 /// Whether the target is a directory to put files into: written so, or found so on the server.
-fn is_directory(connection: &Connection, target: &Remote, several: bool) -> Result<bool, Error> {
+///
+/// # Errors
+/// Several files shall have one name; the server cannot be asked.
+pub(crate) fn is_directory(
+    connection: &Connection,
+    target: &Remote,
+    several: bool,
+) -> Result<bool, Error> {
     if target.is_directory {
         return Ok(true);
     }
@@ -218,7 +271,7 @@ mod tests {
 
     #[test]
     fn operands_that_make_no_sense() {
-        for texts in [["a", "b"], ["h:a", "h:b"], ["-", "h:b"]] {
+        for texts in [["a", "b"], ["h:a", "h:b"]] {
             assert_eq!(
                 read_operands(&operands(&texts)).unwrap_err().exit,
                 Exit::Usage,

@@ -12,7 +12,7 @@ use proto_core::crypto::Level;
 use proto_core::wire::{CloseCode, Entry, EntryKind, ErrorCode};
 use proto_core::{
     Admission, Block, Config, DatagramMeta, Decision, Endpoint, Event, FileDone, FileError, FileOp,
-    Instant, Meta, Operation, Outcome, Place, RootId, TransferId, block_value,
+    BLOCK_SIZE, Instant, Meta, Operation, Outcome, Place, RootId, TransferId, block_value,
 };
 
 /// One thing that happens to the server.
@@ -145,6 +145,14 @@ impl World {
                 let path = "a".as_bytes();
                 let path = proto_core::wire::FilePath::parse(path).expect("one letter is a path");
                 let decision = match grant {
+                    true if may_replace => Decision::GrantRename {
+                        place: Place {
+                            root: RootId(0),
+                            path: path.clone(),
+                        },
+                        to: path,
+                        may_replace,
+                    },
                     true => Decision::Grant {
                         place: Place {
                             root: RootId(0),
@@ -236,6 +244,7 @@ fn answer(op: FileOp, how: Answer) -> FileDone {
         }
         Operation::Open { .. }
         | Operation::Create { .. }
+        | Operation::OpenPart { .. }
         | Operation::Stat { .. }
         | Operation::StatOpen { .. } => (None, Outcome::Meta(meta(how))),
         Operation::List { cursor, .. } => (None, page(cursor)),
@@ -243,12 +252,26 @@ fn answer(op: FileOp, how: Answer) -> FileDone {
         Operation::Truncate { .. }
         | Operation::Sync { .. }
         | Operation::SyncDir { .. }
+        | Operation::SyncSoFar { .. }
+        | Operation::WriteLog { .. }
+        | Operation::CloseLog { .. }
         | Operation::Rename { .. }
         | Operation::Remove { .. }
         | Operation::SetMeta { .. }
         | Operation::SetDirMeta { .. }
         | Operation::Close { .. } => (None, Outcome::Done),
+        Operation::OpenLog { .. } => (None, Outcome::Log { boot: [1; 16] }),
+        Operation::ReadLog { .. } => (None, Outcome::Bytes(Vec::new())),
+        Operation::Hash { len, .. } => {
+            let blocks = len.div_ceil(BLOCK_SIZE) as usize;
+            (None, Outcome::Values(vec![[7; 32]; blocks]))
+        }
         Operation::MakeDir { .. } => (None, Outcome::Made { new: true }),
+        Operation::RemoveTree { max, .. } => {
+            let count = max.into();
+            let more = matches!(how, Answer::Short { .. });
+            (None, Outcome::Removed { count, more })
+        }
         Operation::StatFiles { names, .. } => {
             let metas = names.iter().map(|_| Ok(meta(how))).collect();
             (None, Outcome::Metas(metas))
@@ -314,6 +337,7 @@ fn error(which: u8) -> FileError {
         FileError::Exists,
         FileError::NoSpace,
         FileError::Exhausted,
+        FileError::TakenOver,
         FileError::Io,
     ];
     all[usize::from(which) % all.len()]

@@ -28,6 +28,14 @@ impl RangeSet {
             self.ranges.push(range);
             return new;
         }
+        // Mostly, the new range goes on where the highest one ends.
+        if let Some(last) = self.ranges.last_mut()
+            && last.end == range.start
+        {
+            let new = range.end - last.end;
+            last.end = range.end;
+            return new;
+        }
         // All ranges that overlap or touch the new one become one with it.
         let low = self.ranges.partition_point(|r| r.end < range.start);
         let high = self.ranges.partition_point(|r| r.start <= range.end);
@@ -85,7 +93,7 @@ impl RangeSet {
 
     /// Whether the number is in the set.
     pub(crate) fn contains(&self, number: u64) -> bool {
-        self.range_of(number).is_some()
+        self.ranges.last().is_some_and(|last| number < last.end) && self.range_of(number).is_some()
     }
 
     /// The range that holds the number.
@@ -170,6 +178,14 @@ impl RangeSet {
     /// How many numbers there are.
     pub(crate) fn sum(&self) -> u64 {
         self.ranges.iter().map(|r| r.end - r.start).sum()
+    }
+
+    /// How many numbers of `within` are in the set.
+    pub(crate) fn sum_within(&self, within: Range<u64>) -> u64 {
+        let (low, high) = self.overlapping(&within);
+        let overlapped = self.ranges.get(low..high).unwrap_or_default();
+        let common = |range: &Range<u64>| range.end.min(within.end) - range.start.max(within.start);
+        overlapped.iter().map(common).sum()
     }
 
     /// Whether there is nothing in the set.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proto_core::crypto::{Provider, PublicKey, TlsProvider};
 use proto_core::wire::CloseCode;
-use proto_core::{Admission, CloseCause, Config, DropReason, Event};
+use proto_core::{Admission, CloseCause, Config, DatagramMeta, DropReason, Ecn, Endpoint, Event};
 use sim::null_crypto::NullProvider;
 use tests::Pair;
 
@@ -324,5 +324,43 @@ fn r6_a_changed_packet_changes_nothing() {
             server.endpoint.drops().iter().sum::<u64>() > before,
             "bit {bit}"
         );
+    }
+}
+
+/// A server that starts again in mid-handshake takes what is left of the client's first flight for a new session. Its answers
+/// are for that one: the client waits for the first until its time is over (P4.27).
+#[test]
+fn answers_of_a_second_session_are_dropped() {
+    for make in [null as fn(u8) -> Arc<dyn Provider>, tls] {
+        let mut pair = Pair::new(make(1), make(2));
+        pair.from_client = Box::new(|n, _| n == 0);
+        let answered = |pair: &mut Pair| !pair.server.sent.is_empty();
+        assert!(pair.run_until(Duration::from_secs(1), answered));
+        pair.run_until(Duration::from_millis(11), |_| false);
+        let server = Config::server(make(2));
+        pair.server.endpoint = Endpoint::new(Arc::new(server), [3; 32], pair.now);
+        let meta = DatagramMeta {
+            source: pair.client.address,
+            local: None,
+            ecn: Ecn::NotEct,
+        };
+        let first: Vec<_> = pair.client.sent[..2].to_vec();
+        for (_, mut copy) in first {
+            let server = &mut pair.server.endpoint;
+            server.handle_datagram(pair.now, meta, &mut copy);
+        }
+        assert_eq!(pair.server.endpoint.sessions(), 1);
+        pair.run_until(Duration::from_secs(9), |_| false);
+        assert_eq!(pair.client.events.front(), None);
+        let drops = pair.client.endpoint.drops();
+        assert!(drops[DropReason::UnknownSession as usize] > 0, "{drops:?}");
+        pair.run_until(Duration::from_secs(2), |_| false);
+        assert!(matches!(
+            pair.client.events.front(),
+            Some(Event::PeerClosed {
+                cause: CloseCause::HandshakeTimedOut,
+                ..
+            })
+        ));
     }
 }

@@ -79,6 +79,12 @@ pub enum ClientError {
         #[source]
         source: PathError,
     },
+    /// A rule of the filter cannot be read.
+    #[error("{text}")]
+    Filter {
+        /// The rule, and what is wrong with it.
+        text: String,
+    },
 }
 
 fn list(addresses: &[SocketAddr]) -> String {
@@ -162,6 +168,7 @@ pub fn code_text(code: proto_core::wire::ErrorCode) -> String {
         E::Unsupported => "not supported by the server",
         E::TargetChanged => "the target was changed by someone else meanwhile",
         E::LinkRefused => "a symbolic link that may lead out of the copied directory: not made",
+        E::NotEmpty => "the directory is not empty",
         E::Other(number) => return format!("failed with code {number}"),
     };
     text.into()

@@ -165,6 +165,14 @@ impl Server {
         child.wait().unwrap()
     }
 
+    /// Asks it to end, waits, and says where it listened.
+    #[cfg(unix)]
+    pub(crate) fn stop_and_address(self) -> String {
+        let address = self.address.clone();
+        self.stop();
+        address
+    }
+
     /// Asks it to end, and waits: how it ended, the rest of its JSON lines, its log.
     #[cfg(unix)]
     pub(crate) fn stop(mut self) -> (ExitStatus, Vec<Value>, String) {

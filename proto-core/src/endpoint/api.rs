@@ -212,7 +212,7 @@ pub enum DropReason {
     Malformed,
     /// A version that this endpoint does not speak.
     UnknownVersion,
-    /// For no session of this endpoint.
+    /// For no session of this endpoint, or from another session of the peer's.
     UnknownSession,
     /// A first packet in a datagram below 1,200 bytes (H2).
     SmallInitial,

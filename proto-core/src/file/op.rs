@@ -3,9 +3,10 @@
 //! Operations out on loan are independent of each other: an executor may run them in any order and
 //! in parallel, and completions may come in any order. Barriers are the core's job.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::Block;
+use super::{Block, FilterBelow};
 use crate::id::{FileId, OpId, RootId};
 use crate::wire::{Durability, EntryKind, FilePath};
 
@@ -38,6 +39,64 @@ pub enum Operation {
         path: FilePath,
         /// The number under which later operations name it.
         file: FileId,
+        /// The journal that knows the file. When that is [taken over](FileError::TakenOver), this file is, too.
+        log: Option<FileId>,
+    },
+    /// Open an existing regular file of this user's, made by an earlier `Create`, for reading and writing, as `file`. No
+    /// symbolic link is followed.
+    OpenPart {
+        /// Where the path begins.
+        root: RootId,
+        /// Which file.
+        path: FilePath,
+        /// The number under which later operations name it.
+        file: FileId,
+        /// The journal that knows the file, as in `Create`.
+        log: FileId,
+    },
+    /// Open a journal, or create an empty one (mode 0600), for reading and writing, as `file`, and lock it against every other
+    /// process and transfer until it is closed. It must be a regular file of this user's; no symbolic link is followed.
+    OpenLog {
+        /// Where the path begins.
+        root: RootId,
+        /// Which file.
+        path: FilePath,
+        /// The number under which later operations name it.
+        file: FileId,
+        /// A transfer of this process that holds the lock loses it, when the journal begins with these bytes: its operations
+        /// on the journal, and on files that were opened with it, fail with [`FileError::TakenOver`] from then on.
+        /// Otherwise a locked journal is [`FileError::InUse`].
+        take: Option<[u8; 32]>,
+    },
+    /// Read up to `max` bytes of a journal; fewer only at its end.
+    ReadLog {
+        /// An open journal.
+        file: FileId,
+        /// First byte.
+        offset: u64,
+        /// Bytes that the answer may have.
+        max: u32,
+    },
+    /// Write all of `bytes` into a journal.
+    WriteLog {
+        /// An open journal.
+        file: FileId,
+        /// Where.
+        offset: u64,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// Close a journal and give its lock up; with `remove`, unlink it first, unless it was taken over.
+    CloseLog {
+        /// An open journal. Its number is not used again.
+        file: FileId,
+        /// It is of no use any more.
+        remove: bool,
+    },
+    /// `fsync` an open file, while writes to it may be on loan: what came home before is durable afterwards.
+    SyncSoFar {
+        /// An open file.
+        file: FileId,
     },
     /// Read `len` bytes at `offset` into the front of `block`; fewer only at the end of the file.
     Read {
@@ -50,6 +109,17 @@ pub enum Operation {
         /// Memory for them.
         block: Block,
         /// What to compute of the bytes.
+        hash: HashAs,
+    },
+    /// Read `len` bytes at `offset` and hash them, block by block. Fewer only at the end of the file.
+    Hash {
+        /// An open file.
+        file: FileId,
+        /// First byte, a multiple of the block size.
+        offset: u64,
+        /// Bytes to read: many blocks, a few MiB.
+        len: u32,
+        /// What to compute of each block.
         hash: HashAs,
     },
     /// Write the first `len` bytes of `block` at `offset`, all of them.
@@ -84,7 +154,7 @@ pub enum Operation {
         /// Which directory; empty for the root itself.
         path: FilePath,
     },
-    /// Rename within one directory.
+    /// Rename a file, a symbolic link or a directory, also into another directory.
     Rename {
         /// Where both paths begin.
         root: RootId,
@@ -94,6 +164,8 @@ pub enum Operation {
         to: FilePath,
         /// Replace a regular file of that name; otherwise fail with [`FileError::Exists`].
         replace: bool,
+        /// The journal that knows the file: nothing is done once that is [taken over](FileError::TakenOver).
+        log: Option<FileId>,
     },
     /// Unlink a file.
     Remove {
@@ -101,6 +173,21 @@ pub enum Operation {
         root: RootId,
         /// Which file.
         path: FilePath,
+        /// As in `Rename`.
+        log: Option<FileId>,
+    },
+    /// Remove what the path names: a file, a symbolic link, another thing that is no directory, or an empty directory. With
+    /// `recursive`, a directory with all below it, depth first, dhow's own files in it, too; no symbolic link is followed. It
+    /// stops after `max` names, or at the first that cannot be removed: a repetition goes on.
+    RemoveTree {
+        /// Where the path begins.
+        root: RootId,
+        /// What to remove; not the root.
+        path: FilePath,
+        /// A directory need not be empty.
+        recursive: bool,
+        /// Names to remove at most; at least 1.
+        max: u32,
     },
     /// Entries of a directory in the executor's order, encoded one after the other
     /// ([`wire::Entry::encode`](crate::wire::Entry)), as many as fit `max` bytes; without `.`, `..` and dhow's own names.
@@ -115,6 +202,8 @@ pub enum Operation {
         max: u32,
         /// The answer tells each entry's version, too.
         versions: bool,
+        /// What is left out; its base is the directory or one above it.
+        filter: Option<Arc<FilterBelow>>,
     },
     /// Metadata of a path; symbolic links within the root are followed.
     Stat {
@@ -270,10 +359,18 @@ pub struct FileDone {
 /// What a successful operation brought.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// Nothing to tell: `Truncate`, `Sync`, `SyncDir`, `Rename`, `Remove`, `SetMeta`, `SetDirMeta`, `Close`.
+    /// Nothing to tell: `Truncate`, `Sync`, `SyncSoFar`, `SyncDir`, `Rename`, `Remove`, `SetMeta`, `SetDirMeta`, `WriteLog`,
+    /// `CloseLog`, `Close`.
     Done,
-    /// `Open`, `Create`, `Stat`, `StatOpen`.
+    /// `Open`, `Create`, `OpenPart`, `Stat`, `StatOpen`.
     Meta(Meta),
+    /// `OpenLog`.
+    Log {
+        /// Differs each time that the machine has started; zeros when that is not known.
+        boot: [u8; 16],
+    },
+    /// `ReadLog`.
+    Bytes(Vec<u8>),
     /// `Read`: bytes now at the block's front. `Write`: bytes written.
     Moved {
         /// How many.
@@ -281,6 +378,8 @@ pub enum Outcome {
         /// The value that [`HashAs`] asked for; zeros for `Nothing`.
         value: [u8; 32],
     },
+    /// `Hash`: the value of each block, of the last one perhaps in part.
+    Values(Vec<[u8; 32]>),
     /// `List`.
     Page {
         /// Encoded entries.
@@ -296,6 +395,13 @@ pub enum Outcome {
     Made {
         /// It was not there before.
         new: bool,
+    },
+    /// `RemoveTree`.
+    Removed {
+        /// Names that are gone.
+        count: u64,
+        /// It stopped at its `max`: there may be more.
+        more: bool,
     },
     /// `StatFiles`: of each name, in order.
     Metas(Vec<Result<Meta, FileError>>),
@@ -349,6 +455,9 @@ pub enum FileError {
     /// `EEXIST`.
     #[error("exists already")]
     Exists,
+    /// `ENOTEMPTY`.
+    #[error("directory not empty")]
+    NotEmpty,
     /// `ENOSPC`, `EDQUOT`.
     #[error("no space left")]
     NoSpace,
@@ -370,6 +479,12 @@ pub enum FileError {
     /// The bytes do not have the hash that they must have.
     #[error("the bytes have another hash")]
     Mismatch,
+    /// Another process or transfer has locked it.
+    #[error("another transfer works on it")]
+    InUse,
+    /// A later transfer of the same file goes on with it.
+    #[error("a later transfer has taken it over")]
+    TakenOver,
     /// `EIO` and all else.
     #[error("input/output error")]
     Io,

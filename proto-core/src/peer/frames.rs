@@ -142,6 +142,7 @@ impl Peer {
                 owners.settle(&mut cx, fate, frame);
             })
             .map_err(|_| CloseCode::ProtocolViolation)?;
+        owners.transfers.settle(&mut cx);
         if level == Level::Data
             && let Some(largest) = outcome.largest_acked
         {
@@ -156,15 +157,21 @@ impl Peer {
     pub(super) fn handle_recovery_timeout(&mut self, now: Instant, shared: &mut Shared) {
         let (recovery, mut owners) = self.owners();
         let mut cx = shared.context(now, recovery.rtt().smoothed());
-        loop {
+        let probe = loop {
             let outcome = recovery.on_timeout(now, &mut |fate, frame| {
                 owners.settle(&mut cx, fate, frame);
             });
+            owners.transfers.settle(&mut cx);
             match outcome {
-                OnTimeout::None => return self.heed_path_mtu(now),
+                OnTimeout::None => break None,
                 OnTimeout::LossDetected => {}
-                OnTimeout::Probe(level) => return self.probe(now, shared, level),
+                OnTimeout::Probe(level) => break Some(level),
             }
+        };
+        // A probe may fall due together with losses that show a black hole.
+        self.heed_path_mtu(now);
+        if let Some(level) = probe {
+            self.probe(now, shared, level);
         }
     }
 
@@ -177,6 +184,7 @@ impl Peer {
             recovery.oldest(level, 2, &mut |frame| {
                 owners.settle(&mut cx, Fate::Lost, frame);
             });
+            owners.transfers.settle(&mut cx);
         } else {
             owners.spaces[level as usize].crypto_out.resend_all();
         }

@@ -38,6 +38,9 @@ impl Peer {
         if self.state == State::Gone {
             return Err(DropReason::Closing);
         }
+        if self.is_of_another_session(header) {
+            return Err(DropReason::UnknownSession);
+        }
         let opened = match self.open(now, header, packet) {
             Ok(opened) => opened,
             Err(reason) => {
@@ -85,6 +88,13 @@ impl Peer {
         } else {
             Err(DropReason::NoRoom)
         }
+    }
+
+    /// Whether the peer sends it for another session (P4.27, RFC 9000 §7.2): of a server that forgot the first while copies
+    /// of the client's first packet were on their way, and opened a second one.
+    fn is_of_another_session(&self, header: &PartialHeader) -> bool {
+        let other = |source| source != self.ids.remote;
+        self.ids.remote_known && header.source.is_some_and(other)
     }
 
     fn open(
@@ -148,16 +158,16 @@ impl Peer {
 
     /// Follows the peer's key update (RFC 9001 §6.2).
     fn on_opened_in(&mut self, now: Instant, epoch: Epoch, number: u64) {
-        let previous_until = now + 3 * self.recovery.pto();
         match epoch {
-            Epoch::Previous => {}
-            Epoch::Current => self.keys.on_opened(number, previous_until),
+            Epoch::Previous => return,
+            Epoch::Current => {}
             Epoch::Next => {
                 self.session.update_keys();
                 self.keys.on_update(now);
-                self.keys.on_opened(number, previous_until);
             }
         }
+        let pto = || self.recovery.pto();
+        self.keys.on_opened(number, || now + 3 * pto());
     }
 
     /// What any authentic packet tells.

@@ -9,11 +9,14 @@ mod job;
 mod tree_frames;
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use job::{Answer, Job};
 
+use super::change::{Change, Work};
 use super::codes::Fault;
 use super::delivery::Delivery;
+use super::digest::Digest;
 use super::event::Pending;
 use super::listing::Lister;
 use super::progress::Owed;
@@ -22,7 +25,7 @@ use super::tree::{TreePlan, TreeSource};
 use super::{Context, Decision, OpKind, OpTag, Overwrite, Request};
 use crate::event::{Failure, FileInfo, Finished};
 use crate::fault::{Fault as Planted, Faults};
-use crate::file::{Block, FileError, Meta, Operation, Outcome};
+use crate::file::{Block, FileError, Filter, Meta, Operation, Outcome};
 use crate::time::Instant;
 use crate::wire::{Durability, ErrorCode, FilePath, RequestKind};
 
@@ -55,9 +58,17 @@ pub(super) struct Asked {
     pub(super) compare: bool,
     pub(super) no_clobber: bool,
     pub(super) tree: bool,
+    /// The source waits for WANT, because the sink may have a part.
+    pub(super) resume: bool,
     pub(super) durability: Durability,
     pub(super) amount: u64,
     pub(super) path: FilePath,
+    /// `Rename`: the new path; otherwise empty.
+    pub(super) to: FilePath,
+    /// What of a directory is left out.
+    pub(super) filter: Option<Filter>,
+    /// The new path, or what is left out, as REQUEST says it.
+    pub(super) argument: Vec<u8>,
 }
 
 /// How the peer is told of an end that is no success.
@@ -130,9 +141,13 @@ impl Transfer {
             compare: overwrite == Overwrite::Compare,
             no_clobber: overwrite == Overwrite::Never,
             tree: false,
+            resume: false,
             durability,
             amount: 0,
             path,
+            to: FilePath::root(),
+            filter: None,
+            argument: Vec::new(),
         };
         let plain = |kind, path| asked(kind, path, Overwrite::Replace, Durability::None);
         match request {
@@ -169,6 +184,7 @@ impl Transfer {
                     may_replace: overwrite != Overwrite::Never,
                     durability,
                     preserve,
+                    may_take: false,
                     announced: None,
                 };
                 let mut asked = asked(RequestKind::Get, from, overwrite, Durability::None);
@@ -186,6 +202,53 @@ impl Transfer {
                 let mut asked = asked(RequestKind::Put, to, overwrite, durability);
                 asked.tree = tree;
                 Self::new(cx, asked, true, Phase::Waiting, Job::SourceToBe(from))
+            }
+            Request::Filtered { filter, request } => {
+                let mut this = Self::start(cx, *request);
+                if this.asked.kind == RequestKind::Get {
+                    this.asked.argument = filter.encode();
+                }
+                this.asked.filter = Some(filter);
+                this
+            }
+            Request::Hash { path } => Self::new(
+                cx,
+                plain(RequestKind::Hash, path),
+                true,
+                Phase::Preparing,
+                Job::Ask,
+            ),
+            Request::MakeDir {
+                path,
+                parents,
+                exclusive,
+                durability,
+            } => {
+                let overwrite = exclusive_or_not(exclusive);
+                let mut asked = asked(RequestKind::MakeDir, path, overwrite, durability);
+                asked.tree = parents;
+                Self::new(cx, asked, true, Phase::Preparing, Job::Ask)
+            }
+            Request::Remove {
+                path,
+                recursive,
+                durability,
+            } => {
+                let kind = RequestKind::Remove;
+                let mut asked = asked(kind, path, Overwrite::Replace, durability);
+                asked.tree = recursive;
+                Self::new(cx, asked, true, Phase::Preparing, Job::Ask)
+            }
+            Request::Rename {
+                from,
+                to,
+                replace,
+                durability,
+            } => {
+                let overwrite = exclusive_or_not(!replace);
+                let mut asked = asked(RequestKind::Rename, from, overwrite, durability);
+                asked.argument = to.as_bytes().to_vec();
+                Self::new(cx, asked, true, Phase::Preparing, Job::Ask)
             }
         }
     }
@@ -276,8 +339,13 @@ impl Transfer {
             return self.phase == Phase::Ended;
         }
         self.events.requested = false;
-        let (place, may_replace) = match decision {
-            Decision::Grant { place, may_replace } => (place, may_replace),
+        let (place, to, may_replace) = match decision {
+            Decision::Grant { place, may_replace } => (place, FilePath::root(), may_replace),
+            Decision::GrantRename {
+                place,
+                to,
+                may_replace,
+            } => (place, to, may_replace),
             Decision::Refuse(code) => {
                 self.fail(cx, code);
                 return true;
@@ -289,6 +357,12 @@ impl Transfer {
                 (Job::Lister(Box::new(lister)), Phase::Preparing)
             }
             RequestKind::Stat => (Job::Answer(Answer::new(place)), Phase::Preparing),
+            RequestKind::Hash => (Job::Digest(Box::new(Digest::new(place))), Phase::Preparing),
+            RequestKind::MakeDir | RequestKind::Remove | RequestKind::Rename => {
+                let (durability, work) = (self.asked.durability, self.work(to, may_replace));
+                let change = Change::new(place, work, durability);
+                (Job::Change(Box::new(change)), Phase::Preparing)
+            }
             RequestKind::Get => (Job::SourceToBe(place), Phase::Waiting),
             RequestKind::Put if self.asked.tree => {
                 let plan = TreePlan {
@@ -310,6 +384,7 @@ impl Transfer {
                     may_replace: may_replace && !self.asked.no_clobber,
                     durability: self.asked.durability,
                     preserve: true,
+                    may_take: true,
                     announced: Some(self.asked.amount),
                 };
                 (Job::SinkToBe(plan), Phase::Waiting)
@@ -321,11 +396,31 @@ impl Transfer {
         true
     }
 
+    /// What a request that changes names is to do.
+    fn work(&self, to: FilePath, may_replace: bool) -> Work {
+        let asked = &self.asked;
+        match asked.kind {
+            RequestKind::MakeDir => Work::Make {
+                parents: asked.tree,
+                exclusive: asked.no_clobber,
+            },
+            RequestKind::Rename => Work::Rename {
+                to,
+                replace: may_replace && !asked.no_clobber,
+            },
+            _ => Work::Remove {
+                recursive: asked.tree,
+            },
+        }
+    }
+
     /// Goes as far through the phases as what has happened allows.
     pub(super) fn advance(&mut self, cx: &mut Context<'_>) {
         if self.phase == Phase::Waiting
             && !self.faults.strikes(Planted::MemoryShort)
-            && self.job.begin(cx, !self.asked.compare)
+            && self
+                .job
+                .begin(cx, !self.asked.compare && !self.asked.resume)
         {
             self.phase = Phase::Preparing;
         }
@@ -344,7 +439,7 @@ impl Transfer {
         if self.phase == Phase::Running
             && let Some(result) = self.success()
         {
-            if let Job::Sink(_) = self.job {
+            if let Job::Sink(_) | Job::Change(_) | Job::Digest(_) = self.job {
                 self.stored = Delivery::Due;
             }
             self.end(cx, Ok(result));
@@ -361,6 +456,7 @@ impl Transfer {
         if self.requester {
             if let Job::Sink(sink) = &self.job {
                 self.asked.amount = sink.credit_limit();
+                self.asked.resume = sink.has_found();
             }
             self.request = Delivery::Due;
             self.phase = Phase::Requesting;
@@ -370,7 +466,7 @@ impl Transfer {
         self.phase = Phase::Running;
         let amount = self.asked.amount;
         match &mut self.job {
-            Job::Sink(sink) => self.accept_credit = sink.credit_limit(),
+            Job::Sink(sink) => self.accept_credit = sink.first_credit(),
             Job::TreeSink(sink) => self.accept_credit = sink.first_credit(),
             Job::TreeSource(source) => {
                 source.accept(amount);
@@ -380,6 +476,7 @@ impl Transfer {
                 source.accept(amount);
                 self.events.entry = source.meta().map(file_info);
             }
+            Job::Digest(digest) => self.events.entry = digest.meta().map(file_info),
             _ => {}
         }
     }
@@ -400,6 +497,13 @@ impl Transfer {
             Job::Lister(lister) => lister.is_complete().then_some(Finished::Answered),
             Job::Reader(reader) => reader.is_complete().then_some(Finished::Answered),
             Job::Answer(answer) => (answer.entry == Delivery::Done).then_some(Finished::Answered),
+            Job::Digest(digest) => digest
+                .result()
+                .map(|(size, root)| Finished::Hashed { root: *root, size }),
+            Job::Change(change) if change.is_done() => {
+                let (count, durability) = change.result();
+                Some(Finished::Changed { count, durability })
+            }
             _ => None,
         }
     }
@@ -434,14 +538,24 @@ impl Transfer {
             // The error is no error: it goes on as a directory.
             let _ = source.handle_done(cx, tag.kind, block, result);
             let place = source.give_way(cx);
-            let source = TreeSource::new(place, self.asked.compare);
+            let source = TreeSource::new(place, self.asked.compare, self.asked.filter.take());
             self.job = Job::TreeSource(Box::new(source));
             return Ok(());
         }
         let before = self.job.progress().0;
         let done = self.job.handle_done(cx, tag, block, result);
-        self.events.progress |= self.job.progress().0 != before;
+        if self.job.progress().0 != before {
+            self.events.went_on(self.job.limited_by());
+        }
         done
+    }
+}
+
+/// What is asked of a name that is there already.
+fn exclusive_or_not(exclusive: bool) -> Overwrite {
+    match exclusive {
+        true => Overwrite::Never,
+        false => Overwrite::Replace,
     }
 }
 

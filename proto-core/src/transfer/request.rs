@@ -1,5 +1,8 @@
 //! What applications ask of transfers and decide about them.
 
+use alloc::boxed::Box;
+
+use crate::file::Filter;
 use crate::id::RootId;
 use crate::wire::{Durability, ErrorCode, FilePath, RequestKind};
 
@@ -65,6 +68,79 @@ pub enum Request {
         /// A directory is meant, too, if one stands there; otherwise it is an error.
         tree: bool,
     },
+    /// `Get` or `Put` of a directory, without what the filter leaves out.
+    Filtered {
+        /// What is left out. Together with the path of a `Get`, it has at most 1,023 bytes.
+        filter: Filter,
+        /// The request.
+        request: Box<Request>,
+    },
+    /// The hash of a file, which the peer reads for it.
+    Hash {
+        /// The peer's path.
+        path: FilePath,
+    },
+    /// Make a directory at the peer.
+    MakeDir {
+        /// The peer's path.
+        path: FilePath,
+        /// Make those above it, too, where they are missing.
+        parents: bool,
+        /// Fail when it is there already.
+        exclusive: bool,
+        /// What must survive a power loss before it counts as done.
+        durability: Durability,
+    },
+    /// Remove a file, a symbolic link or a directory at the peer.
+    Remove {
+        /// The peer's path.
+        path: FilePath,
+        /// A directory need not be empty: with all that is in it.
+        recursive: bool,
+        /// What must survive a power loss before it counts as done.
+        durability: Durability,
+    },
+    /// Give a file, a symbolic link or a directory at the peer another name.
+    Rename {
+        /// The peer's path.
+        from: FilePath,
+        /// The new one.
+        to: FilePath,
+        /// Replace a regular file of that name.
+        replace: bool,
+        /// What must survive a power loss before it counts as done.
+        durability: Durability,
+    },
+}
+
+impl Request {
+    /// Bytes that paths and filter take in REQUEST.
+    pub(super) fn len(&self) -> usize {
+        let (path, to) = self.paths();
+        let paths = path.as_bytes().len() + to.map_or(0, |to| to.as_bytes().len());
+        let filter = match self {
+            Self::Filtered { filter, request } if matches!(**request, Self::Get { .. }) => {
+                1 + filter.rules.len()
+            }
+            _ => 0,
+        };
+        paths + filter
+    }
+
+    /// The peer's path, and the new one of `Rename`.
+    fn paths(&self) -> (&FilePath, Option<&FilePath>) {
+        match self {
+            Self::List { path }
+            | Self::Stat { path }
+            | Self::Get { from: path, .. }
+            | Self::Put { to: path, .. }
+            | Self::Hash { path }
+            | Self::MakeDir { path, .. }
+            | Self::Remove { path, .. } => (path, None),
+            Self::Rename { from, to, .. } => (from, Some(to)),
+            Self::Filtered { request, .. } => request.paths(),
+        }
+    }
 }
 
 /// A request that the peer makes.
@@ -74,13 +150,16 @@ pub struct Requested {
     pub kind: RequestKind,
     /// This end's path.
     pub path: FilePath,
+    /// `Rename`: the new path; otherwise empty.
+    pub to: FilePath,
     /// `Put`: bytes announced.
     pub size: u64,
-    /// `Put`: if something stands there already.
+    /// `Put`, `Rename`, `MakeDir`: if something stands there already.
     pub overwrite: Overwrite,
-    /// `Put`: what STORED shall mean.
+    /// `Put`, `MakeDir`, `Remove`, `Rename`: what STORED or DONE shall mean.
     pub durability: Durability,
-    /// `Put`: it is a directory, whose size is not known. `Get`: it may be one.
+    /// `Put`: it is a directory, whose size is not known. `Get`: it may be one. `MakeDir`: with those above it. `Remove`: with
+    /// all that is in it.
     pub tree: bool,
 }
 
@@ -92,6 +171,15 @@ pub enum Decision {
         /// The file or directory meant.
         place: Place,
         /// Whether an existing file may be replaced (`Put`).
+        may_replace: bool,
+    },
+    /// Do what `Rename` asks, from `place` to `to` of the same root.
+    GrantRename {
+        /// What is to be renamed.
+        place: Place,
+        /// Its new path.
+        to: FilePath,
+        /// Whether an existing file may be replaced.
         may_replace: bool,
     },
     /// Do not.

@@ -86,7 +86,7 @@ fn the_table_of_frames_is_right() {
         .map(|row| format!("{} {} {}", row[0], row[1], row[4]))
         .collect();
     assert_eq!(table, with_vector);
-    assert_eq!(table.len(), 25);
+    assert_eq!(table.len(), 27);
 }
 
 #[test]
@@ -359,17 +359,27 @@ fn fields(frame: &Frame<'_>) -> String {
             compare,
             no_clobber,
             tree,
+            resume,
             durability,
             amount,
             path,
+            argument,
         } => format!(
-            " transfer={transfer} kind={} compare={} no_clobber={} tree={} durability={} amount={amount} path={}",
+            " transfer={transfer} kind={} compare={} no_clobber={} tree={} resume={} durability={} amount={amount} path={}{}",
             name(&kind),
             u8::from(compare),
             u8::from(no_clobber),
             u8::from(tree),
+            u8::from(resume),
             durability as u8,
-            hex::encode(path)
+            hex::encode(path),
+            match kind {
+                RequestKind::Get if argument.is_empty() => String::new(),
+                RequestKind::Get | RequestKind::Rename => {
+                    format!(" argument={}", hex::encode(argument))
+                }
+                _ => String::new(),
+            }
         ),
         Frame::Accept { transfer, credit } => format!(" transfer={transfer} credit={credit}"),
         Frame::Refuse { transfer, code } | Frame::Cancel { transfer, code } => {
@@ -418,6 +428,17 @@ fn fields(frame: &Frame<'_>) -> String {
             place(transfer, file),
             hex::encode(value)
         ),
+        Frame::Have {
+            transfer,
+            file,
+            index,
+            level,
+            value,
+        } => format!(
+            "{} index={index} level={level} value={}",
+            place(transfer, file),
+            hex::encode(value)
+        ),
         Frame::Seal {
             transfer,
             file,
@@ -444,6 +465,14 @@ fn fields(frame: &Frame<'_>) -> String {
             file,
             code,
         } => format!("{} code={}", place(transfer, file), name(&code)),
+        Frame::Done {
+            transfer,
+            count,
+            durability,
+        } => format!(
+            " transfer={transfer} count={count} durability={}",
+            durability as u8
+        ),
         Frame::Page {
             transfer,
             offset,

@@ -1,6 +1,7 @@
 //! Carrying operations out: those on open files, and what all have in common.
 
 pub(super) mod batch;
+mod logs;
 mod names;
 
 use proto_core::wire::FilePath;
@@ -59,7 +60,48 @@ impl Disk {
     pub(super) fn without_block(&mut self, what: Operation) -> Result<Outcome> {
         match what {
             Operation::Open { root, path, file } => self.open(root, &path, file),
-            Operation::Create { root, path, file } => self.create(root, &path, file),
+            Operation::Create {
+                root,
+                path,
+                file,
+                log,
+            } => {
+                self.check_log(log)?;
+                self.create(root, &path, file, log)
+            }
+            Operation::OpenPart {
+                root,
+                path,
+                file,
+                log,
+            } => {
+                self.check_log(Some(log))?;
+                self.open_own(root, &path, file, log)
+            }
+            Operation::OpenLog {
+                root,
+                path,
+                file,
+                take,
+            } => self.open_log(root, &path, file, take),
+            Operation::ReadLog { file, offset, max } => self.read_log(file, offset, max),
+            Operation::WriteLog {
+                file,
+                offset,
+                bytes,
+            } => {
+                self.fail(self.plan.io_errors, FileError::Io)?;
+                self.put(file, offset, &Extent::new(offset, &bytes))?;
+                Ok(Outcome::Done)
+            }
+            Operation::CloseLog { file, remove } => self.close_log(file, remove),
+            Operation::SyncSoFar { file } => self.sync(file),
+            Operation::Hash {
+                file,
+                offset,
+                len,
+                hash,
+            } => self.hash(file, offset, len.into(), hash),
             Operation::Truncate { file, size } => self.truncate(file, size),
             Operation::Sync { file } => self.sync(file),
             Operation::SyncDir { root, path } => self.sync_directory(root, &path),
@@ -68,15 +110,33 @@ impl Disk {
                 from,
                 to,
                 replace,
-            } => self.rename(root, &from, to, replace),
-            Operation::Remove { root, path } => self.remove(root, &path),
+                log,
+            } => {
+                self.check_log(log)?;
+                self.rename(root, &from, to, replace)
+            }
+            Operation::Remove { root, path, log } => {
+                self.check_log(log)?;
+                self.remove(root, &path)
+            }
+            Operation::RemoveTree {
+                root,
+                path,
+                recursive,
+                max,
+            } => self.remove_tree(root, &path, recursive, max),
             Operation::List {
                 root,
                 path,
                 cursor,
                 max,
                 versions,
+                filter: None,
             } => self.list(root, &path, cursor, max, versions),
+            // Nobody asks a simulated disk for a part of a directory.
+            Operation::List {
+                filter: Some(_), ..
+            } => Err(FileError::BadName),
             Operation::Stat { root, path } => {
                 self.fail(self.plan.io_errors, FileError::Io)?;
                 let ino = self.resolve(root, &path)?;
@@ -159,7 +219,11 @@ impl Disk {
 
     fn handle(&mut self, file: FileId) -> Result<Handle> {
         let known = self.open.get(&file).copied();
-        known.ok_or_else(|| self.breach(format!("{file:?} is not open")))
+        let handle = known.ok_or_else(|| self.breach(format!("{file:?} is not open")))?;
+        if handle.over {
+            return Err(FileError::TakenOver);
+        }
+        Ok(handle)
     }
 
     fn writable(&mut self, file: FileId) -> Result<Ino> {
@@ -218,6 +282,24 @@ impl Disk {
             len: got as u32,
             value,
         })
+    }
+
+    fn hash(&mut self, file: FileId, offset: u64, len: u64, hash: HashAs) -> Result<Outcome> {
+        self.fail(self.plan.io_errors, FileError::Io)?;
+        let ino = self.handle(file)?.ino;
+        let size = self.tree.content(ino).ok_or(FileError::NotRegular)?.len();
+        let end = offset.saturating_add(len).min(size);
+        let end = offset + self.moved(self.plan.short_reads, end.saturating_sub(offset));
+        let (mut values, mut at) = (Vec::new(), offset);
+        while at < end {
+            let mut block = vec![0; (end - at).min(BLOCK_SIZE.into()) as usize];
+            let content = self.tree.content(ino).ok_or(FileError::NotRegular)?;
+            content.read(at, &mut block);
+            values.push(block_value(&block, at, hash));
+            at += block.len() as u64;
+        }
+        self.stats.read += end - offset;
+        Ok(Outcome::Values(values))
     }
 
     /// Flips a bit of what was read and hashed, at most once for each open file.
@@ -289,8 +371,9 @@ impl Disk {
     }
 
     fn close(&mut self, file: FileId) -> Result<Outcome> {
-        let handle = self.handle(file)?;
-        self.open.remove(&file);
+        let Some(handle) = self.open.remove(&file) else {
+            return Err(self.breach(format!("{file:?} is not open")));
+        };
         let fails = self.strikes(self.plan.close_errors);
         if fails && handle.writable {
             self.tree.sync(handle.ino, true);

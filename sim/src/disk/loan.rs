@@ -65,6 +65,7 @@ impl Disk {
         self.mark_busy(&op.what);
         let (plan, rng) = (&self.plan, &mut self.rng);
         let ends = self.device.schedule(plan, rng, now, &op.what);
+        self.ends_at = self.ends_at.max(ends);
         self.loans.push(ends, Loan::new(op));
     }
 
@@ -122,6 +123,12 @@ impl Disk {
                 self.busy.remove(&file);
             }
         }
+    }
+
+    /// When the last operation on loan ends, but for the steps of a batch; `None` when there is none.
+    #[must_use]
+    pub fn busy_until(&self) -> Option<Instant> {
+        (self.on_loan() > 0).then_some(self.ends_at)
     }
 
     /// Operations on loan.

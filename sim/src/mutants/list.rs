@@ -56,7 +56,7 @@ pub const MUTANTS: &[Mutant] = &[
     shows(Fault::NumberReused, Drawn, 10),
     shows(Fault::DuplicateAccepted, Drawn, 40),
     shows(Fault::ForgeryAccepted, Drawn, 80),
-    shows(Fault::AckRangeIgnored, Drawn, 40),
+    shows(Fault::AckRangeIgnored, Drawn, 200),
     shows(Fault::AckOneTooMany, Drawn, 15),
     shows(Fault::InFlightMiscounted, Drawn, 20),
     hides(Fault::WindowUnheeded, Drawn, 10),

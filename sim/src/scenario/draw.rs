@@ -25,6 +25,9 @@ const ENDLESS: [Fault; 5] = [
     Fault::ProbeEarly,
 ];
 
+/// A user's least share of a server's disk, bytes per second.
+const SHARE: u64 = 25_000;
+
 /// Which kinds of faults a run has, and when they end.
 #[derive(Clone, Copy, Debug)]
 struct Swarm {
@@ -98,6 +101,7 @@ impl Scenario {
                 .map(|_| ClientPlan::draw(&mut rng.fork(), &swarm))
                 .collect(),
         };
+        scenario.server.disk.serve(clients);
         scenario.draw_links(&mut rng.fork(), &swarm);
         match swarm.hostile {
             Hostility::Nobody => {}
@@ -334,6 +338,17 @@ fn draw_disk(rng: &mut Rng, faults: bool, healed_at: Duration) -> DiskPlan {
         draw_disk_faults(rng, &mut plan);
     }
     plan
+}
+
+impl DiskPlan {
+    /// A server's disk has a rate that lets each of many users come to their end before the others give up (T8).
+    fn serve(&mut self, clients: u64) {
+        for rate in [&mut self.read_rate, &mut self.write_rate] {
+            if *rate > 0 {
+                *rate = (*rate).max(clients * SHARE);
+            }
+        }
+    }
 }
 
 fn draw_disk_faults(rng: &mut Rng, plan: &mut DiskPlan) {

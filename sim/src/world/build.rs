@@ -29,7 +29,7 @@ const PORT: u16 = 40_000;
 
 /// Time that a run may take from when nothing hinders it any more, besides what its bytes need: two sessions that are given up
 /// after their idle time-out, and tries to open new ones.
-const PATIENCE: Duration = Duration::from_secs(400);
+pub(super) const PATIENCE: Duration = Duration::from_secs(400);
 /// How much longer than the wire would need a run may take.
 const SLOWNESS: u64 = 40;
 /// The bits per second of a link without a rate, for [`SLOWNESS`].
@@ -281,6 +281,7 @@ pub(super) fn build(scenario: &Scenario) -> Result<World, String> {
         heals,
         down: Vec::new(),
         time_max: Instant::ZERO + time_max(scenario),
+        excused: None,
         steps_max: STEPS_MAX,
         heard_at: Instant::ZERO,
         crashed: Vec::new(),

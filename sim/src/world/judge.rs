@@ -283,7 +283,8 @@ impl World {
         };
         let root_of = |finished: &Finished| match finished {
             Finished::Stored { root, .. } => *root,
-            Finished::Answered | Finished::Tree(_) => None,
+            Finished::Hashed { root, .. } => Some(*root),
+            Finished::Answered | Finished::Tree(_) | Finished::Changed { .. } => None,
         };
         let served = self.server.served(user).iter();
         let mut seen = served.filter(|served| served.kind == kind && served.path == *path);

@@ -22,6 +22,9 @@ pub(super) const LOCAL_ROOT: RootId = RootId(0);
 const PATIENCE: u32 = 4;
 /// From a lost session to the next try.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// A server that is busy is asked again after [`RETRY_AFTER`], and then after twice the time before, so often: each request to
+/// put makes the own disk read what will be sent first.
+const DOUBLINGS_MAX: u32 = 5;
 
 /// What a user's word is worth.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +75,8 @@ pub(super) struct GoalRun {
     state: State,
     /// Transfers that ended with their session.
     pub(super) lost: u32,
+    /// How often the server was busy.
+    busy: u32,
     pub(super) cancelled: bool,
     accepted: bool,
     progress: u64,
@@ -143,6 +148,7 @@ impl User {
             plan,
             expect,
             lost: 0,
+            busy: 0,
             cancelled: false,
             accepted: false,
             progress: 0,
@@ -423,7 +429,8 @@ impl User {
             return Ok(None);
         }
         if result == Err(Failure::Refused(ErrorCode::Busy)) {
-            run.state = State::Waiting(now + RETRY_AFTER);
+            run.state = State::Waiting(now + RETRY_AFTER * (1 << run.busy.min(DOUBLINGS_MAX)));
+            run.busy += 1;
             return Ok(None);
         }
         run.state = State::Done;

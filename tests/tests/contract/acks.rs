@@ -79,9 +79,11 @@ fn t5_an_optimistic_ack_closes_the_session() {
             compare: false,
             no_clobber: false,
             tree: false,
+            resume: false,
             durability: Durability::Full,
             amount: blocks,
             path: b"f",
+            argument: b"",
         }],
     );
     let Some(Event::Requested { transfer, .. }) = alone.events.pop() else {

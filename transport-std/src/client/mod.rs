@@ -3,6 +3,7 @@
 mod application;
 mod attempts;
 mod cancel;
+mod changes;
 mod classic;
 mod local;
 mod mailbox;
@@ -15,12 +16,13 @@ use std::sync::{Arc, mpsc};
 
 use proto_core::crypto::PublicKey;
 use proto_core::wire::{Entry, ErrorCode, FilePath};
-use proto_core::{Failure, FileInfo, PeerStats, Request};
+use proto_core::{Failure, FileInfo, Filter, Finished, PeerStats, Request};
 
 pub use cancel::Cancel;
 pub use classic::ClassicClient;
 pub use options::{
-    ClientOptions, DirEntry, GetOptions, Progress, PutOptions, Stored, Tree, TreeProgress, Trust,
+    Changed, ClientOptions, DirEntry, GetOptions, Hashed, MakeDirOptions, Progress, PutOptions,
+    RemoveOptions, RenameOptions, Stored, Tree, TreeProgress, Trust,
 };
 
 use application::Command;
@@ -28,6 +30,7 @@ use mailbox::Update;
 use session::Session;
 
 use crate::error::shown;
+use crate::executor::check_filter;
 use crate::{ClientError, Identity};
 
 /// A session with a server. Clones share it; calls from several threads run at once.
@@ -154,6 +157,26 @@ impl Client {
         entry.map_err(|failure| self.0.failed(&path, None, failure))
     }
 
+    /// The BLAKE3 hash of a file, which the server reads for it, and its size. A file that changes meanwhile is an error
+    /// ([`ErrorCode::SourceChanged`](crate::ErrorCode::SourceChanged)).
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub fn hash(
+        &self,
+        path: impl AsRef<[u8]>,
+        cancel: Option<&Cancel>,
+    ) -> Result<Hashed, ClientError> {
+        let path = remote(path.as_ref())?;
+        let request = Request::Hash { path: path.clone() };
+        match self.0.run(request, cancel, |_| {}).0 {
+            Ok(Finished::Hashed { root: hash, size }) => Ok(Hashed { hash, size }),
+            // The core does not end such a job in another way.
+            Ok(_) => Err(self.0.failed(&path, None, Failure::Here(ErrorCode::Io))),
+            Err(failure) => Err(self.0.failed(&path, None, failure)),
+        }
+    }
+
     /// Downloads the file `remote` to the file `local`, whose directory must exist.
     ///
     /// # Errors
@@ -234,6 +257,7 @@ impl Client {
             tree: true,
         };
         let cancel = options.cancel.as_ref();
+        let request = filtered(request, options.filter.as_ref())?;
         (self.0).haul_tree(request, &from, local.as_ref(), cancel, progress)
     }
 
@@ -258,6 +282,7 @@ impl Client {
             tree: true,
         };
         let cancel = options.cancel.as_ref();
+        let request = filtered(request, options.filter.as_ref())?;
         (self.0).haul_tree(request, &to, local.as_ref(), cancel, progress)
     }
 
@@ -266,6 +291,16 @@ impl Client {
     pub fn close(&self) {
         self.0.close();
     }
+}
+
+/// The request without what the filter leaves out.
+fn filtered(request: Request, filter: Option<&Filter>) -> Result<Request, ClientError> {
+    let Some(filter) = filter.cloned() else {
+        return Ok(request);
+    };
+    check_filter(&filter).map_err(|text| ClientError::Filter { text })?;
+    let request = Box::new(request);
+    Ok(Request::Filtered { filter, request })
 }
 
 fn remote(path: &[u8]) -> Result<FilePath, ClientError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proto_core::crypto::PublicKey;
 use proto_core::wire::{Durability, EntryKind, StoredAs};
-use proto_core::{FileInfo, FileReport, Overwrite, TransferStats, TreeTotals};
+use proto_core::{FileInfo, FileReport, Filter, LimitedBy, Overwrite, TransferStats, TreeTotals};
 
 use super::Cancel;
 use crate::Tuning;
@@ -64,6 +64,8 @@ pub struct GetOptions {
     pub durability: Durability,
     /// Keep modification time and permission bits.
     pub preserve: bool,
+    /// What of a directory is left out; with the remote path, at most 1,023 bytes of rules.
+    pub filter: Option<Filter>,
     /// Ends the job early.
     pub cancel: Option<Cancel>,
 }
@@ -74,6 +76,7 @@ impl Default for GetOptions {
             overwrite: Overwrite::Compare,
             durability: Durability::Full,
             preserve: true,
+            filter: None,
             cancel: None,
         }
     }
@@ -86,6 +89,8 @@ pub struct PutOptions {
     pub overwrite: Overwrite,
     /// What must survive a power loss at the server before the call returns.
     pub durability: Durability,
+    /// What of a directory is left out.
+    pub filter: Option<Filter>,
     /// Ends the job early.
     pub cancel: Option<Cancel>,
 }
@@ -95,9 +100,73 @@ impl Default for PutOptions {
         Self {
             overwrite: Overwrite::Compare,
             durability: Durability::Full,
+            filter: None,
             cancel: None,
         }
     }
+}
+
+/// What a file at the server holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hashed {
+    /// BLAKE3 hash of the whole.
+    pub hash: [u8; 32],
+    /// Bytes.
+    pub size: u64,
+}
+
+/// How to make a directory at the server.
+#[derive(Clone, Debug, Default)]
+pub struct MakeDirOptions {
+    /// Make those above it, too, where they are missing.
+    pub parents: bool,
+    /// Fail ([`ErrorCode::Exists`](crate::ErrorCode::Exists)) when it is there already.
+    pub exclusive: bool,
+    /// What must survive a power loss at the server before the call returns.
+    pub durability: Durability,
+    /// Ends the job early.
+    pub cancel: Option<Cancel>,
+}
+
+/// How to remove something at the server.
+#[derive(Clone, Debug, Default)]
+pub struct RemoveOptions {
+    /// A directory need not be empty: with all that is in it.
+    pub recursive: bool,
+    /// What must survive a power loss at the server before the call returns.
+    pub durability: Durability,
+    /// Ends the job early: what is removed by then is gone.
+    pub cancel: Option<Cancel>,
+}
+
+/// How to rename something at the server.
+#[derive(Clone, Debug)]
+pub struct RenameOptions {
+    /// Replace a regular file of the new name; otherwise that is an error ([`ErrorCode::Exists`](crate::ErrorCode::Exists)).
+    pub replace: bool,
+    /// What must survive a power loss at the server before the call returns.
+    pub durability: Durability,
+    /// Ends the job early, unless the server has begun it.
+    pub cancel: Option<Cancel>,
+}
+
+impl Default for RenameOptions {
+    fn default() -> Self {
+        Self {
+            replace: true,
+            durability: Durability::Full,
+            cancel: None,
+        }
+    }
+}
+
+/// Names changed at the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Changed {
+    /// Names that were made, removed or renamed: 0 when a directory that was to be made was there already.
+    pub count: u64,
+    /// What of it survives a power loss.
+    pub durability: Durability,
 }
 
 /// How a job goes on.
@@ -116,6 +185,10 @@ pub enum Progress {
         size: u64,
         /// Bytes sent again so far (uploads).
         resent: u64,
+        /// Files and links of a directory that were found so far; otherwise 1.
+        files: u64,
+        /// What held the job up just now, as this end sees it.
+        limited_by: LimitedBy,
     },
 }
 

@@ -113,10 +113,55 @@ impl Directory {
         Ok((file.into_std(), meta))
     }
 
-    /// Renames a file; only a regular file is ever replaced.
+    /// Opens a regular file for reading and writing, of this user's where there are users; with `create`, one that is not
+    /// there is made. Others could write into what is theirs, or have us write into what is elsewhere.
+    pub(super) fn open_own(&self, path: &FilePath, create: bool) -> Result<(File, Meta)> {
+        let (parent, name) = self.parent(path)?;
+        if parent
+            .symlink_metadata(&name)
+            .is_ok_and(|found| found.is_symlink())
+        {
+            return Err(FileError::OutsideRoot);
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(create);
+        #[cfg(unix)]
+        {
+            use cap_std::fs::OpenOptionsExt;
+            use rustix::fs::OFlags;
+            options.mode(0o600);
+            options.custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32);
+        }
+        let file = parent.open_with(&name, &options).map_err(refused)?;
+        let found = file.metadata().map_err(refused)?;
+        #[cfg(unix)]
+        {
+            use cap_std::fs::MetadataExt;
+            if found.uid() != rustix::process::geteuid().as_raw() || found.nlink() > 1 {
+                return Err(FileError::Denied);
+            }
+        }
+        let meta = must_be_file(&found)?;
+        Ok((file.into_std(), meta))
+    }
+
+    /// Renames; only a regular file is ever replaced.
     pub(super) fn rename(&self, from: &FilePath, to: &FilePath, replace: bool) -> Result<()> {
         let (from_parent, from) = self.parent(from)?;
         let (to_parent, to) = self.parent(to)?;
+        let moved = from_parent.symlink_metadata(&from).map_err(refused)?;
+        if moved.is_dir() {
+            // It has no second name, and replaces an empty directory at most; that is looked for before.
+            return match to_parent.symlink_metadata(&to) {
+                Ok(_) if !replace => Err(FileError::Exists),
+                Ok(found) if found.is_dir() => Err(FileError::IsDirectory),
+                Ok(_) => Err(FileError::NotDirectory),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    from_parent.rename(&from, &to_parent, &to).map_err(refused)
+                }
+                Err(error) => Err(refused(error)),
+            };
+        }
         if !replace {
             // A second name fails when the first exists, and a rename would not.
             from_parent
@@ -347,6 +392,36 @@ impl Names {
         self.0.remove_file(local(name)?).map_err(refused)
     }
 
+    /// Removes an empty directory.
+    pub(super) fn remove_directory(&self, name: &[u8]) -> Result<()> {
+        match self.0.remove_dir(local(name)?) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                Err(FileError::NotEmpty)
+            }
+            // It is no directory any more.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(FileError::Changed),
+            other => other.map_err(refused),
+        }
+    }
+
+    /// Holds a directory in this one.
+    pub(super) fn descend(&self, name: &[u8]) -> Result<Self> {
+        let name = local(name)?;
+        if !self.0.symlink_metadata(&name).map_err(refused)?.is_dir() {
+            return Err(FileError::Changed);
+        }
+        self.0.open_dir(&name).map(Self).map_err(refused)
+    }
+
+    /// What is in it.
+    pub(super) fn entries(&self) -> Result<Entries> {
+        let stream = self.0.entries().map_err(refused)?;
+        Ok(Entries {
+            stream,
+            position: 0,
+        })
+    }
+
     /// Makes the names durable.
     pub(super) fn sync(&self) -> Result<()> {
         // Windows writes its names through a journal and has no call to flush a directory.
@@ -492,6 +567,26 @@ pub(super) fn file_meta(file: &File) -> Result<Meta> {
         .metadata()
         .map(|found| meta(&found))
         .map_err(refused)
+}
+
+/// Device and inode of an open file, where there are any.
+pub(super) fn identity(file: &File) -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let meta = file.metadata().ok()?;
+        Some((meta.dev(), meta.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        None
+    }
+}
+
+/// What differs each time that the machine has started: not known here.
+pub(super) fn boot_id() -> [u8; 16] {
+    [0; 16]
 }
 
 /// Sets permission bits; nothing above `0o777`. Windows knows only whether a file may be written.

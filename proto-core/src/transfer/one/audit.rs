@@ -65,15 +65,14 @@ impl Transfer {
             (self.stored, Item::Stored { file }),
         ]);
         match &self.job {
-            Job::Sink(sink) => {
-                all.extend(sink.wants.iter().map(|want| (want.delivery, want.item())))
-            }
+            Job::Sink(sink) => all.extend(sink.asked()),
             Job::Source(source) => {
                 all.extend(source.unanswered());
             }
             Job::TreeSink(sink) => all.extend(sink.unanswered()),
             Job::TreeSource(source) => all.extend(source.unanswered()),
             Job::Answer(answer) => all.push((answer.entry, Item::Entry { file })),
+            Job::Digest(digest) => all.push((digest.entry, Item::Entry { file })),
             _ => {}
         }
         let sent = all

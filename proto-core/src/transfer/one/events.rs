@@ -13,7 +13,9 @@ impl Transfer {
     fn may_tell_outcome(&self, session_lost: bool) -> bool {
         match (&self.job, self.outcome) {
             (_, None) => false,
-            (Job::Sink(_), Some(Ok(_))) => session_lost || self.stored.was_sent(),
+            (Job::Sink(_) | Job::Change(_) | Job::Digest(_), Some(Ok(_))) => {
+                session_lost || self.stored.was_sent()
+            }
             (Job::Sink(sink), Some(Err(_))) => sink.is_gone(),
             (Job::TreeSink(sink), Some(Err(_))) => sink.is_gone(),
             _ => true,
@@ -67,11 +69,14 @@ impl Transfer {
             return Some(TransferEvent::Files(files));
         }
         if core::mem::take(&mut self.events.progress) {
+            let limited_by = self.events.limited_by.take();
             let (bytes, size, resent) = self.job.progress();
             return Some(TransferEvent::Progress {
                 bytes,
                 size,
                 resent,
+                files: self.job.files(),
+                limited_by: limited_by.unwrap_or_else(|| self.job.limited_by()),
             });
         }
         let result = self.outcome?;
@@ -94,6 +99,7 @@ impl Transfer {
         Requested {
             kind: self.asked.kind,
             path: self.asked.path.clone(),
+            to: self.asked.to.clone(),
             size: if put { self.asked.amount } else { 0 },
             overwrite: match (self.asked.no_clobber, self.asked.compare) {
                 (true, _) => Overwrite::Never,

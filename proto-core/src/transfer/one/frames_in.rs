@@ -6,7 +6,7 @@ use crate::event::{Failure, FileInfo, Finished};
 use crate::transfer::Context;
 use crate::transfer::codes::{Fault, check_regular};
 use crate::transfer::sink::Announced;
-use crate::wire::{Durability, Entry, Frame, StoredAs};
+use crate::wire::{Durability, Entry, Frame, RequestKind, StoredAs};
 
 impl Transfer {
     /// Acts on a frame for this transfer; false when it cannot be taken now and must come again.
@@ -81,16 +81,51 @@ impl Transfer {
             return Ok(taken);
         }
         match (&mut self.job, frame) {
-            (Job::Ask, Frame::Entry { file: 0, entry, .. }) => {
-                self.events.entry = Some(info(entry)?);
-                self.end(cx, Ok(Finished::Answered));
+            (
+                Job::Ask,
+                &Frame::Done {
+                    count, durability, ..
+                },
+            ) if self.asked.kind.changes_names() => {
+                self.end(cx, Ok(Finished::Changed { count, durability }));
             }
-            (Job::Sink(sink), Frame::Entry { file: 0, entry, .. }) => {
+            (Job::Ask, Frame::Entry { file: 0, entry, .. }) if !self.asked.kind.changes_names() => {
+                self.events.entry = Some(info(entry)?);
+                if self.asked.kind == RequestKind::Stat {
+                    self.end(cx, Ok(Finished::Answered));
+                }
+            }
+            (
+                Job::Ask,
+                &Frame::Seal {
+                    file: 0,
+                    size,
+                    root,
+                    ..
+                },
+            ) if self.asked.kind == RequestKind::Hash => {
+                let root = *root;
+                self.end(cx, Ok(Finished::Hashed { root, size }));
+            }
+            (
+                Job::Sink(sink),
+                Frame::Entry {
+                    file: 0,
+                    version,
+                    entry,
+                    ..
+                },
+            ) => {
                 let info = info(entry)?;
                 check_regular(info.kind)?;
                 let (size, mtime, mode) = (info.size, info.mtime, info.mode);
                 let known = sink.is_announced();
-                sink.handle_entry(Announced { size, mtime, mode })?;
+                sink.handle_entry(Announced {
+                    size,
+                    mtime,
+                    mode,
+                    version: **version,
+                })?;
                 if !known {
                     self.events.entry = Some(info);
                 }
@@ -139,6 +174,16 @@ impl Transfer {
             ) => {
                 return source.handle_want(cx.pool, *start, *end);
             }
+            (
+                Job::Source(source),
+                Frame::Have {
+                    file: 0,
+                    index,
+                    level,
+                    value,
+                    ..
+                },
+            ) => source.handle_have(*index, *level, **value)?,
             (Job::Source(source), Frame::Credit { limit, file: 0, .. }) => {
                 source.handle_credit(*limit)
             }

@@ -3,6 +3,7 @@
 use super::job::Job;
 use super::{Farewell, Phase, Transfer};
 use crate::fault::Fault;
+use crate::file::Meta;
 use crate::peer::{PacketWriter, SentFrame};
 use crate::slab::Key;
 use crate::transfer::delivery::{Delivery, NumberWindow};
@@ -43,6 +44,7 @@ impl Transfer {
             Job::Sink(sink) => sink.next_control(),
             Job::Source(source) => source.next_control(),
             Job::Answer(answer) => answer.entry.is_due().then_some(Item::Entry { file: 0 }),
+            Job::Digest(digest) => digest.entry.is_due().then_some(Item::Entry { file: 0 }),
             Job::Reader(reader) => reader.credit.is_due().then_some(Item::Credit { file: 0 }),
             _ => None,
         }
@@ -73,9 +75,11 @@ impl Transfer {
                 compare: self.asked.compare,
                 no_clobber: self.asked.no_clobber,
                 tree: self.asked.tree,
+                resume: self.asked.resume,
                 durability: self.asked.durability,
                 amount: self.asked.amount,
                 path: self.asked.path.as_bytes(),
+                argument: &self.asked.argument,
             },
             (Item::Accept, _) => Frame::Accept {
                 transfer,
@@ -102,7 +106,15 @@ impl Transfer {
                     durability,
                 }
             }
-            (Item::Want { .. } | Item::Credit { .. }, Job::Sink(sink)) => {
+            (Item::Stored { .. }, Job::Change(change)) => {
+                let (count, durability) = change.result();
+                Frame::Done {
+                    transfer,
+                    count,
+                    durability,
+                }
+            }
+            (Item::Want { .. } | Item::Have { .. } | Item::Credit { .. }, Job::Sink(sink)) => {
                 sink.frame(transfer, item)?
             }
             (Item::Credit { .. }, Job::Reader(reader)) => Frame::Credit {
@@ -110,29 +122,26 @@ impl Transfer {
                 file: 0,
                 limit: reader.credit_limit(),
             },
-            (Item::Entry { .. }, Job::Answer(answer)) => {
-                let meta = answer.meta.as_ref()?;
-                Frame::Entry {
+            (Item::Stored { .. }, Job::Digest(digest)) => {
+                let (size, root) = digest.result()?;
+                Frame::Seal {
                     transfer,
                     file: 0,
-                    parent: 0,
-                    version: &meta.version,
-                    entry: Entry {
-                        kind: meta.kind,
-                        size: meta.size,
-                        mtime: meta.mtime,
-                        mode: meta.mode & 0o777,
-                        name: b"",
-                    },
+                    size,
+                    root,
                 }
             }
+            (Item::Entry { .. }, Job::Answer(answer)) => entry(transfer, answer.meta.as_ref()?),
+            (Item::Entry { .. }, Job::Digest(digest)) => entry(transfer, digest.meta()?),
             (_, Job::Source(source)) => source.frame(transfer, item)?,
             _ => return None,
         })
     }
 
     fn control_sent(&mut self, item: Item) {
-        if let (Item::Want { .. } | Item::Credit { .. }, Job::Sink(sink)) = (item, &mut self.job) {
+        if let (Item::Want { .. } | Item::Have { .. } | Item::Credit { .. }, Job::Sink(sink)) =
+            (item, &mut self.job)
+        {
             sink.control_sent(item);
         } else if let Some(delivery) = self.delivery(item) {
             *delivery = Delivery::Sent;
@@ -148,9 +157,10 @@ impl Transfer {
                 Some(&mut self.farewell_delivery)
             }
             (Item::Stored { .. }, _) => Some(&mut self.stored),
-            (Item::Want { .. }, Job::Sink(sink)) => sink.delivery(item),
+            (Item::Want { .. } | Item::Have { .. }, Job::Sink(sink)) => sink.delivery(item),
             (Item::Credit { .. }, Job::Reader(reader)) => Some(&mut reader.credit),
             (Item::Entry { .. }, Job::Answer(answer)) => Some(&mut answer.entry),
+            (Item::Entry { .. }, Job::Digest(digest)) => Some(&mut digest.entry),
             (_, Job::Source(source)) => source.delivery(item),
             _ => None,
         }
@@ -161,7 +171,9 @@ impl Transfer {
         if is_of_file(item) {
             match &mut self.job {
                 Job::TreeSource(source) => {
-                    self.events.progress |= source.handle_acked(cx, item);
+                    if source.handle_acked(cx, item) {
+                        self.events.went_on(source.limited_by());
+                    }
                     return;
                 }
                 Job::TreeSink(sink) => return sink.handle_acked(cx, item),
@@ -175,12 +187,15 @@ impl Transfer {
                 },
                 Job::Source(source),
             ) => {
-                self.events.progress |= source.data_acked(again, offset, len);
+                // Later, what was read meanwhile would hide that it had to be waited for.
+                if source.data_acked(again, offset, len) {
+                    self.events.went_on(source.limited_by());
+                }
             }
             (Item::Page { offset, len }, Job::Lister(lister)) => lister.page_acked(offset, len),
             // A later CREDIT may be due or on its way.
             (Item::Credit { .. }, _) => {}
-            (Item::Want { .. }, Job::Sink(sink)) => sink.control_acked(item),
+            (Item::Want { .. } | Item::Have { .. }, Job::Sink(sink)) => sink.control_acked(item),
             (Item::Piece { .. }, Job::Source(source)) => source.control_acked(item),
             _ => {
                 if let Some(delivery) = self.delivery(item) {
@@ -268,7 +283,12 @@ impl Transfer {
         key: Key,
         packet: &mut PacketWriter<'_>,
     ) -> bool {
+        let may = match &self.job {
+            Job::TreeSink(_) => self.is_past_request(),
+            _ => self.phase == Phase::Running,
+        };
         match (&mut self.job, self.number) {
+            _ if !may => false,
             (Job::TreeSource(source), Some(number)) => source.write_frames(cx, key, number, packet),
             (Job::TreeSink(sink), Some(number)) => sink.write_frames(key, number, packet),
             (Job::Source(source), Some(number)) => source.write_data(key, number, packet),
@@ -283,6 +303,23 @@ impl Transfer {
 
     pub(in crate::transfer) fn is_tree(&self) -> bool {
         matches!(self.job, Job::TreeSource(_) | Job::TreeSink(_))
+    }
+}
+
+/// What the one file of an answer is.
+fn entry(transfer: u64, meta: &Meta) -> Frame<'_> {
+    Frame::Entry {
+        transfer,
+        file: 0,
+        parent: 0,
+        version: &meta.version,
+        entry: Entry {
+            kind: meta.kind,
+            size: meta.size,
+            mtime: meta.mtime,
+            mode: meta.mode & 0o777,
+            name: b"",
+        },
     }
 }
 

@@ -3,9 +3,12 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::event::LimitedBy;
 use crate::file::{Block, FileError, Meta, Operation, Outcome, Pool, Use};
+use crate::transfer::change::Change;
 use crate::transfer::codes::Fault;
 use crate::transfer::delivery::Delivery;
+use crate::transfer::digest::Digest;
 use crate::transfer::listing::{Lister, Reader};
 use crate::transfer::progress::Owed;
 use crate::transfer::sink::{Plan, Sink};
@@ -33,7 +36,11 @@ pub(super) enum Job {
     Reader(Box<Reader>),
     /// Answers `Stat`.
     Answer(Answer),
-    /// Asked `Stat`.
+    /// Answers `Hash`.
+    Digest(Box<Digest>),
+    /// Changes names.
+    Change(Box<Change>),
+    /// Asked `Stat`, `Hash`, or for a change of names.
     Ask,
 }
 
@@ -93,6 +100,8 @@ impl Job {
             Self::TreeSource(source) => source.is_prepared(),
             Self::Lister(lister) => lister.is_opened(),
             Self::Answer(answer) => answer.meta.is_some(),
+            Self::Digest(digest) => digest.meta().is_some(),
+            Self::Change(change) => change.is_prepared(),
             Self::Reader(_) | Self::Ask => true,
             Self::Nothing | Self::SinkToBe(_) | Self::SourceToBe(_) | Self::TreeSinkToBe(_) => {
                 false
@@ -117,6 +126,8 @@ impl Job {
             Self::TreeSource(source) => source.has_op(),
             Self::Lister(lister) => lister.has_op(),
             Self::Answer(answer) => answer.meta.is_none() && !answer.op_out,
+            Self::Digest(digest) => digest.has_op(),
+            Self::Change(change) => change.has_op(),
             _ => false,
         }
     }
@@ -131,6 +142,8 @@ impl Job {
             Self::TreeSink(sink) => sink.poll_op(cx),
             Self::TreeSource(source) => source.poll_op(cx),
             Self::Lister(lister) => Ok(lister.poll_op().map(of_one)),
+            Self::Digest(digest) => Ok(digest.poll_op(cx).map(of_one)),
+            Self::Change(change) => Ok(change.poll_op().map(of_one)),
             Self::Answer(answer) if answer.meta.is_none() && !answer.op_out => {
                 answer.op_out = true;
                 let (root, path) = (answer.place.root, answer.place.path.clone());
@@ -153,6 +166,8 @@ impl Job {
             Self::TreeSink(sink) => sink.handle_done(cx, tag, block, result),
             Self::TreeSource(source) => source.handle_done(cx, tag, block, result),
             Self::Lister(lister) => lister.handle_done(result),
+            Self::Digest(digest) => digest.handle_done(tag.kind, result),
+            Self::Change(change) => change.handle_done(result),
             Self::Answer(answer) => match result? {
                 Outcome::Meta(meta) => {
                     answer.meta = Some(meta);
@@ -169,11 +184,14 @@ impl Job {
     }
 
     /// Gives the work up; false when it is too late, because the file is being stored.
-    pub(super) fn abort(&mut self, cx: &mut Context<'_>) -> bool {
+    /// With `keep`, a sink leaves what a later transfer may go on with.
+    pub(super) fn abort(&mut self, cx: &mut Context<'_>, keep: bool) -> bool {
         match self {
-            Self::Sink(sink) => return sink.abort(cx),
-            Self::TreeSink(sink) => return sink.abort(cx),
+            Self::Sink(sink) => return sink.abort(cx, keep),
+            Self::TreeSink(sink) => return sink.abort(cx, keep),
+            Self::Change(change) => return change.abort(),
             Self::Source(source) => source.close(cx),
+            Self::Digest(digest) => digest.close(),
             Self::TreeSource(source) => source.close(cx),
             Self::Lister(lister) => lister.close(),
             _ => *self = Self::Nothing,
@@ -196,6 +214,7 @@ impl Job {
         match self {
             Self::Sink(sink) => sink.is_gone() || sink.stored().is_some(),
             Self::Source(source) => source.is_closed(),
+            Self::Digest(digest) => digest.is_closed(),
             Self::TreeSink(sink) => sink.is_clean(),
             Self::TreeSource(source) => source.is_closed(),
             _ => true,
@@ -285,6 +304,26 @@ impl Job {
         }
     }
 
+    /// Files that were found so far.
+    pub(super) fn files(&self) -> u64 {
+        match self {
+            Self::TreeSource(source) => source.files_found(),
+            Self::TreeSink(sink) => sink.files_found(),
+            _ => 1,
+        }
+    }
+
+    /// What holds the transfer up just now.
+    pub(super) fn limited_by(&self) -> LimitedBy {
+        match self {
+            Self::Source(source) => source.limited_by(),
+            Self::TreeSource(source) => source.limited_by(),
+            Self::Sink(sink) => sink.limited_by(),
+            Self::TreeSink(sink) => sink.limited_by(),
+            _ => LimitedBy::Network,
+        }
+    }
+
     /// Bytes at the sink for sure, bytes of the whole, bytes sent again.
     pub(super) fn progress(&self) -> (u64, u64, u64) {
         match self {
@@ -298,6 +337,10 @@ impl Job {
             }
             Self::Source(source) => source.progress(),
             Self::TreeSource(source) => source.progress(),
+            Self::Digest(digest) => {
+                let (bytes, size) = digest.progress();
+                (bytes, size, 0)
+            }
             _ => (0, 0, 0),
         }
     }
@@ -311,7 +354,7 @@ fn of_one((kind, op): (OpKind, Operation)) -> (OpTag, Operation) {
 fn give_back(pool: &mut Pool, tag: OpTag, block: Option<Block>) {
     let Some(block) = block else { return };
     let what = match tag.kind {
-        OpKind::Write { .. } => Use::Sink,
+        OpKind::Write { .. } | OpKind::Verify => Use::Sink,
         _ => Use::Source,
     };
     pool.put(what, block);

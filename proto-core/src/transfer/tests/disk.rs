@@ -1,10 +1,12 @@
 //! A disk in memory that may fail at any operation.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::file::{
-    Block, FileError, HashAs, Meta, Operation, Outcome, ReadFile, SmallFile, StoreFile, block_value,
+    Block, FileError, FilterBelow, HashAs, Meta, Operation, Outcome, ReadFile, SmallFile,
+    StoreFile, block_value,
 };
 use crate::id::FileId;
 use crate::wire::{Entry, EntryKind, FilePath};
@@ -34,6 +36,15 @@ pub(super) struct Disk {
     pub(super) fail: Option<(usize, FileError)>,
     /// Bytes of every write of this block index are spoiled, this many times; those of a read after they were hashed.
     pub(super) spoil: Option<(u64, u32)>,
+    /// Counts the starts of the machine.
+    pub(super) boot: u8,
+    /// Who has which journal, and which temporary files belong to whom.
+    pub(super) locks: BTreeMap<Vec<u8>, FileId>,
+    pub(super) parts: BTreeMap<FileId, FileId>,
+    /// Journals that were taken over.
+    pub(super) over: BTreeSet<FileId>,
+    /// Bytes that were read of open files, journals not counted.
+    pub(super) read: u64,
 }
 
 impl Disk {
@@ -46,6 +57,91 @@ impl Disk {
             .keys()
             .filter(|path| path.windows(6).any(|part| part == b".dhow-"))
             .count()
+    }
+
+    /// The process ends: nothing is open or locked any more.
+    pub(super) fn process_ends(&mut self) {
+        self.open.clear();
+        self.locks.clear();
+        self.parts.clear();
+        self.over.clear();
+    }
+
+    /// Fails when the journal of the file, or the journal itself, was taken over.
+    fn check(&self, file: FileId) -> Result<(), FileError> {
+        let log = self.parts.get(&file).copied().unwrap_or(file);
+        if self.over.contains(&log) {
+            return Err(FileError::TakenOver);
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, op: Operation) -> Result<Outcome, FileError> {
+        match op {
+            Operation::OpenLog {
+                path, file, take, ..
+            } => {
+                let name = path.as_bytes().to_vec();
+                if let Some(owner) = self.locks.get(&name) {
+                    let content = &self.files[&name].content;
+                    if take.is_none_or(|take| !content.starts_with(&take)) {
+                        return Err(FileError::InUse);
+                    }
+                    self.over.insert(*owner);
+                }
+                self.files.entry(name.clone()).or_default();
+                self.locks.insert(name.clone(), file);
+                self.open.insert(file, name);
+                Ok(Outcome::Log {
+                    boot: [self.boot + 1; 16],
+                })
+            }
+            Operation::OpenPart {
+                path, file, log, ..
+            } => {
+                self.check(log)?;
+                let meta = self.meta(&path)?;
+                self.open.insert(file, path.as_bytes().to_vec());
+                self.parts.insert(file, log);
+                Ok(Outcome::Meta(meta))
+            }
+            Operation::ReadLog { file, offset, max } => {
+                self.check(file)?;
+                let content = &self.content(file).content;
+                let start = (offset as usize).min(content.len());
+                let end = (start + max as usize).min(content.len());
+                Ok(Outcome::Bytes(content[start..end].to_vec()))
+            }
+            Operation::WriteLog {
+                file,
+                offset,
+                bytes,
+            } => {
+                self.check(file)?;
+                let content = &mut self.content(file).content;
+                let end = offset as usize + bytes.len();
+                if content.len() < end {
+                    content.resize(end, 0);
+                }
+                content[offset as usize..end].copy_from_slice(&bytes);
+                Ok(Outcome::Done)
+            }
+            Operation::CloseLog { file, remove } => {
+                let path = self.open.remove(&file).expect("the journal is open");
+                if self.check(file).is_ok() {
+                    self.locks.remove(&path);
+                    if remove {
+                        self.files.remove(&path);
+                    }
+                }
+                Ok(Outcome::Done)
+            }
+            Operation::SyncSoFar { file } => {
+                assert!(self.open.contains_key(&file), "the file is open");
+                self.check(file).map(|()| Outcome::Done)
+            }
+            _ => Err(FileError::Io),
+        }
     }
 
     fn spoils(&mut self, offset: u64) -> bool {
@@ -74,6 +170,8 @@ impl Disk {
                 let content = &self.content(file).content;
                 let start = (offset as usize).min(content.len());
                 let end = (start + len as usize).min(content.len());
+                self.read += (end - start) as u64;
+                let content = &self.content(file).content;
                 block.bytes_mut()[..end - start].copy_from_slice(&content[start..end]);
                 let value = block_value(&content[start..end], offset, hash);
                 if self.spoils(offset) {
@@ -86,6 +184,9 @@ impl Disk {
                     }),
                     Some(block),
                 )
+            }
+            Operation::Write { file, block, .. } if self.check(file).is_err() => {
+                (Err(FileError::TakenOver), Some(block))
             }
             Operation::Write {
                 file,
@@ -133,7 +234,13 @@ impl Disk {
                 self.open.insert(file, path.as_bytes().to_vec());
                 Ok(Outcome::Meta(meta))
             }
-            Operation::Create { path, file, .. } => {
+            Operation::Create {
+                path, file, log, ..
+            } => {
+                if let Some(log) = log {
+                    self.check(log)?;
+                    self.parts.insert(file, log);
+                }
                 if self.files.contains_key(path.as_bytes()) {
                     return Err(FileError::Exists);
                 }
@@ -142,12 +249,29 @@ impl Disk {
                 self.meta(&path).map(Outcome::Meta)
             }
             Operation::Stat { path, .. } => self.meta(&path).map(Outcome::Meta),
+            Operation::Hash {
+                file,
+                offset,
+                len,
+                hash,
+            } => {
+                let content = &self.content(file).content;
+                let start = (offset as usize).min(content.len());
+                let end = (start + len as usize).min(content.len());
+                let blocks = content[start..end].chunks(65_536);
+                let at = (offset..).step_by(65_536);
+                let values = at
+                    .zip(blocks)
+                    .map(|(at, block)| block_value(block, at, hash));
+                Ok(Outcome::Values(values.collect()))
+            }
             Operation::StatOpen { file } => {
                 let path = self.open.get(&file).cloned().ok_or(FileError::Io)?;
                 let path = FilePath::parse(&path).map_err(|_| FileError::Io)?;
                 self.meta(&path).map(Outcome::Meta)
             }
             Operation::SetMeta { file, mtime, mode } => {
+                self.check(file)?;
                 let to = self.content(file);
                 to.mtime = mtime.unwrap_or(to.mtime);
                 to.mode = mode.unwrap_or(0o644);
@@ -155,10 +279,21 @@ impl Disk {
             }
             Operation::FreeSpace { .. } => Ok(Outcome::Free(self.free)),
             Operation::Rename {
-                from, to, replace, ..
+                from,
+                to,
+                replace,
+                log,
+                ..
             } => {
+                log.map_or(Ok(()), |log| self.check(log))?;
                 if !replace && self.files.contains_key(to.as_bytes()) {
                     return Err(FileError::Exists);
+                }
+                if self.dirs.contains_key(to.as_bytes()) {
+                    return Err(FileError::IsDirectory);
+                }
+                if self.dirs.contains_key(from.as_bytes()) {
+                    return self.rename_directory(from.as_bytes(), to.as_bytes());
                 }
                 let file = self
                     .files
@@ -167,18 +302,25 @@ impl Disk {
                 self.files.insert(to.as_bytes().to_vec(), file);
                 Ok(Outcome::Done)
             }
-            Operation::Remove { path, .. } => self
-                .files
-                .remove(path.as_bytes())
-                .map(|_| Outcome::Done)
-                .ok_or(FileError::NotFound),
+            Operation::Remove { path, log, .. } => {
+                log.map_or(Ok(()), |log| self.check(log))?;
+                let removed = self.files.remove(path.as_bytes());
+                removed.map(|_| Outcome::Done).ok_or(FileError::NotFound)
+            }
+            Operation::RemoveTree {
+                path,
+                recursive,
+                max,
+                ..
+            } => self.remove_tree(path.as_bytes(), recursive, max as usize),
             Operation::List {
                 path,
                 cursor,
                 max,
                 versions,
+                filter,
                 ..
-            } => self.list(path.as_bytes(), cursor, max, versions),
+            } => self.list(&path, cursor, max, (versions, filter)),
             Operation::MakeDir { path, .. } => {
                 if self.files.contains_key(path.as_bytes()) {
                     return Err(FileError::NotDirectory);
@@ -229,7 +371,7 @@ impl Disk {
                 })
             }
             Operation::Sync { .. } | Operation::SyncDir { .. } => Ok(Outcome::Done),
-            _ => Err(FileError::Io),
+            op => self.log(op),
         }
     }
 
@@ -312,13 +454,76 @@ impl Disk {
         Ok(())
     }
 
+    /// All that stands below a directory, the deepest first.
+    fn below(&self, path: &[u8]) -> Vec<Vec<u8>> {
+        let prefix = [path, b"/"].concat();
+        let names = self.files.keys().chain(self.dirs.keys());
+        let mut all: Vec<_> = names
+            .filter(|name| name.starts_with(&prefix))
+            .cloned()
+            .collect();
+        all.sort_by_key(|name| core::cmp::Reverse(name.split(|&b| b == b'/').count()));
+        all
+    }
+
+    fn remove_tree(
+        &mut self,
+        path: &[u8],
+        recursive: bool,
+        max: usize,
+    ) -> Result<Outcome, FileError> {
+        let is_dir = self.dirs.contains_key(path);
+        if !is_dir && !self.files.contains_key(path) {
+            return Err(FileError::NotFound);
+        }
+        let mut all = if is_dir { self.below(path) } else { Vec::new() };
+        if !recursive && !all.is_empty() {
+            return Err(FileError::NotEmpty);
+        }
+        all.push(path.to_vec());
+        let more = all.len() > max;
+        all.truncate(max);
+        for name in &all {
+            self.files.remove(name);
+            self.dirs.remove(name);
+        }
+        let count = all.len() as u64;
+        Ok(Outcome::Removed { count, more })
+    }
+
+    fn rename_directory(&mut self, from: &[u8], to: &[u8]) -> Result<Outcome, FileError> {
+        if self.files.contains_key(to) {
+            return Err(FileError::NotDirectory);
+        }
+        let moved = |name: &[u8]| [to, &name[from.len()..]].concat();
+        for name in self.below(from).into_iter().chain([from.to_vec()]) {
+            if let Some(file) = self.files.remove(&name) {
+                self.files.insert(moved(&name), file);
+            }
+            if let Some(dir) = self.dirs.remove(&name) {
+                self.dirs.insert(moved(&name), dir);
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
     fn list(
         &self,
-        path: &[u8],
+        directory: &FilePath,
         cursor: u64,
         max: u32,
-        with_versions: bool,
+        (with_versions, filter): (bool, Option<Arc<FilterBelow>>),
     ) -> Result<Outcome, FileError> {
+        let path = directory.as_bytes();
+        // Here a rule is a path below the base.
+        let is_left_out = |name: &[u8]| {
+            filter.as_ref().is_some_and(|filter| {
+                let full = directory.join(name).unwrap_or_default();
+                let rules = filter.filter.rules.split(|&byte| byte == b'\n');
+                let mut rules = rules.filter_map(|rule| filter.base.join(rule).ok());
+                rules.any(|rule| rule == full)
+            })
+        };
         let below = |name: &'_ [u8]| -> Option<Vec<u8>> {
             if self.dirs.is_empty() {
                 return Some(name.to_vec());
@@ -335,6 +540,7 @@ impl Disk {
         let names = self.files.keys().chain(self.dirs.keys());
         let mut names: Vec<_> = names
             .filter_map(|name| Some((below(name)?, name.clone())))
+            .filter(|(name, _)| !is_left_out(name))
             .collect();
         names.sort();
         let (mut entries, mut versions) = (Vec::new(), Vec::new());
@@ -371,11 +577,13 @@ fn name(op: &Operation) -> &'static str {
         Operation::Open { .. } => "Open",
         Operation::Create { .. } => "Create",
         Operation::Read { .. } => "Read",
+        Operation::Hash { .. } => "Hash",
         Operation::Write { .. } => "Write",
         Operation::Sync { .. } => "Sync",
         Operation::SyncDir { .. } => "SyncDir",
         Operation::Rename { .. } => "Rename",
         Operation::Remove { .. } => "Remove",
+        Operation::RemoveTree { .. } => "RemoveTree",
         Operation::List { .. } => "List",
         Operation::Stat { .. } => "Stat",
         Operation::StatOpen { .. } => "StatOpen",
@@ -387,6 +595,12 @@ fn name(op: &Operation) -> &'static str {
         Operation::StatFiles { .. } => "StatFiles",
         Operation::ReadFiles { .. } => "ReadFiles",
         Operation::StoreFiles { .. } => "StoreFiles",
-        _ => "other",
+        Operation::OpenPart { .. } => "OpenPart",
+        Operation::OpenLog { .. } => "OpenLog",
+        Operation::ReadLog { .. } => "ReadLog",
+        Operation::WriteLog { .. } => "WriteLog",
+        Operation::CloseLog { .. } => "CloseLog",
+        Operation::SyncSoFar { .. } => "SyncSoFar",
+        Operation::Truncate { .. } => "Truncate",
     }
 }

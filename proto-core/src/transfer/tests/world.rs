@@ -14,7 +14,7 @@ use crate::rng::{Rng, Stream};
 use crate::slab::Key;
 use crate::time::{Duration, Instant};
 use crate::transfer::{Context, Decision, Request, TransferEvent, Transfers};
-use crate::wire::CloseCode;
+use crate::wire::{CloseCode, RequestKind};
 
 #[derive(Debug)]
 pub(super) struct World {
@@ -30,6 +30,8 @@ pub(super) struct World {
     pub(super) packets: u64,
     /// Microseconds that a disk operation takes at most.
     pub(super) disk_delay: u64,
+    /// How much longer that is at each end.
+    pub(super) slower_by: [u64; 2],
     pub(super) steps: u64,
 }
 
@@ -70,6 +72,7 @@ impl World {
             cut: false,
             packets: 0,
             disk_delay: 300,
+            slower_by: [0; 2],
             steps: 0,
         }
     }
@@ -101,7 +104,9 @@ impl World {
             rtt: Duration::from_micros(2 * self.link.delay),
             next_file,
         };
-        call(transfers, &mut cx)
+        let result = call(transfers, &mut cx);
+        transfers.settle(&mut cx);
+        result
     }
 
     pub(super) fn start(&mut self, request: Request) -> Key {
@@ -136,7 +141,7 @@ impl World {
                 );
                 break;
             };
-            let delay = self.disk_delay;
+            let delay = self.disk_delay + self.slower_by[end];
             let at = self.micros(1, delay);
             self.ends[end].loans.push(Loan { at, key, tag, op });
         }
@@ -150,6 +155,11 @@ impl World {
             if let TransferEvent::Requested(requested) = &event {
                 let decision = match self.ends[end].refuse {
                     Some(code) => Decision::Refuse(code),
+                    None if requested.kind == RequestKind::Rename => Decision::GrantRename {
+                        place: place(requested.path.as_bytes()),
+                        to: requested.to.clone(),
+                        may_replace: self.ends[end].may_replace,
+                    },
                     None => Decision::Grant {
                         place: place(requested.path.as_bytes()),
                         may_replace: self.ends[end].may_replace,

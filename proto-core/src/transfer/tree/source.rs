@@ -9,6 +9,7 @@ mod walk;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use memory::Memory;
@@ -17,11 +18,12 @@ use walk::Walk;
 
 use super::totals::{FileReport, TreeTotals};
 use super::{REPORTS_MAX, units};
-use crate::file::Meta;
+use crate::event::LimitedBy;
+use crate::file::{Filter, FilterBelow, Meta, Value};
 use crate::transfer::codes::Fault;
 use crate::transfer::delivery::Delivery;
 use crate::transfer::progress::Owed;
-use crate::transfer::source::Source;
+use crate::transfer::source::{Picture, Source};
 use crate::transfer::{Context, Place};
 use crate::wire::{Durability, EntryKind, ErrorCode, StoredAs};
 
@@ -47,6 +49,8 @@ pub(in crate::transfer) struct TreeSource {
     meta: Option<Meta>,
     looked: bool,
     walk: Walk,
+    /// What the walk leaves out.
+    filter: Option<Arc<FilterBelow>>,
     /// What was found and is not settled, by number.
     files: BTreeMap<u32, Out>,
     /// The number of what is found next.
@@ -75,6 +79,8 @@ pub(in crate::transfer) struct TreeSource {
     /// Units that the sink lets be taken, and those that are.
     credit: u64,
     charged: u64,
+    /// Files and links that were found.
+    files_found: u64,
     /// Bytes of all that was found; bytes that have arrived, those sent and acknowledged again included; bytes sent again.
     known_bytes: u64,
     acked: u64,
@@ -87,8 +93,10 @@ pub(in crate::transfer) struct TreeSource {
 }
 
 impl TreeSource {
-    pub(in crate::transfer) fn new(place: Place, compare: bool) -> Self {
+    pub(in crate::transfer) fn new(place: Place, compare: bool, filter: Option<Filter>) -> Self {
+        let base = place.path.clone();
         Self {
+            filter: filter.map(|filter| Arc::new(FilterBelow { base, filter })),
             compare,
             accepted: false,
             closing: false,
@@ -113,6 +121,7 @@ impl TreeSource {
             memory: Memory::default(),
             credit: 0,
             charged: 0,
+            files_found: 0,
             known_bytes: 0,
             acked: 0,
             resent: 0,
@@ -155,6 +164,29 @@ impl TreeSource {
             self.known_bytes,
             self.resent,
         )
+    }
+
+    /// Files, links and other things that were found so far.
+    pub(in crate::transfer) fn files_found(&self) -> u64 {
+        self.files_found
+    }
+
+    /// What holds the directory up just now.
+    pub(in crate::transfer) fn limited_by(&self) -> LimitedBy {
+        if self.has_frame() {
+            LimitedBy::Network
+        } else if self.ops_out > 0
+            || self
+                .large
+                .values()
+                .any(|source| source.limited_by() == LimitedBy::Disk)
+        {
+            LimitedBy::Disk
+        } else if self.flying > 0 || !self.owing.is_empty() {
+            LimitedBy::Network
+        } else {
+            LimitedBy::Peer
+        }
     }
 
     pub(in crate::transfer) fn owed(&self) -> Owed {
@@ -215,9 +247,14 @@ impl TreeSource {
                     self.to_read.push_back(file);
                 }
             }
-            Body::Large { wanted, .. } if !*wanted => {
-                *wanted = true;
-                self.wanted.push_back(file);
+            Body::Large {
+                picture, wanted, ..
+            } if !*wanted => {
+                picture.want(out.size, start, end)?;
+                *wanted = picture.is_whole(out.size)?;
+                if *wanted {
+                    self.wanted.push_back(file);
+                }
             }
             Body::Large { .. } => {
                 if let Some(source) = self.large.get_mut(&file)
@@ -233,6 +270,43 @@ impl TreeSource {
         }
         self.touch(cx, file);
         Ok(true)
+    }
+
+    /// The sink has pieces of a file from an earlier transfer.
+    pub(in crate::transfer) fn handle_have(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: u32,
+        (index, level): (u64, u8),
+        value: Value,
+    ) -> Result<(), Fault> {
+        let Some(out) = self.files.get_mut(&file) else {
+            return self.past(file);
+        };
+        match (&mut out.body, self.large.get_mut(&file)) {
+            (Body::Large { .. }, Some(source)) => source.handle_have(index, level, value)?,
+            (
+                Body::Large {
+                    picture, wanted, ..
+                },
+                None,
+            ) => {
+                if *wanted {
+                    let known = picture.repeats(index, level, value);
+                    return if known { Ok(()) } else { Err(Fault::VIOLATION) };
+                }
+                picture.have(out.size, index, level, value)?;
+                *wanted = picture.is_whole(out.size)?;
+                if *wanted {
+                    self.wanted.push_back(file);
+                }
+            }
+            // It is settled, or has failed.
+            (Body::Nothing, _) => {}
+            _ => return Err(Fault::VIOLATION),
+        }
+        self.touch(cx, file);
+        Ok(())
     }
 
     /// A frame about a file that is settled, or was never announced.
@@ -490,7 +564,12 @@ impl TreeSource {
             let source = Source::of_tree(cx, place, file, (out.size, version), credit);
             let Some(source) = source else { return };
             self.wanted.pop_front();
-            self.large.insert(file, Box::new(source));
+            let picture = match self.files.get_mut(&file).map(|out| &mut out.body) {
+                Some(Body::Large { picture, .. }) => core::mem::take(picture),
+                _ => Picture::default(),
+            };
+            let source = Box::new(source.with_picture(picture));
+            self.large.insert(file, source);
             self.touch(cx, file);
         }
     }

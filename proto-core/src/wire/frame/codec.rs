@@ -58,6 +58,8 @@ impl<'a> Frame<'a> {
             kind::STORED => file::decode_stored(bytes)?,
             kind::FAILED => file::decode_failed(bytes)?,
             kind::PAGE => data::decode_page(bytes)?,
+            kind::HAVE => file::decode_have(bytes)?,
+            kind::DONE => request::decode_done(bytes)?,
             kind::ACK_FREQUENCY => Self::AckFrequency {
                 sequence: varint::read(bytes)?,
                 packets: varint::read(bytes)?,
@@ -143,6 +145,8 @@ impl<'a> Frame<'a> {
             Self::Stored { .. } => (kind::STORED, "STORED"),
             Self::Failed { .. } => (kind::FAILED, "FAILED"),
             Self::Page { .. } => (kind::PAGE, "PAGE"),
+            Self::Have { .. } => (kind::HAVE, "HAVE"),
+            Self::Done { .. } => (kind::DONE, "DONE"),
             Self::AckFrequency { .. } => (kind::ACK_FREQUENCY, "ACK_FREQUENCY"),
         }
     }
@@ -169,18 +173,22 @@ impl<'a> Frame<'a> {
                 compare,
                 no_clobber,
                 tree,
+                resume,
                 durability,
                 amount,
                 path,
+                argument,
             } => request::Request {
                 transfer,
                 kind,
                 compare,
                 no_clobber,
                 tree,
+                resume,
                 durability,
                 amount,
                 path,
+                argument,
             }
             .encode(out),
             Self::Accept { transfer, credit } => request::encode_accept(out, transfer, credit),
@@ -217,6 +225,13 @@ impl<'a> Frame<'a> {
                 index,
                 value,
             } => file::encode_piece(out, Place { transfer, file }, index, value),
+            Self::Have {
+                transfer,
+                file,
+                index,
+                level,
+                value,
+            } => file::encode_have(out, Place { transfer, file }, index, level, value),
             Self::Seal {
                 transfer,
                 file,
@@ -234,6 +249,11 @@ impl<'a> Frame<'a> {
                 file,
                 code,
             } => file::encode_failed(out, Place { transfer, file }, code),
+            Self::Done {
+                transfer,
+                count,
+                durability,
+            } => request::encode_done(out, transfer, count, durability),
             Self::Page {
                 transfer,
                 offset,

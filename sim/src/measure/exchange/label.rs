@@ -64,6 +64,10 @@ impl Item {
                     RequestKind::Stat => "stat",
                     RequestKind::Get => "get",
                     RequestKind::Put => "put",
+                    RequestKind::MakeDir => "mkdir",
+                    RequestKind::Remove => "remove",
+                    RequestKind::Rename => "rename",
+                    RequestKind::Hash => "hash",
                 };
                 format!("{name} {verb} {}", String::from_utf8_lossy(path))
             }

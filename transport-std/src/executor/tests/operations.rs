@@ -122,6 +122,7 @@ fn names_may_have_255_bytes_of_any_kind() {
             root,
             path: path(odd),
             file,
+            log: None,
         })
         .unwrap();
     world
@@ -250,7 +251,7 @@ fn a_virtual_root_shows_its_shares_and_nothing_else() {
     let real = roots.add_dir(&world.at("")).unwrap();
     let top = roots.add_shares([(b"b".to_vec(), real), (b"a".to_vec(), real)]);
     let disk = crate::executor::run::Disk::new(roots.clone());
-    let run = |what| disk.perform(what).1;
+    let run = |what| disk.perform(what, 0).1;
     assert_eq!(super::listings::all(&disk, top, "", 1 << 16), ["a", "b"]);
     assert_eq!(
         super::listings::all(&disk, top, "", 20),
@@ -277,7 +278,8 @@ fn a_virtual_root_shows_its_shares_and_nothing_else() {
         run(Operation::Create {
             root: top,
             path: path("f"),
-            file
+            file,
+            log: None,
         }),
         Err(FileError::Denied)
     );

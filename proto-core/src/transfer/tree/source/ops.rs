@@ -8,6 +8,7 @@ use super::{FILES_MAX, FOUND_MAX, ROOT, TreeSource};
 use crate::file::{Block, FileError, Operation, Outcome, ReadFile, SmallFile, Use};
 use crate::transfer::codes::{Fault, error_code};
 use crate::transfer::delivery::Delivery;
+use crate::transfer::source::Picture;
 use crate::transfer::tree::{BATCH_BYTES, BATCH_FILES, BATCHES_MAX, ENTRIES_MAX, SMALL_MAX, units};
 use crate::transfer::{Context, OpKind, OpTag};
 use crate::wire::{EntryKind, ErrorCode, FilePath};
@@ -48,6 +49,7 @@ impl TreeSource {
                     let body = match kind {
                         EntryKind::Directory | EntryKind::Other => Body::Nothing,
                         EntryKind::File if size > SMALL_MAX => Body::Large {
+                            picture: Picture::default(),
                             wanted: false,
                             credit: 0,
                         },
@@ -101,6 +103,9 @@ impl TreeSource {
         }
         if let Some(parent) = self.files.get_mut(&out.parent) {
             parent.children += 1;
+        }
+        if out.kind != EntryKind::Directory {
+            self.files_found += 1;
         }
         if out.kind == EntryKind::File {
             self.known_bytes += out.size;
@@ -201,6 +206,7 @@ impl TreeSource {
                 cursor,
                 max: cx.config.limits.page,
                 versions: true,
+                filter: self.filter.clone(),
             };
             let (file, kind) = (self.walk.lend(), OpKind::Page);
             return Ok(Some((OpTag { file, kind }, op)));
