@@ -79,12 +79,7 @@ impl Peer {
     }
 
     /// Makes the transfers say once more what the newest packet said that was not copied; whether there is one.
-    pub(super) fn owe_copy(
-        &mut self,
-        now: Instant,
-        shared: &mut Shared,
-        gate: Gate,
-    ) -> bool {
+    pub(super) fn owe_copy(&mut self, now: Instant, shared: &mut Shared, gate: Gate) -> bool {
         if gate != Gate::Open || !self.owes_copies(now) || self.transfers.has_frames() {
             return false;
         }
@@ -92,7 +87,10 @@ impl Peer {
         if self.tail.not_before.is_some() {
             return false;
         }
-        let first = self.recovery.largest_acked(Level::Data).map_or(0, |n| n + 1);
+        let first = self
+            .recovery
+            .largest_acked(Level::Data)
+            .map_or(0, |n| n + 1);
         let end = self.recovery.next_number(Level::Data);
         loop {
             let range = self.tail.range(first, end);
@@ -178,7 +176,11 @@ mod tests {
         assert!(tail.is_owed());
         assert_eq!((tail.left, tail.range(3, 10)), (25, 3..10));
         tail.next = 9;
-        assert_eq!(tail.range(3, 11), 3..9, "what was sent since is not this pass's");
+        assert_eq!(
+            tail.range(3, 11),
+            3..9,
+            "what was sent since is not this pass's"
+        );
         // Acknowledgements have come as far.
         tail.on_new(5, 25);
         assert_eq!(tail.range(9, 15), 10..15);

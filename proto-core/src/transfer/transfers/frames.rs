@@ -183,7 +183,9 @@ impl Transfers {
 
     /// Whether a transfer will have more to say by its own doing, as its disk reads or the peer gives credit.
     pub(crate) fn has_more_to_say(&self) -> bool {
-        self.all.iter().any(|(_, transfer)| transfer.has_more_to_say())
+        self.all
+            .iter()
+            .any(|(_, transfer)| transfer.has_more_to_say())
     }
 
     /// Whether [`write_frames`](Self::write_frames) has something.
