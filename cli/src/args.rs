@@ -1,5 +1,6 @@
 //! The command line.
 
+mod changes;
 mod copying;
 
 use std::ffi::OsString;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use transport_std::CongestionControl;
 
+pub(crate) use changes::{Mkdir, Mv, Rm};
 pub(crate) use copying::{Copying, Cp, DurabilityArg, Get, Put, Sync, TreeArgs};
 
 use crate::units::parse_timeout;
@@ -121,6 +123,12 @@ pub(crate) enum Command {
     Cp(Cp),
     /// Copy what has changed
     Sync(Sync),
+    /// Make directories on a server
+    Mkdir(Mkdir),
+    /// Remove files and directories on a server
+    Rm(Rm),
+    /// Rename files and directories on a server
+    Mv(Mv),
     /// Make and show keys
     #[command(subcommand)]
     Key(Key),
@@ -317,6 +325,8 @@ mod tests {
             "dhow sync a b c",
             "dhow sync --ignore-errors a h:",
             "dhow cp a",
+            "dhow mv h:a",
+            "dhow rm",
             "dhow -4 -6 ls h:",
             "dhow serve --listen x",
             "dhow demo --loss 31",
@@ -335,7 +345,8 @@ mod tests {
         assert_eq!(
             names,
             [
-                "serve", "ls", "stat", "tree", "get", "put", "cp", "sync", "key", "hosts", "demo"
+                "serve", "ls", "stat", "tree", "get", "put", "cp", "sync", "mkdir", "rm", "mv",
+                "key", "hosts", "demo"
             ]
         );
     }

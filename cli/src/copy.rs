@@ -1,16 +1,18 @@
 //! What the commands that copy have in common: one file or directory after the other, progress, log, results, exit code.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::json;
 use transport_std::{
-    Cancel, ClientError, Durability, Failure, FilePath, GetOptions, Overwrite, Progress as Step,
-    PutOptions, Tree, TreeProgress,
+    Cancel, ClientError, EntryKind, Failure, FilePath, FileReport, GetOptions, Overwrite,
+    Progress as Step, PutOptions, Tree, TreeProgress,
 };
 
 use crate::again;
-use crate::args::{Copying, DurabilityArg};
+use crate::args::Copying;
 use crate::connection::Connection;
+use crate::dry;
 use crate::escape::{self, Escaped};
 use crate::exchange::Exchange;
 use crate::exit::{self, Error, Exit};
@@ -18,10 +20,14 @@ use crate::failure;
 use crate::interrupt;
 use crate::json;
 use crate::link::Link;
+use crate::manifest::Manifest;
 use crate::progress::Progress;
+use crate::rates;
+use crate::removal::{self, Removal};
 use crate::session::App;
-use crate::tally::Tally;
+use crate::tally::{News, Tally};
 use crate::telling::Teller;
+use crate::walk;
 
 /// Which way the bytes go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +83,22 @@ pub(crate) struct Plan<'a> {
     pub(crate) cancel: Cancel,
     /// What to copy.
     pub(crate) tasks: Vec<Task>,
+    /// What to do with what the source does not have.
+    pub(crate) removal: Removal,
+}
+
+/// Does what is planned, or tells what that would be. What the process ends with comes back.
+///
+/// # Errors
+/// Nothing could be begun.
+pub(crate) fn run(app: &App, plan: Plan<'_>) -> Result<u8, Error> {
+    if plan.flags.dry_run {
+        return dry::run(app, &plan);
+    }
+    let mut copy = Copy::begin(app, plan)?;
+    copy.haul();
+    removal::run(app, &mut copy);
+    copy.end()
 }
 
 /// One command at work.
@@ -85,32 +107,43 @@ pub(crate) struct Copy<'a> {
     plan: Plan<'a>,
     progress: Progress,
     tally: Tally,
+    manifest: Option<Manifest>,
     /// Tasks that are done.
     done: usize,
+    /// Bytes that travelled, and for how long.
+    travelled: (u64, Duration),
     _job: interrupt::Job,
 }
 
 impl<'a> Copy<'a> {
     /// From now on Ctrl-C ends the command in good order.
-    pub(crate) fn begin(app: &'a App, plan: Plan<'a>) -> Self {
+    fn begin(app: &'a App, plan: Plan<'a>) -> Result<Self, Error> {
+        let manifest = plan
+            .flags
+            .manifest
+            .as_deref()
+            .map(Manifest::create)
+            .transpose()?;
         let job = interrupt::Job::begin();
         let global = &app.global;
         // Log lines would tear a bar apart.
         let quiet = global.quiet || global.verbose;
         let files = plan.tasks.len() + plan.errors.len();
         let progress = Progress::new(global.progress, quiet, global.json, files, plan.bytes_total);
-        Self {
+        Ok(Self {
             app,
             plan,
             progress,
             tally: Tally::default(),
+            manifest,
             done: 0,
+            travelled: (0, Duration::ZERO),
             _job: job,
-        }
+        })
     }
 
     /// Copies all files. Errors of single files are reported and counted.
-    pub(crate) fn haul(&mut self) {
+    fn haul(&mut self) {
         for number in 0..self.plan.tasks.len() {
             let result = self.one(number);
             match result {
@@ -156,14 +189,25 @@ impl<'a> Copy<'a> {
     }
 
     /// Says what came of it, ends the sessions, and gives what the process ends with.
-    pub(crate) fn end(self) -> u8 {
+    fn end(mut self) -> Result<u8, Error> {
         self.progress.finish();
+        if let Some(Err(error)) = self.manifest.take().map(Manifest::finish) {
+            self.app.report(&error, None);
+            self.plan.errors.push(error);
+        }
         self.summary();
+        if let Some(link) = self.plan.links.first() {
+            let (bytes, elapsed) = self.travelled;
+            rates::remember(&self.app.home, &link.name(), self.plan.way, bytes, elapsed);
+        }
         for link in self.plan.links {
             link.close();
         }
         let failures = self.plan.errors.iter().map(|error| error.exit);
-        exit::combined(self.done, failures.chain(self.tally.failures()))
+        Ok(exit::combined(
+            self.done,
+            failures.chain(self.tally.failures()),
+        ))
     }
 
     /// Copies a file, or a directory, in as many sessions as it takes.
@@ -212,16 +256,21 @@ impl<'a> Copy<'a> {
             plan,
             progress,
             tally,
+            manifest,
             ..
         } = self;
         let (app, way) = (*app, plan.way);
         let teller = Teller { app, way, task };
         let mut size = 0;
+        let mut failures = Vec::new();
         let each = |step: TreeProgress| {
             let step = match step {
                 TreeProgress::Step(step) => step,
                 TreeProgress::File(report) => {
-                    teller.entry(number, &report, tally, progress);
+                    let news = teller.entry(number, &report, tally, progress);
+                    if let (News::New, Some(manifest)) = (news, manifest.as_mut()) {
+                        failures.extend(listed(manifest, task, &report));
+                    }
                     return;
                 }
                 _ => return,
@@ -245,7 +294,16 @@ impl<'a> Copy<'a> {
                 _ => {}
             }
         };
-        call(plan, connection, task, each)
+        let result = call(plan, connection, task, each);
+        for error in failures {
+            progress.beside(|| app.report(&error, Some(task.remote.as_bytes())));
+            plan.errors.push(error);
+        }
+        if let Ok(Tree { stats, .. }) = &result {
+            self.travelled.0 += stats.bytes;
+            self.travelled.1 += stats.elapsed;
+        }
+        result
     }
 
     /// Tells of a task that is done.
@@ -325,6 +383,18 @@ impl<'a> Copy<'a> {
     }
 }
 
+/// Writes a file into the manifest.
+fn listed(manifest: &mut Manifest, task: &Task, report: &FileReport) -> Option<Error> {
+    if report.kind != EntryKind::File || report.result.is_err() {
+        return None;
+    }
+    let below = FilePath::parse(&report.path).unwrap_or(FilePath::root());
+    let local = walk::local(&task.local, &below);
+    local
+        .and_then(|local| manifest.add(&local, report.root))
+        .err()
+}
+
 fn call(
     plan: &Plan<'_>,
     connection: &Connection,
@@ -337,11 +407,7 @@ fn call(
         (_, true) => Overwrite::Never,
         _ => Overwrite::Compare,
     };
-    let durability = match flags.durability {
-        DurabilityArg::Full => Durability::Full,
-        DurabilityArg::File => Durability::File,
-        DurabilityArg::None => Durability::None,
-    };
+    let durability = flags.durability.into();
     let cancel = Some(plan.cancel.clone());
     match plan.way {
         Way::Download => {

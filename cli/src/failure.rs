@@ -244,6 +244,7 @@ pub(crate) fn from_code(code: ErrorCode) -> Error {
             "a symbolic link that may lead out of the copied directory",
             "",
         ),
+        E::NotEmpty => (Refused, "not-empty", "the directory is not empty", ""),
         E::Integrity => (
             Integrity,
             "integrity",

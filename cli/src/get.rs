@@ -3,16 +3,23 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::args::Copying;
-use crate::copy::{Copy, Plan, Task, Way};
+use transport_std::EntryKind;
+
+use crate::args::{Copying, DurabilityArg};
+use crate::connection::Connection;
+use crate::copy::{self, Plan, Task, Way};
 use crate::escape;
 use crate::exit::{self, Error, Exit};
+use crate::failure;
+use crate::glob;
 use crate::interrupt;
-use crate::known_hosts::host_name;
 use crate::link::Link;
 use crate::names;
 use crate::remote::{Operand, Remote};
+use crate::removal::Removal;
+use crate::servers::Servers;
 use crate::session::App;
+use crate::stdio::{Spool, is_dash};
 
 /// Runs the command.
 ///
@@ -20,54 +27,120 @@ use crate::session::App;
 /// A usage error; a server that cannot be used, when nothing could be copied.
 pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u8, Error> {
     let (sources, target) = read_operands(operands)?;
-    let targets = local_targets(&sources, target)?;
+    if is_dash(target) {
+        return to_stdout(app, &sources, flags);
+    }
+    let several = sources.len() > 1;
+    if !sources.iter().any(may_be_several) {
+        // What is wrong here needs no server to be told.
+        local_targets(&sources, target, several)?;
+    }
     let cancel = interrupt::cancel_at_signal()?;
-    let mut links: Vec<Link<'_>> = Vec::new();
-    let mut servers: Vec<((bool, String), Result<usize, Error>)> = Vec::new();
-    let mut tasks = Vec::new();
+    let mut servers = Servers::default();
     let mut errors = Vec::new();
-    for (source, local) in sources.iter().zip(targets) {
-        let name = host_name(&source.host, source.port_or(app.global.port));
-        let server = (source.classic, name);
-        let known = servers.iter().find(|(name, _)| *name == server);
-        let session = match known.map(|(_, session)| session.clone()) {
-            Some(session) => session,
-            None => {
-                let session = Link::open(app, source).map(|link| {
-                    links.push(link);
-                    links.len() - 1
-                });
-                servers.push((server, session.clone()));
-                session
-            }
-        };
-        match session {
-            Ok(session) => tasks.push(Task {
-                remote: source.path.clone(),
-                local,
-                session,
-            }),
+    let mut found: Vec<(Remote, usize)> = Vec::new();
+    for source in &sources {
+        match find(&mut servers, app, source) {
+            Ok(paths) => found.extend(paths),
             Err(error) => {
                 app.report(&error, Some(source.path.as_bytes()));
                 errors.push(error);
             }
         }
     }
-    if tasks.is_empty() {
+    if found.is_empty() {
         return Ok(exit::combined(0, exit::exits(&errors)));
     }
+    let remotes: Vec<Remote> = found.iter().map(|(remote, _)| remote.clone()).collect();
+    let targets = local_targets(&remotes, target, several || found.len() > 1)?;
+    let task = |((remote, session), local): ((Remote, usize), PathBuf)| Task {
+        remote: remote.path,
+        local,
+        session,
+    };
     let plan = Plan {
         way: Way::Download,
         flags,
-        links: &links,
+        links: &servers.links,
         errors,
         bytes_total: 0,
         cancel,
-        tasks,
+        tasks: found.into_iter().zip(targets).map(task).collect(),
+        removal: Removal::Never,
     };
-    let mut copy = Copy::begin(app, plan);
-    copy.haul();
-    Ok(copy.end())
+    copy::run(app, plan)
+}
+
+/// What a source means on its server.
+fn find<'a>(
+    servers: &mut Servers<'a>,
+    app: &'a App,
+    source: &Remote,
+) -> Result<Vec<(Remote, usize)>, Error> {
+    let session = servers.of(app, source)?;
+    if source.classic {
+        return Ok(vec![(source.clone(), session)]);
+    }
+    let paths = glob::expand(&servers.links[session], &source.path)?;
+    let each = |path| {
+        let is_directory = path == source.path && source.is_directory;
+        let mut remote = source.with_path(path);
+        remote.is_directory = is_directory;
+        (remote, session)
+    };
+    Ok(paths.into_iter().map(each).collect())
+}
+
+fn may_be_several(source: &Remote) -> bool {
+    !source.classic && glob::is_pattern(source.path.as_bytes())
+}
+
+/// One file to stdout, once all of it is here and its hash is right.
+fn to_stdout(app: &App, sources: &[Remote], flags: &Copying) -> Result<u8, Error> {
+    let [source] = sources else {
+        return Err(Error::usage(
+            "- takes one file: several would run into each other",
+        ));
+    };
+    if app.global.json {
+        return Err(Error::usage("--json and a file cannot both go to stdout"));
+    }
+    let cancel = interrupt::cancel_at_signal()?;
+    let link = Link::open(app, source)?;
+    if let Connection::Modern(client) = link.connection() {
+        let info = client
+            .stat(source.path.as_bytes())
+            .map_err(|error| failure::from_client(&error))?;
+        if info.kind == EntryKind::Directory {
+            let text = "a directory cannot go to stdout";
+            return Err(Error::new(Exit::Refused, "is-directory", text).about(source));
+        }
+    }
+    let spool = Spool::new("file")?;
+    let flags = Copying {
+        durability: DurabilityArg::None,
+        ..flags.clone()
+    };
+    let task = Task {
+        remote: source.path.clone(),
+        local: spool.path.clone(),
+        session: 0,
+    };
+    let plan = Plan {
+        way: Way::Download,
+        flags: &flags,
+        links: std::slice::from_ref(&link),
+        errors: Vec::new(),
+        bytes_total: 0,
+        cancel,
+        tasks: vec![task],
+        removal: Removal::Never,
+    };
+    let code = copy::run(app, plan)?;
+    if code == 0 && !flags.dry_run {
+        spool.pour()?;
+    }
+    Ok(code)
 }
 
 fn read_operands(operands: &[OsString]) -> Result<(Vec<Remote>, &Path), Error> {
@@ -75,7 +148,6 @@ fn read_operands(operands: &[OsString]) -> Result<(Vec<Remote>, &Path), Error> {
         return Err(Error::usage("get needs a remote file and a local target"));
     };
     let target = match Operand::parse(target)? {
-        Operand::Local(_) if target == "-" => return Err(no_stdio("stdout")),
         Operand::Local(_) => Path::new(target),
         Operand::Remote(remote) => {
             return Err(Error::usage(format!(
@@ -96,15 +168,10 @@ fn read_operands(operands: &[OsString]) -> Result<(Vec<Remote>, &Path), Error> {
     Ok((sources?, target))
 }
 
-/// `-` is a promise of the manual that is not kept yet: better said than a file named `-`.
-pub(crate) fn no_stdio(which: &str) -> Error {
-    Error::usage(format!("{which} is not supported yet")).hint("./- is a file of that name")
-}
-
 /// Where each source goes, by the rules of `cp`.
-fn local_targets(sources: &[Remote], target: &Path) -> Result<Vec<PathBuf>, Error> {
+fn local_targets(sources: &[Remote], target: &Path, several: bool) -> Result<Vec<PathBuf>, Error> {
     let is_directory = target.is_dir();
-    let must_be_directory = sources.len() > 1 || ends_with_slash(target.as_os_str());
+    let must_be_directory = several || ends_with_slash(target.as_os_str());
     if must_be_directory && !is_directory {
         let text = format!("{} is not a directory", escape::path(target));
         return Err(Error::new(Exit::NotFound, "not-directory", text).hint("make it first"));
@@ -142,7 +209,7 @@ mod tests {
     fn targets(operands: &[&str]) -> Result<Vec<String>, Error> {
         let operands: Vec<OsString> = operands.iter().map(OsString::from).collect();
         let (sources, target) = read_operands(&operands)?;
-        let targets = local_targets(&sources, target)?;
+        let targets = local_targets(&sources, target, sources.len() > 1)?;
         Ok(targets
             .into_iter()
             .map(|path| path.to_str().unwrap().to_owned())
@@ -184,7 +251,7 @@ mod tests {
 
     #[test]
     fn operands_that_make_no_sense() {
-        for operands in [["a", "b"], ["h:a", "h:b"], ["h:a", "-"]] {
+        for operands in [["a", "b"], ["h:a", "h:b"]] {
             assert_eq!(
                 targets(&operands).unwrap_err().exit,
                 Exit::Usage,

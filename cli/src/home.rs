@@ -3,7 +3,7 @@
 //! | file | place |
 //! |---|---|
 //! | `identity`, `known_hosts`, `authorized_keys` | `$XDG_CONFIG_HOME/dhow`, by default `~/.config/dhow` |
-//! | `host_key` | `$XDG_STATE_HOME/dhow`, by default `~/.local/state/dhow` |
+//! | `host_key`, `rates` | `$XDG_STATE_HOME/dhow`, by default `~/.local/state/dhow` |
 //!
 //! `DHOW_HOME` puts all of them into one directory.
 
@@ -79,6 +79,20 @@ impl Home {
     /// The server's key.
     pub(crate) fn host_key(&self) -> PathBuf {
         self.state.join("host_key")
+    }
+
+    /// How fast copies were.
+    pub(crate) fn rates(&self) -> PathBuf {
+        self.state.join("rates")
+    }
+
+    /// All in one directory.
+    #[cfg(test)]
+    pub(crate) fn in_directory(path: &Path) -> Self {
+        Self {
+            config: path.to_owned(),
+            state: path.to_owned(),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::connection::Connection;
 use crate::exit::{Error, Exit};
 use crate::interrupt;
 use crate::json;
+use crate::known_hosts::host_name;
 use crate::remote::Remote;
 use crate::session::App;
 use crate::units;
@@ -42,6 +43,11 @@ impl<'a> Link<'a> {
             connection: RefCell::new(app.connect(remote)?),
             trouble: Cell::new(None),
         })
+    }
+
+    /// What the server is called, with its port.
+    pub(crate) fn name(&self) -> String {
+        host_name(&self.remote.host, self.remote.port_or(self.app.global.port))
     }
 
     /// The present session.

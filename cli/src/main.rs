@@ -2,15 +2,18 @@
 
 mod again;
 mod args;
+mod changes;
 mod connection;
 mod copy;
 mod cp;
 mod demo;
+mod dry;
 mod escape;
 mod exchange;
 mod exit;
 mod failure;
 mod get;
+mod glob;
 mod home;
 mod interrupt;
 mod json;
@@ -20,15 +23,20 @@ mod known_hosts;
 mod link;
 mod log;
 mod ls;
+mod manifest;
 mod names;
 mod outputs;
 mod progress;
 mod prune;
 mod put;
+mod rates;
 mod remote;
+mod removal;
 mod serve;
 mod server_log;
+mod servers;
 mod session;
+mod stdio;
 mod strict;
 mod sync;
 mod tally;
@@ -79,6 +87,9 @@ fn run(args: Args) -> Result<u8, Error> {
         Command::Cp(cp) => cp::run(&app()?, &cp),
         Command::Sync(sync) => sync::run(&app()?, &sync),
         Command::Tree(tree) => tree::run(&app()?, &tree),
+        Command::Mkdir(mkdir) => changes::mkdir(&app()?, &mkdir),
+        Command::Rm(rm) => changes::rm(&app()?, &rm),
+        Command::Mv(mv) => changes::mv(&app()?, &mv),
         Command::Key(key) => key::run(&app()?, &key),
         Command::Hosts(hosts) => key::hosts(&app()?, &hosts),
         Command::Demo(demo) => demo::run(&demo),

@@ -8,16 +8,17 @@ use transport_std::{ClientError, EntryKind, ErrorCode, Failure, FilePath};
 
 use crate::args::Copying;
 use crate::connection::Connection;
-use crate::copy::{Copy, Plan, Task, Way};
+use crate::copy::{self, Plan, Task, Way};
 use crate::escape::{self, Escaped};
 use crate::exit::{self, Error, Exit};
 use crate::failure;
-use crate::get::no_stdio;
 use crate::interrupt;
 use crate::link::Link;
 use crate::names;
 use crate::remote::{Operand, Remote};
+use crate::removal::Removal;
 use crate::session::App;
+use crate::stdio::{Spool, is_dash};
 
 /// A local file or directory to upload.
 pub(crate) struct Source {
@@ -34,6 +35,9 @@ pub(crate) struct Source {
 pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u8, Error> {
     let (operands, target) = read_operands(operands)?;
     let several = operands.len() > 1;
+    if operands.iter().any(|path| is_dash(path)) {
+        return from_stdin(app, several, &target, flags);
+    }
     let mut errors = Vec::new();
     let mut sources = Vec::new();
     let mut bytes_total = 0_u64;
@@ -68,10 +72,47 @@ pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u
         bytes_total,
         cancel,
         tasks: plan(sources, &target, into)?,
+        removal: Removal::Never,
     };
-    let mut copy = Copy::begin(app, plan);
-    copy.haul();
-    Ok(copy.end())
+    copy::run(app, plan)
+}
+
+/// What comes on stdin as one file. Its name must be given.
+fn from_stdin(app: &App, several: bool, target: &Remote, flags: &Copying) -> Result<u8, Error> {
+    if several {
+        return Err(Error::usage(
+            "- takes one file: put other files with another command",
+        ));
+    }
+    if flags.dry_run {
+        return Err(Error::usage(
+            "--dry-run knows nothing of what will come on stdin",
+        ));
+    }
+    let cancel = interrupt::cancel_at_signal()?;
+    let link = Link::open(app, target)?;
+    if is_directory(&link.connection(), target, false)? {
+        let text = format!("{target} is a directory: what shall the file be called in it?");
+        return Err(Error::usage(text));
+    }
+    let spool = Spool::new("stdin")?;
+    let bytes_total = spool.fill()?;
+    let task = Task {
+        remote: target.path.clone(),
+        local: spool.path.clone(),
+        session: 0,
+    };
+    let plan = Plan {
+        way: Way::Upload,
+        flags,
+        links: std::slice::from_ref(&link),
+        errors: Vec::new(),
+        bytes_total,
+        cancel,
+        tasks: vec![task],
+        removal: Removal::Never,
+    };
+    copy::run(app, plan)
 }
 
 fn read_operands(operands: &[OsString]) -> Result<(Vec<PathBuf>, Remote), Error> {
@@ -89,7 +130,6 @@ fn read_operands(operands: &[OsString]) -> Result<(Vec<PathBuf>, Remote), Error>
         }
     };
     let read = |operand: &OsString| match Operand::parse(operand)? {
-        Operand::Local(_) if operand == "-" => Err(no_stdio("stdin")),
         Operand::Local(path) => Ok(path),
         Operand::Remote(remote) => Err(Error::usage(format!(
             "put uploads: {remote} is no local file"
@@ -231,7 +271,7 @@ mod tests {
 
     #[test]
     fn operands_that_make_no_sense() {
-        for texts in [["a", "b"], ["h:a", "h:b"], ["-", "h:b"]] {
+        for texts in [["a", "b"], ["h:a", "h:b"]] {
             assert_eq!(
                 read_operands(&operands(&texts)).unwrap_err().exit,
                 Exit::Usage,

@@ -157,6 +157,10 @@ impl ServerLog {
         let (who, what) = (self.who(session), in_words(job));
         match result {
             Ok(Finished::Answered) => format!("{who} done: {what}"),
+            Ok(Finished::Changed { count, .. }) => match count {
+                1 => format!("{who} done: {what}"),
+                count => format!("{who} done: {what}, {count} names"),
+            },
             Ok(Finished::Tree(totals)) => {
                 format!("{who} done: {what}, {}", tree_text(totals))
             }
@@ -274,9 +278,15 @@ impl ServerLog {
         let mut fields = self.session_json(session);
         fields["way"] = json!(match job.kind {
             RequestKind::Put => "upload",
+            RequestKind::MakeDir => "mkdir",
+            RequestKind::Remove => "remove",
+            RequestKind::Rename => "rename",
             _ => "download",
         });
         json::name(&mut fields, "path", job.path.as_bytes());
+        if job.kind == RequestKind::Rename {
+            json::name(&mut fields, "to", job.to.as_bytes());
+        }
         fields
     }
 
@@ -301,6 +311,10 @@ impl ServerLog {
                 });
             }
             Ok(Finished::Answered) => fields["outcome"] = json!("written"),
+            Ok(Finished::Changed { count, .. }) => {
+                fields["outcome"] = json!(if *count == 0 { "unchanged" } else { "written" });
+                fields["count"] = json!(count);
+            }
             Ok(Finished::Tree(totals)) => {
                 fields["outcome"] = json!(if totals.failed == 0 {
                     "written"
@@ -373,7 +387,7 @@ fn source(event: &ServerEvent) -> Option<SocketAddr> {
 }
 
 fn is_transfer(job: &Job) -> bool {
-    matches!(job.kind, RequestKind::Get | RequestKind::Put)
+    matches!(job.kind, RequestKind::Get | RequestKind::Put) || job.kind.changes_names()
 }
 
 /// `download docs/a.pdf`, escaped; the shared root itself is `/`.
@@ -383,6 +397,12 @@ fn in_words(job: &Job) -> String {
         RequestKind::Stat => "look at",
         RequestKind::Get => "download",
         RequestKind::Put => "upload",
+        RequestKind::MakeDir => "make directory",
+        RequestKind::Remove => "remove",
+        RequestKind::Rename => {
+            let (from, to) = (job.path.as_bytes(), job.to.as_bytes());
+            return format!("rename {} to {}", Escaped(from), Escaped(to));
+        }
     };
     if job.path.is_root() {
         return format!("{what} /");

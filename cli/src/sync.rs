@@ -4,25 +4,22 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-use transport_std::{DirEntry, EntryKind, FilePath};
+use transport_std::{EntryKind, FilePath, MakeDirOptions};
 
 use crate::args::Sync;
 use crate::connection::Connection;
-use crate::copy::{Copy, Plan, Task, Way};
+use crate::copy::{self, Plan, Task, Way};
 use crate::cp::{no_server, two_servers};
-use crate::escape::{self, Escaped};
+use crate::escape;
 use crate::exit::Error;
 use crate::failure;
 use crate::get::ends_with_slash;
 use crate::interrupt;
-use crate::json;
 use crate::link::Link;
-use crate::ls;
 use crate::names;
-use crate::prune;
 use crate::put;
 use crate::remote::{Operand, Remote};
+use crate::removal::Removal;
 use crate::session::App;
 use crate::walk::{self, Side};
 
@@ -56,7 +53,9 @@ fn down(app: &App, args: &Sync, source: &Remote, target: &Path) -> Result<u8, Er
     let local = match is_tree {
         true if source.is_directory => target.to_owned(),
         true => {
-            make_directory(target)?;
+            if !args.copying.dry_run {
+                make_directory(target)?;
+            }
             target.join(name)
         }
         false if target.is_dir() || ends_with_slash(target.as_os_str()) => target.join(name),
@@ -75,14 +74,12 @@ fn down(app: &App, args: &Sync, source: &Remote, target: &Path) -> Result<u8, Er
         bytes_total: 0,
         cancel,
         tasks: vec![task],
+        removal: removal(args, is_tree),
     };
-    haul(app, args, plan, is_tree)
+    copy::run(app, plan)
 }
 
 fn up(app: &App, args: &Sync, source: PathBuf, target: &Remote) -> Result<u8, Error> {
-    if args.delete {
-        return Err(Error::usage("--delete works on local targets only, as yet"));
-    }
     let of_contents = has_slash(source.as_os_str());
     let (source, bytes_total) = put::read_source(source)?;
     let is_tree = source.path.is_dir();
@@ -93,6 +90,9 @@ fn up(app: &App, args: &Sync, source: PathBuf, target: &Remote) -> Result<u8, Er
     } else {
         put::is_directory(&link.connection(), target, false)?
     };
+    if is_tree && into && !args.copying.dry_run {
+        make_remote_directory(&link, &target.path, args)?;
+    }
     let remote = match into {
         true => walk::child(&target.path, &source.name)?,
         false => target.path.clone(),
@@ -110,8 +110,9 @@ fn up(app: &App, args: &Sync, source: PathBuf, target: &Remote) -> Result<u8, Er
         bytes_total,
         cancel,
         tasks: vec![task],
+        removal: removal(args, is_tree),
     };
-    haul(app, args, plan, is_tree)
+    copy::run(app, plan)
 }
 
 fn open<'a>(app: &'a App, remote: &Remote) -> Result<Link<'a>, Error> {
@@ -134,81 +135,34 @@ fn make_directory(path: &Path) -> Result<(), Error> {
     }
 }
 
+fn make_remote_directory(link: &Link<'_>, path: &FilePath, args: &Sync) -> Result<(), Error> {
+    if Side::Remote(link, path.clone()).look(false)?.is_some() {
+        return Ok(());
+    }
+    let options = MakeDirOptions {
+        durability: args.copying.durability.into(),
+        ..MakeDirOptions::default()
+    };
+    match link.connection() {
+        Connection::Modern(client) => {
+            let made = client.make_dir(path.as_bytes(), &options);
+            made.map(|_| ())
+                .map_err(|error| failure::from_client(&error))
+        }
+        Connection::Classic(_) => Err(classic()),
+    }
+}
+
 /// `a/` and `a/.`
 fn has_slash(path: &OsStr) -> bool {
     let bytes = path.as_encoded_bytes();
     ends_with_slash(path) || bytes == b"." || bytes.ends_with(b"/.")
 }
 
-fn haul(app: &App, args: &Sync, plan: Plan<'_>, is_tree: bool) -> Result<u8, Error> {
-    let mut copy = Copy::begin(app, plan);
-    copy.haul();
-    if args.delete && is_tree {
-        if copy.has_errors() && (!args.ignore_errors || interrupt::is_pressed()) {
-            copy.progress()
-                .beside(|| app.note("nothing is removed, because something could not be copied"));
-        } else if let Err(error) = delete(app, &copy) {
-            copy.progress().beside(|| app.report(&error, None));
-            copy.note_error(error);
-        }
+fn removal(args: &Sync, is_tree: bool) -> Removal {
+    match (args.delete && is_tree, args.ignore_errors) {
+        (false, _) => Removal::Never,
+        (true, false) => Removal::IfAllWell,
+        (true, true) => Removal::Anyway,
     }
-    Ok(copy.end())
-}
-
-/// Removes from the target what the source does not have.
-fn delete(app: &App, copy: &Copy<'_>) -> Result<(), Error> {
-    let plan = copy.plan();
-    let Some(task) = plan.tasks.first() else {
-        return Ok(());
-    };
-    let remote = Side::Remote(&plan.links[task.session], task.remote.clone());
-    let local = Side::Local(task.local.clone());
-    let (source, target) = match plan.way {
-        Way::Download => (&remote, &local),
-        Way::Upload => (&local, &remote),
-    };
-    let mut removed = 0_u64;
-    let result = walk::compare(source, Some(target), &mut |pair| {
-        if let (None, Some(entry)) = (pair.source, pair.target) {
-            if plan.cancel.is_cancelled() {
-                return Err(interrupted());
-            }
-            remove(target, pair.path)?;
-            removed += 1;
-            tell(app, copy, pair.path, entry);
-        }
-        Ok(false)
-    });
-    if removed > 0 && !app.global.json && !app.global.verbose {
-        copy.progress()
-            .beside(|| app.note(&format!("{removed} removed that the source does not have")));
-    }
-    result
-}
-
-fn remove(target: &Side<'_>, path: &FilePath) -> Result<(), Error> {
-    match target {
-        Side::Local(root) => prune::remove(root, path)
-            .map_err(|error| Error::io(format!("removing {}", Escaped(path.as_bytes())), &error)),
-        Side::Remote(..) => Err(Error::usage("--delete works on local targets only, as yet")),
-    }
-}
-
-fn tell(app: &App, copy: &Copy<'_>, path: &FilePath, entry: &DirEntry) {
-    app.log
-        .line(&format!("removed: {}", Escaped(path.as_bytes())));
-    if app.global.json {
-        let mut fields = json!({ "kind": ls::kind_name(entry.kind) });
-        json::name(&mut fields, "path", path.as_bytes());
-        copy.progress().beside(|| json::emit("removed", fields));
-    }
-}
-
-fn interrupted() -> Error {
-    Error::new(
-        crate::exit::Exit::Interrupted,
-        "interrupted",
-        "interrupted while removing",
-    )
-    .hint("run the same command again")
 }

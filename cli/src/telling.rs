@@ -42,7 +42,7 @@ impl Teller<'_> {
         report: &FileReport,
         tally: &mut Tally,
         progress: &mut Progress,
-    ) {
+    ) -> News {
         let mut path = self.task.remote.as_bytes().to_vec();
         if !path.is_empty() && !report.path.is_empty() {
             path.push(b'/');
@@ -58,7 +58,7 @@ impl Teller<'_> {
             .as_ref()
             .map_or(crate::exit::Exit::Other, |error| error.exit);
         if tally.take(number, report, exit) == News::Known {
-            return;
+            return News::Known;
         }
         if report.result == Ok(StoredAs::Unchanged) && report.kind == EntryKind::File {
             progress.skip(report.size);
@@ -72,6 +72,7 @@ impl Teller<'_> {
             }
             _ => {}
         }
+        News::New
     }
 
     /// A file that went alone is done.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use transport_std::{DirEntry, EntryKind, FilePath};
+use transport_std::{DirEntry, EntryKind, FileInfo, FilePath};
 
 use crate::connection::Connection;
 use crate::escape;
@@ -38,6 +38,71 @@ pub(crate) struct Pair<'a> {
 }
 
 impl Side<'_> {
+    /// What stands here; nothing if nothing does. A local link is followed if `follow` says so, as the server does.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub(crate) fn look(&self, follow: bool) -> Result<Option<DirEntry>, Error> {
+        match self {
+            Self::Local(path) => {
+                let found = if follow {
+                    fs::metadata(path)
+                } else {
+                    fs::symlink_metadata(path)
+                };
+                match found {
+                    Ok(metadata) => Ok(Some(of_metadata(Vec::new(), &metadata))),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(Error::io(escape::path(path), &error)),
+                }
+            }
+            Self::Remote(link, path) => {
+                let Connection::Modern(client) = link.connection() else {
+                    return Err(Error::usage(
+                        "a classic server tells the names of its files, and no more",
+                    ));
+                };
+                match client.stat(path.as_bytes()) {
+                    Ok(FileInfo {
+                        kind,
+                        size,
+                        mtime,
+                        mode,
+                    }) => Ok(Some(DirEntry {
+                        name: Vec::new(),
+                        kind,
+                        size,
+                        mtime,
+                        mode,
+                    })),
+                    Err(error) => match failure::from_client(&error) {
+                        error if error.code == "not-found" => Ok(None),
+                        error => Err(error),
+                    },
+                }
+            }
+        }
+    }
+
+    /// The path of `below`, as it travels.
+    pub(crate) fn path_of(&self, below: &FilePath) -> Vec<u8> {
+        let root = match self {
+            Self::Local(path) => path.as_os_str().as_encoded_bytes(),
+            Self::Remote(_, path) => path.as_bytes(),
+        };
+        match (root, below.as_bytes()) {
+            (b"", below) => below.to_vec(),
+            (root, b"") => root.to_vec(),
+            (root, below) if root.ends_with(b"/") => [root, below].concat(),
+            (root, below) => [root, b"/", below].concat(),
+        }
+    }
+
+    /// Escaped.
+    pub(crate) fn shown(&self) -> String {
+        escape::Escaped(&self.path_of(&FilePath::root())).to_string()
+    }
+
     /// The entries of the directory `below` this one, by name. Names that dhow keeps for itself are left out (F8).
     ///
     /// # Errors

@@ -95,7 +95,7 @@ fn usage_errors_touch_nothing() {
         &["get", "a", "b"][..],
         &["put", "a", "b"],
         &["put", "h:a", "h:b"],
-        &["get", "h:a", "-"],
+        &["get", "h:a", "h:b", "-"],
         &["get", "::1:a", "."],
         &["ls", "./a"],
         &["get", "ftp://h/a", "."],

@@ -172,6 +172,57 @@ fn up_with_and_without_a_slash() {
 }
 
 #[test]
+fn up_with_delete_the_target_becomes_the_source() {
+    let world = World::new();
+    let server = world.serve(&["--public=rw"]);
+    make(&world.local("tree"));
+    // rsync makes the target, and so does this.
+    run(&world, &["sync", "tree", &server.at("backup")]).expect_ok();
+    assert_eq!(
+        look(&world.local("tree")),
+        look(&world.shared("backup/tree"))
+    );
+    change(&world.local("tree"));
+    fs::create_dir_all(world.shared("backup/tree/theirs/deep")).unwrap();
+    for n in 0..100 {
+        fs::write(world.shared(format!("backup/tree/d1/old{n}")), "old").unwrap();
+    }
+    fs::write(world.shared("outside"), "stays").unwrap();
+    symlink("../..", world.shared("backup/tree/up")).unwrap();
+    let dry = run(
+        &world,
+        &["sync", "-n", "--delete", "tree/", &server.at("backup/tree")],
+    );
+    assert!(dry.stdout.contains("106 to remove"), "{dry:?}");
+    let ran = run(
+        &world,
+        &[
+            "sync",
+            "--delete",
+            "--json",
+            "tree/",
+            &server.at("backup/tree"),
+        ],
+    );
+    ran.expect_ok();
+    assert_eq!(ran.named("removed").len(), 106);
+    assert_eq!(
+        look(&world.local("tree")),
+        look(&world.shared("backup/tree"))
+    );
+    assert_eq!(world.names("shared"), ["backup", "outside"]);
+    // Who may only read removes nothing.
+    let reader = world.serve_as("reader", "127.0.0.1:0", &["--public"]);
+    fs::write(world.shared("backup/tree/new"), "new").unwrap();
+    let ran = run(
+        &world,
+        &["sync", "--delete", "tree/", &reader.at("backup/tree")],
+    );
+    ran.expect(6, "you may only read");
+    assert!(world.shared("backup/tree/new").exists());
+}
+
+#[test]
 fn cp_goes_both_ways() {
     let world = World::new();
     let server = world.serve(&["--public=rw"]);

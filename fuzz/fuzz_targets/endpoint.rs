@@ -145,6 +145,14 @@ impl World {
                 let path = "a".as_bytes();
                 let path = proto_core::wire::FilePath::parse(path).expect("one letter is a path");
                 let decision = match grant {
+                    true if may_replace => Decision::GrantRename {
+                        place: Place {
+                            root: RootId(0),
+                            path: path.clone(),
+                        },
+                        to: path,
+                        may_replace,
+                    },
                     true => Decision::Grant {
                         place: Place {
                             root: RootId(0),
@@ -249,6 +257,11 @@ fn answer(op: FileOp, how: Answer) -> FileDone {
         | Operation::SetDirMeta { .. }
         | Operation::Close { .. } => (None, Outcome::Done),
         Operation::MakeDir { .. } => (None, Outcome::Made { new: true }),
+        Operation::RemoveTree { max, .. } => {
+            let count = max.into();
+            let more = matches!(how, Answer::Short { .. });
+            (None, Outcome::Removed { count, more })
+        }
         Operation::StatFiles { names, .. } => {
             let metas = names.iter().map(|_| Ok(meta(how))).collect();
             (None, Outcome::Metas(metas))

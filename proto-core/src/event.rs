@@ -139,6 +139,13 @@ pub enum Finished {
     Answered,
     /// A directory went as far as it could: single files may have failed.
     Tree(TreeTotals),
+    /// Names were made, removed or renamed.
+    Changed {
+        /// How many; 0 when a directory that was to be made was there already.
+        count: u64,
+        /// What of it survives a power loss.
+        durability: Durability,
+    },
 }
 
 /// How a transfer ended otherwise. No file was touched under its final name.

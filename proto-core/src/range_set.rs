@@ -28,6 +28,14 @@ impl RangeSet {
             self.ranges.push(range);
             return new;
         }
+        // Mostly, the new range goes on where the highest one ends.
+        if let Some(last) = self.ranges.last_mut()
+            && last.end == range.start
+        {
+            let new = range.end - last.end;
+            last.end = range.end;
+            return new;
+        }
         // All ranges that overlap or touch the new one become one with it.
         let low = self.ranges.partition_point(|r| r.end < range.start);
         let high = self.ranges.partition_point(|r| r.start <= range.end);
@@ -85,7 +93,7 @@ impl RangeSet {
 
     /// Whether the number is in the set.
     pub(crate) fn contains(&self, number: u64) -> bool {
-        self.range_of(number).is_some()
+        self.ranges.last().is_some_and(|last| number < last.end) && self.range_of(number).is_some()
     }
 
     /// The range that holds the number.

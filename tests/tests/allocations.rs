@@ -470,6 +470,7 @@ fn unpolled_outputs_do_not_grow() {
             durability: Durability::Full,
             amount: 1_000_000,
             path: b"a name of some length that must be remembered",
+            argument: b"",
         }
         .encode(&mut frames)
         .expect("it fits");

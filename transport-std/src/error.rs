@@ -162,6 +162,7 @@ pub fn code_text(code: proto_core::wire::ErrorCode) -> String {
         E::Unsupported => "not supported by the server",
         E::TargetChanged => "the target was changed by someone else meanwhile",
         E::LinkRefused => "a symbolic link that may lead out of the copied directory: not made",
+        E::NotEmpty => "the directory is not empty",
         E::Other(number) => return format!("failed with code {number}"),
     };
     text.into()

@@ -36,8 +36,8 @@ mod server;
 mod tuning;
 
 pub use client::{
-    Cancel, ClassicClient, Client, ClientOptions, DirEntry, GetOptions, Progress, PutOptions,
-    Stored, Tree, TreeProgress, Trust,
+    Cancel, Changed, ClassicClient, Client, ClientOptions, DirEntry, GetOptions, MakeDirOptions,
+    Progress, PutOptions, RemoveOptions, RenameOptions, Stored, Tree, TreeProgress, Trust,
 };
 pub use error::{ClientError, code_text};
 pub use faults::Faults;

@@ -1,8 +1,10 @@
 //! Commands that copy, and their flags.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::ValueEnum;
+use transport_std::Durability;
 
 /// Flags of `get`, `put`, `cp` and `sync`.
 #[derive(clap::Args, Debug, Clone)]
@@ -13,13 +15,21 @@ pub(crate) struct Copying {
     /// Never replace a file
     #[arg(long, conflicts_with = "force")]
     pub(crate) no_clobber: bool,
+    /// Copy nothing; print what would be done, and how long that might take
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Write the BLAKE3 hash of each local file that was sent, received or there already to FILE, for b3sum -c
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
     /// Keep time and permissions: always done, taken for the habit
     #[arg(short = 'p', long)]
     pub(crate) preserve: bool,
     /// Taken for the habit: directories are always copied with all that is in them
     #[arg(short, long)]
     pub(crate) recursive: bool,
-    /// What must survive a power loss when a file counts as done: full is the file and its name, file its content
+    /// What must survive a power loss when a file counts as done: full is the file and its name, file its content. Both wait
+    /// for the disk, many small files together. none does not: for what can be copied again, since after a power loss a
+    /// file may be empty
     #[arg(long, value_name = "LEVEL", default_value = "full", value_enum)]
     pub(crate) durability: DurabilityArg,
 }
@@ -33,6 +43,16 @@ pub(crate) enum DurabilityArg {
     File,
     /// Nothing.
     None,
+}
+
+impl From<DurabilityArg> for Durability {
+    fn from(level: DurabilityArg) -> Self {
+        match level {
+            DurabilityArg::Full => Self::Full,
+            DurabilityArg::File => Self::File,
+            DurabilityArg::None => Self::None,
+        }
+    }
 }
 
 /// `dhow get`

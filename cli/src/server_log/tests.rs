@@ -24,6 +24,7 @@ fn job(kind: RequestKind, path: &[u8]) -> Arc<Job> {
         number: 3,
         kind,
         path: FilePath::parse(path).unwrap(),
+        to: FilePath::root(),
     })
 }
 
@@ -260,4 +261,42 @@ fn l3_ports_of_a_classic_host_count_as_one_source() {
     });
     let lines = lines.count();
     assert!(lines <= 20, "{lines}");
+}
+
+#[test]
+fn changes_of_names_are_told_and_audited() {
+    let mut log = log();
+    let renamed = Arc::new(Job {
+        number: 4,
+        kind: RequestKind::Rename,
+        path: FilePath::parse(b"a").unwrap(),
+        to: FilePath::parse(b"d/\x1b").unwrap(),
+    });
+    let changed = |count| Finished::Changed {
+        count,
+        durability: Durability::Full,
+    };
+    let event = |job: &Arc<Job>, count| ServerEvent::Finished {
+        session: session(KEY),
+        job: job.clone(),
+        result: Ok(changed(count)),
+        stats: TransferStats::default(),
+    };
+    let line = log.text(&event(&renamed, 1)).unwrap();
+    assert!(line.ends_with(" done: rename a to d/\\x1b"), "{line}");
+    let (name, fields) = log.json(&event(&renamed, 1)).unwrap();
+    assert_eq!(
+        (name, &fields["way"], &fields["outcome"]),
+        ("file", &json!("rename"), &json!("written"))
+    );
+    assert_eq!(fields["to"], json!("d/\u{1b}"));
+    let removed = job(RequestKind::Remove, b"old");
+    let line = log.text(&event(&removed, 12)).unwrap();
+    assert!(line.ends_with(" done: remove old, 12 names"), "{line}");
+    let made = job(RequestKind::MakeDir, b"new");
+    let fields = log.json(&event(&made, 0)).unwrap().1;
+    assert_eq!(
+        (&fields["way"], &fields["outcome"], &fields["count"]),
+        (&json!("mkdir"), &json!("unchanged"), &json!(0))
+    );
 }

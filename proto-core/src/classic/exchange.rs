@@ -545,6 +545,7 @@ impl Exchange {
                 request: Requested {
                     kind: self.kind,
                     path: self.name.clone(),
+                    to: FilePath::root(),
                     size: 0,
                     overwrite: Overwrite::Replace,
                     durability: Durability::Full,

@@ -271,13 +271,17 @@ impl Classic {
         };
         let (kind, name) = match &request {
             Request::List { path } if path.is_root() => (RequestKind::List, path.clone()),
-            Request::List { .. } | Request::Stat { .. } => return Err(StartError::NotClassic),
+            // The dialect knows nothing else.
+            Request::List { .. }
+            | Request::Stat { .. }
+            | Request::MakeDir { .. }
+            | Request::Remove { .. }
+            | Request::Rename { .. } => return Err(StartError::NotClassic),
             Request::Get { from, .. } => (RequestKind::Get, single(from.clone())?),
             Request::Put { to, .. } => (RequestKind::Put, single(to.clone())?),
         };
         let mut exchange = Exchange::new(now, Side::Client, kind, address, None, name);
         exchange.work = match request {
-            Request::List { .. } | Request::Stat { .. } => Work::Entries(Vec::new()),
             Request::Get {
                 to,
                 overwrite,
@@ -292,6 +296,7 @@ impl Classic {
                 let source = Source::new(shared, from);
                 Work::Source(Box::new(source.ok_or(StartError::TooMany)?))
             }
+            _ => Work::Entries(Vec::new()),
         };
         if kind == RequestKind::List {
             exchange.ask();
@@ -315,7 +320,7 @@ impl Classic {
             return Ok(());
         }
         match decision {
-            Decision::Refuse(_) => exchange.refuse(now, shared),
+            Decision::Refuse(_) | Decision::GrantRename { .. } => exchange.refuse(now, shared),
             Decision::Grant { place, may_replace } => {
                 let work = match exchange.kind {
                     RequestKind::Put => Sink::new(shared, place, may_replace, Durability::Full)

@@ -37,7 +37,7 @@ use crate::slab::{Key, Slab};
 use crate::time::Instant;
 use crate::transfer::{Decision, OpTag, Request};
 use crate::wire::{CloseCode, ConnectionId};
-use id_cipher::SLOTS_MAX;
+use id_cipher::{Place, SLOTS_MAX};
 use reset::Resets;
 use stateless::Answers;
 
@@ -85,6 +85,8 @@ pub struct Endpoint {
     touched: Queue,
     /// Some of them by an input, since the last poll.
     has_input: bool,
+    /// The latest id that a packet came for, and the place that it names: mostly, the next one comes for it too.
+    latest: Option<(ConnectionId, Place)>,
 }
 
 /// What a session may be polled for in vain.
@@ -124,6 +126,7 @@ impl Endpoint {
             telling: Queue::default(),
             touched: Queue::default(),
             has_input: false,
+            latest: None,
         }
     }
 
@@ -458,6 +461,7 @@ impl Endpoint {
         let Some(peer) = self.peers.get_mut(key) else {
             return;
         };
+        peer.settle_transfers(self.now, &mut self.shared);
         // An input can make a deadline of before count again: a probe that waited for the address to be proven.
         let mut deadline = peer.deadline();
         let due = deadline.is_some_and(|(at, _)| at <= self.now);

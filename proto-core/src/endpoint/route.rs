@@ -123,13 +123,18 @@ impl Endpoint {
     }
 
     /// The session that the packet says it is for.
-    fn route(&self, meta: &DatagramMeta, header: &PartialHeader) -> Option<Key> {
+    fn route(&mut self, meta: &DatagramMeta, header: &PartialHeader) -> Option<Key> {
         if header.kind == PacketKind::Initial
             && let Some(&key) = self.originals.get(&(meta.source, header.destination))
         {
             return Some(key);
         }
-        let place = self.shared.ids.find(header.destination)?;
+        let id = header.destination;
+        let place = match self.latest {
+            Some((latest, place)) if latest == id => place,
+            _ => self.shared.ids.find(id)?,
+        };
+        self.latest = Some((id, place));
         let key = self.peers.key_at(place.index)?;
         let peer = self.peers.get(key)?;
         (place.is(key) && peer.has_id(place.sequence)).then_some(key)

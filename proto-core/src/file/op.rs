@@ -84,7 +84,7 @@ pub enum Operation {
         /// Which directory; empty for the root itself.
         path: FilePath,
     },
-    /// Rename within one directory.
+    /// Rename a file, a symbolic link or a directory, also into another directory.
     Rename {
         /// Where both paths begin.
         root: RootId,
@@ -101,6 +101,19 @@ pub enum Operation {
         root: RootId,
         /// Which file.
         path: FilePath,
+    },
+    /// Remove what the path names: a file, a symbolic link, another thing that is no directory, or an empty directory. With
+    /// `recursive`, a directory with all below it, depth first, dhow's own files in it, too; no symbolic link is followed. It
+    /// stops after `max` names, or at the first that cannot be removed: a repetition goes on.
+    RemoveTree {
+        /// Where the path begins.
+        root: RootId,
+        /// What to remove; not the root.
+        path: FilePath,
+        /// A directory need not be empty.
+        recursive: bool,
+        /// Names to remove at most; at least 1.
+        max: u32,
     },
     /// Entries of a directory in the executor's order, encoded one after the other
     /// ([`wire::Entry::encode`](crate::wire::Entry)), as many as fit `max` bytes; without `.`, `..` and dhow's own names.
@@ -297,6 +310,13 @@ pub enum Outcome {
         /// It was not there before.
         new: bool,
     },
+    /// `RemoveTree`.
+    Removed {
+        /// Names that are gone.
+        count: u64,
+        /// It stopped at its `max`: there may be more.
+        more: bool,
+    },
     /// `StatFiles`: of each name, in order.
     Metas(Vec<Result<Meta, FileError>>),
     /// `ReadFiles`: of each file, in order.
@@ -349,6 +369,9 @@ pub enum FileError {
     /// `EEXIST`.
     #[error("exists already")]
     Exists,
+    /// `ENOTEMPTY`.
+    #[error("directory not empty")]
+    NotEmpty,
     /// `ENOSPC`, `EDQUOT`.
     #[error("no space left")]
     NoSpace,

@@ -60,6 +60,13 @@ impl Peer {
         });
     }
 
+    /// Brings up to date the transfer that the last datagrams were for.
+    pub(crate) fn settle_transfers(&mut self, now: Instant, shared: &mut Shared) {
+        if self.transfers.is_unsettled() {
+            self.with_transfers(now, shared, Transfers::settle);
+        }
+    }
+
     pub(crate) fn has_ops(&self) -> bool {
         self.transfers.has_ops()
     }

@@ -142,6 +142,7 @@ impl Peer {
                 owners.settle(&mut cx, fate, frame);
             })
             .map_err(|_| CloseCode::ProtocolViolation)?;
+        owners.transfers.settle(&mut cx);
         if level == Level::Data
             && let Some(largest) = outcome.largest_acked
         {
@@ -160,6 +161,7 @@ impl Peer {
             let outcome = recovery.on_timeout(now, &mut |fate, frame| {
                 owners.settle(&mut cx, fate, frame);
             });
+            owners.transfers.settle(&mut cx);
             match outcome {
                 OnTimeout::None => break None,
                 OnTimeout::LossDetected => {}
@@ -182,6 +184,7 @@ impl Peer {
             recovery.oldest(level, 2, &mut |frame| {
                 owners.settle(&mut cx, Fate::Lost, frame);
             });
+            owners.transfers.settle(&mut cx);
         } else {
             owners.spaces[level as usize].crypto_out.resend_all();
         }

@@ -90,9 +90,9 @@ impl KeyPhase {
 
     /// A packet was opened with the current keys: the peer has them, so the previous ones are kept until
     /// `previous_until` only.
-    pub(crate) fn on_opened(&mut self, number: u64, previous_until: Instant) {
+    pub(crate) fn on_opened(&mut self, number: u64, previous_until: impl FnOnce() -> Instant) {
         if self.keeps_previous {
-            self.previous_until.get_or_insert(previous_until);
+            self.previous_until.get_or_insert_with(previous_until);
         }
         self.first_received = Some(
             self.first_received
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn packets_of_three_phases_are_told_apart() {
         let mut keys = KeyPhase::new(T0);
-        keys.on_opened(7, T1);
+        keys.on_opened(7, || T1);
         assert_eq!(keys.epoch_of(false, 8), Epoch::Current);
         assert_eq!(keys.epoch_of(true, 9), Epoch::Next);
         keys.on_update(T0);
@@ -174,7 +174,7 @@ mod tests {
             "the peer has not followed yet"
         );
         assert_eq!(keys.deadline(), None);
-        keys.on_opened(10, T1);
+        keys.on_opened(10, || T1);
         assert_eq!(keys.epoch_of(false, 9), Epoch::Previous);
         assert_eq!(keys.epoch_of(true, 9), Epoch::Current);
         assert_eq!(keys.epoch_of(false, 11), Epoch::Next);

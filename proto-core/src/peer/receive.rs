@@ -158,16 +158,16 @@ impl Peer {
 
     /// Follows the peer's key update (RFC 9001 §6.2).
     fn on_opened_in(&mut self, now: Instant, epoch: Epoch, number: u64) {
-        let previous_until = now + 3 * self.recovery.pto();
         match epoch {
-            Epoch::Previous => {}
-            Epoch::Current => self.keys.on_opened(number, previous_until),
+            Epoch::Previous => return,
+            Epoch::Current => {}
             Epoch::Next => {
                 self.session.update_keys();
                 self.keys.on_update(now);
-                self.keys.on_opened(number, previous_until);
             }
         }
+        let pto = || self.recovery.pto();
+        self.keys.on_opened(number, || now + 3 * pto());
     }
 
     /// What any authentic packet tells.

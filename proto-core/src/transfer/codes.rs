@@ -33,6 +33,7 @@ pub(crate) fn error_code(error: FileError) -> ErrorCode {
         FileError::IsDirectory => ErrorCode::IsDirectory,
         FileError::NotDirectory => ErrorCode::NotDirectory,
         FileError::Exists => ErrorCode::Exists,
+        FileError::NotEmpty => ErrorCode::NotEmpty,
         FileError::NoSpace => ErrorCode::NoSpace,
         FileError::ReadOnly => ErrorCode::ReadOnly,
         FileError::BadName => ErrorCode::NameRefused,

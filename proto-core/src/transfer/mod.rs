@@ -3,8 +3,10 @@
 //! [`Transfers`] holds those of one session and routes frames, operations and events. `one` is a single transfer: its
 //! phases from request to end. Its work is a `source` (reads ahead, sends, sends again), a `sink` (gathers, writes,
 //! verifies, stores), many of these in a `tree`, or one end of a `listing`; each is the same in either role.
+//! A `change` of names is the responder's alone.
 
 mod audit;
+mod change;
 mod codes;
 mod context;
 mod delivery;

@@ -12,6 +12,7 @@ use alloc::boxed::Box;
 
 use job::{Answer, Job};
 
+use super::change::{Change, Work};
 use super::codes::Fault;
 use super::delivery::Delivery;
 use super::event::Pending;
@@ -58,6 +59,8 @@ pub(super) struct Asked {
     pub(super) durability: Durability,
     pub(super) amount: u64,
     pub(super) path: FilePath,
+    /// `Rename`: the new path; otherwise empty.
+    pub(super) to: FilePath,
 }
 
 /// How the peer is told of an end that is no success.
@@ -133,6 +136,7 @@ impl Transfer {
             durability,
             amount: 0,
             path,
+            to: FilePath::root(),
         };
         let plain = |kind, path| asked(kind, path, Overwrite::Replace, Durability::None);
         match request {
@@ -186,6 +190,38 @@ impl Transfer {
                 let mut asked = asked(RequestKind::Put, to, overwrite, durability);
                 asked.tree = tree;
                 Self::new(cx, asked, true, Phase::Waiting, Job::SourceToBe(from))
+            }
+            Request::MakeDir {
+                path,
+                parents,
+                exclusive,
+                durability,
+            } => {
+                let overwrite = exclusive_or_not(exclusive);
+                let mut asked = asked(RequestKind::MakeDir, path, overwrite, durability);
+                asked.tree = parents;
+                Self::new(cx, asked, true, Phase::Preparing, Job::Ask)
+            }
+            Request::Remove {
+                path,
+                recursive,
+                durability,
+            } => {
+                let kind = RequestKind::Remove;
+                let mut asked = asked(kind, path, Overwrite::Replace, durability);
+                asked.tree = recursive;
+                Self::new(cx, asked, true, Phase::Preparing, Job::Ask)
+            }
+            Request::Rename {
+                from,
+                to,
+                replace,
+                durability,
+            } => {
+                let overwrite = exclusive_or_not(!replace);
+                let mut asked = asked(RequestKind::Rename, from, overwrite, durability);
+                asked.to = to;
+                Self::new(cx, asked, true, Phase::Preparing, Job::Ask)
             }
         }
     }
@@ -276,8 +312,13 @@ impl Transfer {
             return self.phase == Phase::Ended;
         }
         self.events.requested = false;
-        let (place, may_replace) = match decision {
-            Decision::Grant { place, may_replace } => (place, may_replace),
+        let (place, to, may_replace) = match decision {
+            Decision::Grant { place, may_replace } => (place, FilePath::root(), may_replace),
+            Decision::GrantRename {
+                place,
+                to,
+                may_replace,
+            } => (place, to, may_replace),
             Decision::Refuse(code) => {
                 self.fail(cx, code);
                 return true;
@@ -289,6 +330,11 @@ impl Transfer {
                 (Job::Lister(Box::new(lister)), Phase::Preparing)
             }
             RequestKind::Stat => (Job::Answer(Answer::new(place)), Phase::Preparing),
+            RequestKind::MakeDir | RequestKind::Remove | RequestKind::Rename => {
+                let (durability, work) = (self.asked.durability, self.work(to, may_replace));
+                let change = Change::new(place, work, durability);
+                (Job::Change(Box::new(change)), Phase::Preparing)
+            }
             RequestKind::Get => (Job::SourceToBe(place), Phase::Waiting),
             RequestKind::Put if self.asked.tree => {
                 let plan = TreePlan {
@@ -321,6 +367,24 @@ impl Transfer {
         true
     }
 
+    /// What a request that changes names is to do.
+    fn work(&self, to: FilePath, may_replace: bool) -> Work {
+        let asked = &self.asked;
+        match asked.kind {
+            RequestKind::MakeDir => Work::Make {
+                parents: asked.tree,
+                exclusive: asked.no_clobber,
+            },
+            RequestKind::Rename => Work::Rename {
+                to,
+                replace: may_replace && !asked.no_clobber,
+            },
+            _ => Work::Remove {
+                recursive: asked.tree,
+            },
+        }
+    }
+
     /// Goes as far through the phases as what has happened allows.
     pub(super) fn advance(&mut self, cx: &mut Context<'_>) {
         if self.phase == Phase::Waiting
@@ -344,7 +408,7 @@ impl Transfer {
         if self.phase == Phase::Running
             && let Some(result) = self.success()
         {
-            if let Job::Sink(_) = self.job {
+            if let Job::Sink(_) | Job::Change(_) = self.job {
                 self.stored = Delivery::Due;
             }
             self.end(cx, Ok(result));
@@ -400,6 +464,10 @@ impl Transfer {
             Job::Lister(lister) => lister.is_complete().then_some(Finished::Answered),
             Job::Reader(reader) => reader.is_complete().then_some(Finished::Answered),
             Job::Answer(answer) => (answer.entry == Delivery::Done).then_some(Finished::Answered),
+            Job::Change(change) if change.is_done() => {
+                let (count, durability) = change.result();
+                Some(Finished::Changed { count, durability })
+            }
             _ => None,
         }
     }
@@ -442,6 +510,14 @@ impl Transfer {
         let done = self.job.handle_done(cx, tag, block, result);
         self.events.progress |= self.job.progress().0 != before;
         done
+    }
+}
+
+/// What is asked of a name that is there already.
+fn exclusive_or_not(exclusive: bool) -> Overwrite {
+    match exclusive {
+        true => Overwrite::Never,
+        false => Overwrite::Replace,
     }
 }
 

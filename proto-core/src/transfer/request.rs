@@ -65,6 +65,52 @@ pub enum Request {
         /// A directory is meant, too, if one stands there; otherwise it is an error.
         tree: bool,
     },
+    /// Make a directory at the peer.
+    MakeDir {
+        /// The peer's path.
+        path: FilePath,
+        /// Make those above it, too, where they are missing.
+        parents: bool,
+        /// Fail when it is there already.
+        exclusive: bool,
+        /// What must survive a power loss before it counts as done.
+        durability: Durability,
+    },
+    /// Remove a file, a symbolic link or a directory at the peer.
+    Remove {
+        /// The peer's path.
+        path: FilePath,
+        /// A directory need not be empty: with all that is in it.
+        recursive: bool,
+        /// What must survive a power loss before it counts as done.
+        durability: Durability,
+    },
+    /// Give a file, a symbolic link or a directory at the peer another name.
+    Rename {
+        /// The peer's path.
+        from: FilePath,
+        /// The new one.
+        to: FilePath,
+        /// Replace a regular file of that name.
+        replace: bool,
+        /// What must survive a power loss before it counts as done.
+        durability: Durability,
+    },
+}
+
+impl Request {
+    /// The peer's path, and the new one of `Rename`.
+    pub(super) fn paths(&self) -> (&FilePath, Option<&FilePath>) {
+        match self {
+            Self::List { path }
+            | Self::Stat { path }
+            | Self::Get { from: path, .. }
+            | Self::Put { to: path, .. }
+            | Self::MakeDir { path, .. }
+            | Self::Remove { path, .. } => (path, None),
+            Self::Rename { from, to, .. } => (from, Some(to)),
+        }
+    }
 }
 
 /// A request that the peer makes.
@@ -74,13 +120,16 @@ pub struct Requested {
     pub kind: RequestKind,
     /// This end's path.
     pub path: FilePath,
+    /// `Rename`: the new path; otherwise empty.
+    pub to: FilePath,
     /// `Put`: bytes announced.
     pub size: u64,
-    /// `Put`: if something stands there already.
+    /// `Put`, `Rename`, `MakeDir`: if something stands there already.
     pub overwrite: Overwrite,
-    /// `Put`: what STORED shall mean.
+    /// `Put`, `MakeDir`, `Remove`, `Rename`: what STORED or DONE shall mean.
     pub durability: Durability,
-    /// `Put`: it is a directory, whose size is not known. `Get`: it may be one.
+    /// `Put`: it is a directory, whose size is not known. `Get`: it may be one. `MakeDir`: with those above it. `Remove`: with
+    /// all that is in it.
     pub tree: bool,
 }
 
@@ -92,6 +141,15 @@ pub enum Decision {
         /// The file or directory meant.
         place: Place,
         /// Whether an existing file may be replaced (`Put`).
+        may_replace: bool,
+    },
+    /// Do what `Rename` asks, from `place` to `to` of the same root.
+    GrantRename {
+        /// What is to be renamed.
+        place: Place,
+        /// Its new path.
+        to: FilePath,
+        /// Whether an existing file may be replaced.
         may_replace: bool,
     },
     /// Do not.

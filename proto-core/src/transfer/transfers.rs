@@ -16,7 +16,7 @@ use crate::file::{Block, FileError, Operation, Outcome};
 use crate::limits::Limits;
 use crate::slab::{Key, Slab};
 use crate::time::{Duration, Instant};
-use crate::wire::{CloseCode, ErrorCode};
+use crate::wire::{CloseCode, ErrorCode, FilePath};
 
 /// After this, a transfer that waits for memory looks for some again.
 const MEMORY_RETRY: Duration = Duration::from_millis(20);
@@ -24,7 +24,7 @@ const MEMORY_RETRY: Duration = Duration::from_millis(20);
 /// After this, a transfer with memory that it has no use for asks whether others wait for it.
 const IDLE_CHECK: Duration = Duration::from_secs(1);
 
-/// Bytes that a requested path may have: REQUEST must fit the smallest packet.
+/// Bytes that a requested path, or the two of a `Rename`, may have: REQUEST must fit the smallest packet.
 pub(crate) const REQUEST_PATH_MAX: usize = 1_024;
 
 /// What became of a frame.
@@ -58,6 +58,8 @@ pub(crate) struct Transfers {
     /// The number of the transfer whose data went out last.
     served: u64,
     retry_at: Option<Instant>,
+    /// A transfer that has changed and is not [updated](Self::update) yet: once for many frames in a row.
+    unsettled: Option<Key>,
     progress: Progress,
     faults: Faults,
 }
@@ -78,6 +80,7 @@ impl Transfers {
             lost: false,
             served: 0,
             retry_at: None,
+            unsettled: None,
             progress: Progress::default(),
             faults: Faults::default(),
         }
@@ -116,12 +119,9 @@ impl Transfers {
         if self.direction == Direction::Server || self.lost {
             return Err(StaleId.into());
         }
-        let path = match &request {
-            Request::List { path } | Request::Stat { path } => path,
-            Request::Get { from, .. } => from,
-            Request::Put { to, .. } => to,
-        };
-        if path.as_bytes().len() > REQUEST_PATH_MAX {
+        let (path, to) = request.paths();
+        let len = |path: &FilePath| path.as_bytes().len();
+        if len(path) + to.map_or(0, len) > REQUEST_PATH_MAX {
             return Err(StartError::PathTooLong);
         }
         if self.open_count() >= self.open_max || !self.has_place() {
@@ -199,6 +199,27 @@ impl Transfers {
                 }
                 Ok(None)
             }
+        }
+    }
+
+    /// A frame has changed the transfer, and others like it may follow: [`settle`](Self::settle) will be called after them.
+    fn touch(&mut self, cx: &mut Context<'_>, key: Key) {
+        if let Some(before) = self.unsettled.replace(key)
+            && before != key
+        {
+            self.update(cx, before);
+        }
+    }
+
+    /// Whether [`settle`](Self::settle) has something to do.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.unsettled.is_some()
+    }
+
+    /// Brings the transfer up to date that was touched last.
+    pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
+        if let Some(key) = self.unsettled.take() {
+            self.update(cx, key);
         }
     }
 
@@ -294,6 +315,7 @@ impl Transfers {
 
     /// The next operation to lend.
     pub(crate) fn poll_op(&mut self, cx: &mut Context<'_>) -> Option<(Key, OpTag, Operation)> {
+        self.settle(cx);
         loop {
             let last = self.faults.strikes(Planted::OpOutOfTurn);
             let key = self.find_in_turn(last, |transfer| transfer.has_op(self.read_ahead))?;

@@ -128,6 +128,8 @@ pub enum ErrorCode {
     TargetChanged,
     /// 20: a symbolic link that may lead out of the copied directory.
     LinkRefused,
+    /// 21: a directory that is not empty.
+    NotEmpty,
     /// Any other.
     Other(u64),
 }
@@ -157,6 +159,7 @@ impl ErrorCode {
             Self::Unsupported => 18,
             Self::TargetChanged => 19,
             Self::LinkRefused => 20,
+            Self::NotEmpty => 21,
             Self::Other(code) => code,
         }
     }
@@ -185,6 +188,7 @@ impl ErrorCode {
             18 => Self::Unsupported,
             19 => Self::TargetChanged,
             20 => Self::LinkRefused,
+            21 => Self::NotEmpty,
             _ => Self::Other(code),
         }
     }
@@ -204,6 +208,6 @@ mod tests {
         assert_eq!(CloseCode::from_wire(0x200), CloseCode::Other(0x200));
         assert_eq!(ErrorCode::from_wire(0), ErrorCode::Other(0));
         assert_eq!(ErrorCode::from_wire(19), ErrorCode::TargetChanged);
-        assert_eq!(ErrorCode::from_wire(21), ErrorCode::Other(21));
+        assert_eq!(ErrorCode::from_wire(99), ErrorCode::Other(99));
     }
 }

@@ -102,6 +102,20 @@ impl FilePath {
         }
     }
 
+    /// The path of the first `count` components; all of it when it has no more.
+    #[must_use]
+    pub fn first(&self, count: usize) -> Self {
+        let slashes = self.0.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        let end = match count {
+            0 => 0,
+            _ => slashes
+                .map(|(at, _)| at)
+                .nth(count - 1)
+                .unwrap_or(self.0.len()),
+        };
+        Self(self.0[..end].to_vec())
+    }
+
     /// `self` and one more component.
     ///
     /// # Errors

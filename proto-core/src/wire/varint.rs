@@ -37,14 +37,20 @@ pub fn write(out: &mut [u8], value: u64) -> Option<usize> {
 /// [`WireError::Truncated`] when the bytes end within it; `bytes` is then unchanged.
 pub fn read(bytes: &mut &[u8]) -> Result<u64, WireError> {
     let first = *bytes.first().ok_or(WireError::Truncated)?;
-    let len = 1 << (first >> 6);
-    let (number, rest) = bytes.split_at_checked(len).ok_or(WireError::Truncated)?;
-    let value = number
-        .iter()
-        .fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
+    // Each form is read with one load, its two bits of length dropped.
+    match first >> 6 {
+        0 => split::<1>(bytes).map(|_| u64::from(first)),
+        1 => split(bytes).map(|it| u64::from(u16::from_be_bytes(it) & 0x3fff)),
+        2 => split(bytes).map(|it| u64::from(u32::from_be_bytes(it) & 0x3fff_ffff)),
+        _ => split(bytes).map(|it| u64::from_be_bytes(it) & MAX),
+    }
+}
+
+/// The first `N` bytes, over which `bytes` is advanced.
+fn split<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], WireError> {
+    let (number, rest) = bytes.split_first_chunk().ok_or(WireError::Truncated)?;
     *bytes = rest;
-    // Drops the two bits that told the length.
-    Ok(value & (u64::MAX >> (66 - 8 * len)))
+    Ok(*number)
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ fn the_table_of_frames_is_right() {
         .map(|row| format!("{} {} {}", row[0], row[1], row[4]))
         .collect();
     assert_eq!(table, with_vector);
-    assert_eq!(table.len(), 25);
+    assert_eq!(table.len(), 26);
 }
 
 #[test]
@@ -362,14 +362,19 @@ fn fields(frame: &Frame<'_>) -> String {
             durability,
             amount,
             path,
+            argument,
         } => format!(
-            " transfer={transfer} kind={} compare={} no_clobber={} tree={} durability={} amount={amount} path={}",
+            " transfer={transfer} kind={} compare={} no_clobber={} tree={} durability={} amount={amount} path={}{}",
             name(&kind),
             u8::from(compare),
             u8::from(no_clobber),
             u8::from(tree),
             durability as u8,
-            hex::encode(path)
+            hex::encode(path),
+            match kind {
+                RequestKind::Rename => format!(" argument={}", hex::encode(argument)),
+                _ => String::new(),
+            }
         ),
         Frame::Accept { transfer, credit } => format!(" transfer={transfer} credit={credit}"),
         Frame::Refuse { transfer, code } | Frame::Cancel { transfer, code } => {
@@ -444,6 +449,14 @@ fn fields(frame: &Frame<'_>) -> String {
             file,
             code,
         } => format!("{} code={}", place(transfer, file), name(&code)),
+        Frame::Done {
+            transfer,
+            count,
+            durability,
+        } => format!(
+            " transfer={transfer} count={count} durability={}",
+            durability as u8
+        ),
         Frame::Page {
             transfer,
             offset,

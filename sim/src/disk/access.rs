@@ -46,6 +46,7 @@ impl Access {
             Operation::SyncDir { .. }
             | Operation::Rename { .. }
             | Operation::Remove { .. }
+            | Operation::RemoveTree { .. }
             | Operation::List { .. }
             | Operation::Stat { .. }
             | Operation::FreeSpace { .. }

@@ -70,6 +70,12 @@ impl Disk {
                 replace,
             } => self.rename(root, &from, to, replace),
             Operation::Remove { root, path } => self.remove(root, &path),
+            Operation::RemoveTree {
+                root,
+                path,
+                recursive,
+                max,
+            } => self.remove_tree(root, &path, recursive, max),
             Operation::List {
                 root,
                 path,

@@ -321,6 +321,25 @@ impl Tree {
         Ok(())
     }
 
+    /// Renames from one directory into another; what had the new name is gone. Journals make this one change, which either
+    /// survives or not; here it always does, with all that was done to the two directories before.
+    pub(super) fn move_to(
+        &mut self,
+        parent: Ino,
+        from: &[u8],
+        new_parent: Ino,
+        to: &[u8],
+    ) -> Result<(), FileError> {
+        let ino = self.directory(parent)?.remove(from);
+        let ino = ino.ok_or(FileError::NotFound)?;
+        if let Some(replaced) = self.directory(new_parent)?.add(to, ino) {
+            self.unlinked(replaced);
+        }
+        self.sync_directory(new_parent);
+        self.sync_directory(parent);
+        Ok(())
+    }
+
     /// Takes a name away.
     pub(super) fn remove(&mut self, parent: Ino, name: &[u8]) -> Result<(), FileError> {
         let ino = self.directory(parent)?.remove(name);

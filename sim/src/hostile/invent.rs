@@ -142,7 +142,7 @@ pub(super) fn frame(rng: &mut Rng, memory: &Memory, room: usize) -> Vec<u8> {
     let named = rng.one_in(3);
     let code = ErrorCode::from_wire(rng.log_uniform(varint::MAX));
     let durability = *rng.pick(&[Durability::None, Durability::File, Durability::Full]);
-    let invented = match rng.below(19) {
+    let invented = match rng.below(20) {
         0 => Frame::Padding,
         1 => Frame::Ping,
         2 => {
@@ -208,6 +208,11 @@ pub(super) fn frame(rng: &mut Rng, memory: &Memory, room: usize) -> Vec<u8> {
             file,
             code,
         },
+        18 => Frame::Done {
+            transfer,
+            count: a,
+            durability,
+        },
         _ => Frame::Page {
             transfer,
             offset: a,
@@ -220,21 +225,29 @@ pub(super) fn frame(rng: &mut Rng, memory: &Memory, room: usize) -> Vec<u8> {
 
 /// REQUEST of some kind.
 pub(super) fn request<'a>(rng: &mut Rng, transfer: u64, amount: u64, path: &'a [u8]) -> Frame<'a> {
-    const KINDS: [RequestKind; 4] = [
+    const KINDS: [RequestKind; 7] = [
         RequestKind::List,
         RequestKind::Stat,
         RequestKind::Get,
         RequestKind::Put,
+        RequestKind::MakeDir,
+        RequestKind::Remove,
+        RequestKind::Rename,
     ];
+    let kind = *rng.pick(&KINDS);
     Frame::Request {
         transfer,
-        kind: *rng.pick(&KINDS),
+        kind,
         compare: rng.one_in(2),
         no_clobber: rng.one_in(2),
         tree: rng.one_in(4),
         durability: *rng.pick(&[Durability::None, Durability::File, Durability::Full]),
         amount,
         path,
+        argument: match kind {
+            RequestKind::Rename => path,
+            _ => b"",
+        },
     }
 }
 

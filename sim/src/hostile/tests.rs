@@ -31,6 +31,7 @@ fn packet() -> Vec<u8> {
             durability: Durability::Full,
             amount: 16,
             path: b"f",
+            argument: b"",
         },
         Frame::Entry {
             transfer,

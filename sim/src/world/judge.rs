@@ -279,7 +279,7 @@ impl World {
         };
         let root_of = |finished: &Finished| match finished {
             Finished::Stored { root, .. } => *root,
-            Finished::Answered | Finished::Tree(_) => None,
+            Finished::Answered | Finished::Tree(_) | Finished::Changed { .. } => None,
         };
         let totals_of = |finished: &Finished| match finished {
             Finished::Tree(totals) => Some(*totals),

@@ -207,6 +207,7 @@ impl Bench {
         let provider = |byte| Arc::new(TlsProvider::new(&[byte; 32]).expect("a key"));
         let sized = |mut config: Config| {
             config.datagram_size = datagram;
+            config.datagram_max = datagram;
             config
         };
         let mut bench = Self {
@@ -233,7 +234,9 @@ impl Bench {
             },
             overwrite: Overwrite::Replace,
             durability: Durability::None,
-            preserve: false, tree: false, };
+            preserve: false,
+            tree: false,
+        };
         bench
             .sink
             .endpoint

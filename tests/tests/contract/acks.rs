@@ -82,6 +82,7 @@ fn t5_an_optimistic_ack_closes_the_session() {
             durability: Durability::Full,
             amount: blocks,
             path: b"f",
+            argument: b"",
         }],
     );
     let Some(Event::Requested { transfer, .. }) = alone.events.pop() else {

@@ -165,6 +165,7 @@ fn c3_one_byte_more_than_announced_ends_the_session() {
                 durability: Durability::Full,
                 amount: size,
                 path: b"f",
+                argument: b"",
             }],
         );
         let Some(Event::Requested { transfer, .. }) = alone.events.pop() else {

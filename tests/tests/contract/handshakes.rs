@@ -216,6 +216,7 @@ fn request(transfer: u64) -> Frame<'static> {
         durability: Durability::Full,
         amount: 0,
         path: b"",
+        argument: b"",
     }
 }
 

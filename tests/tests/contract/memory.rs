@@ -154,6 +154,7 @@ fn m7_a_greedy_client_gets_no_more() {
                 durability: Durability::Full,
                 amount: 0,
                 path: b"",
+                argument: b"",
             }],
         );
     }

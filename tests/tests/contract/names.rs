@@ -27,6 +27,7 @@ fn asked(path: &[u8]) -> Vec<FilePath> {
                 durability: Durability::Full,
                 amount: 0,
                 path,
+                argument: b"",
             }],
         );
     }

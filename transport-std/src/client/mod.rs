@@ -3,6 +3,7 @@
 mod application;
 mod attempts;
 mod cancel;
+mod changes;
 mod classic;
 mod local;
 mod mailbox;
@@ -20,7 +21,8 @@ use proto_core::{Failure, FileInfo, PeerStats, Request};
 pub use cancel::Cancel;
 pub use classic::ClassicClient;
 pub use options::{
-    ClientOptions, DirEntry, GetOptions, Progress, PutOptions, Stored, Tree, TreeProgress, Trust,
+    Changed, ClientOptions, DirEntry, GetOptions, MakeDirOptions, Progress, PutOptions,
+    RemoveOptions, RenameOptions, Stored, Tree, TreeProgress, Trust,
 };
 
 use application::Command;

@@ -100,6 +100,60 @@ impl Default for PutOptions {
     }
 }
 
+/// How to make a directory at the server.
+#[derive(Clone, Debug, Default)]
+pub struct MakeDirOptions {
+    /// Make those above it, too, where they are missing.
+    pub parents: bool,
+    /// Fail ([`ErrorCode::Exists`](crate::ErrorCode::Exists)) when it is there already.
+    pub exclusive: bool,
+    /// What must survive a power loss at the server before the call returns.
+    pub durability: Durability,
+    /// Ends the job early.
+    pub cancel: Option<Cancel>,
+}
+
+/// How to remove something at the server.
+#[derive(Clone, Debug, Default)]
+pub struct RemoveOptions {
+    /// A directory need not be empty: with all that is in it.
+    pub recursive: bool,
+    /// What must survive a power loss at the server before the call returns.
+    pub durability: Durability,
+    /// Ends the job early: what is removed by then is gone.
+    pub cancel: Option<Cancel>,
+}
+
+/// How to rename something at the server.
+#[derive(Clone, Debug)]
+pub struct RenameOptions {
+    /// Replace a regular file of the new name; otherwise that is an error ([`ErrorCode::Exists`](crate::ErrorCode::Exists)).
+    pub replace: bool,
+    /// What must survive a power loss at the server before the call returns.
+    pub durability: Durability,
+    /// Ends the job early, unless the server has begun it.
+    pub cancel: Option<Cancel>,
+}
+
+impl Default for RenameOptions {
+    fn default() -> Self {
+        Self {
+            replace: true,
+            durability: Durability::Full,
+            cancel: None,
+        }
+    }
+}
+
+/// Names changed at the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Changed {
+    /// Names that were made, removed or renamed: 0 when a directory that was to be made was there already.
+    pub count: u64,
+    /// What of it survives a power loss.
+    pub durability: Durability,
+}
+
 /// How a job goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]

@@ -25,6 +25,7 @@ fn from_errno(errno: rustix::io::Errno) -> FileError {
         // Opening a socket, a FIFO without a reader, or a device without a driver.
         E::NXIO | E::NODEV => FileError::NotRegular,
         E::EXIST => FileError::Exists,
+        E::NOTEMPTY => FileError::NotEmpty,
         E::NOSPC | E::DQUOT => FileError::NoSpace,
         E::ROFS => FileError::ReadOnly,
         E::NAMETOOLONG | E::ILSEQ => FileError::BadName,
@@ -43,6 +44,7 @@ fn from_kind(kind: io::ErrorKind) -> FileError {
         K::PermissionDenied => FileError::Denied,
         K::IsADirectory => FileError::IsDirectory,
         K::AlreadyExists => FileError::Exists,
+        K::DirectoryNotEmpty => FileError::NotEmpty,
         K::StorageFull | K::QuotaExceeded => FileError::NoSpace,
         K::ReadOnlyFilesystem => FileError::ReadOnly,
         K::InvalidFilename | K::InvalidInput => FileError::BadName,

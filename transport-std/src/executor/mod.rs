@@ -5,9 +5,11 @@
 mod batch;
 mod error;
 mod io;
+mod joined;
 mod listing;
 mod meta;
 mod queue;
+mod removal;
 #[cfg_attr(target_os = "linux", path = "rooted_linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "rooted_cap.rs")]
 mod rooted;
@@ -26,6 +28,7 @@ use proto_core::{FileDone, FileOp};
 
 pub use roots::Roots;
 
+use joined::JOINED_MAX;
 use queue::{BATCH, PATIENCE, Queue, is_on_bytes};
 use run::Disk;
 
@@ -90,32 +93,29 @@ impl Drop for Executor {
 
 /// What a thread does until the queue closes. Results of quick operations are reported together.
 fn serve(queue: &Queue, disk: &Disk, on_done: &dyn Fn(&mut Vec<FileDone>)) {
-    let mut done = Vec::with_capacity(BATCH);
+    let mut run = Vec::with_capacity(JOINED_MAX);
+    let mut done = Vec::with_capacity(BATCH + JOINED_MAX);
     let mut reported = Instant::now();
     queue.enter();
     loop {
-        let operation = match queue.try_next() {
-            Some(operation) => operation,
-            None => {
-                if !done.is_empty() {
-                    on_done(&mut done);
-                }
-                let Some(operation) = queue.next() else {
-                    return;
-                };
-                reported = Instant::now();
-                operation
+        if !queue.try_next(&mut run) {
+            if !done.is_empty() {
+                on_done(&mut done);
             }
-        };
-        let on_bytes = is_on_bytes(&operation);
+            if !queue.next(&mut run) {
+                return;
+            }
+            reported = Instant::now();
+        }
+        let on_bytes = run.first().is_some_and(is_on_bytes);
         if !on_bytes && !done.is_empty() {
             on_done(&mut done);
         }
-        let begin = Instant::now();
-        done.push(disk.run(operation));
+        let (begin, count) = (Instant::now(), run.len() as u32);
+        joined::run(disk, &mut run, &mut done);
         let end = Instant::now();
         if on_bytes {
-            queue.note(end - begin);
+            queue.note((end - begin) / count);
         }
         if !on_bytes || done.len() >= BATCH || end - reported >= PATIENCE {
             on_done(&mut done);

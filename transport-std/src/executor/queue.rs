@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use proto_core::{FileOp, Operation};
 
+use super::joined::{JOINED_MAX, follows};
+
 /// Operations on bytes that one thread takes on, while they are quick.
 pub(super) const BATCH: usize = 4;
 
@@ -64,6 +66,20 @@ pub(super) fn is_on_bytes(operation: &FileOp) -> bool {
     )
 }
 
+impl State {
+    fn pop_run(&mut self, run: &mut Vec<FileOp>) -> bool {
+        while run.len() < JOINED_MAX
+            && let Some(next) = self.operations.front()
+            && run
+                .last()
+                .is_none_or(|before| follows(&before.what, &next.what))
+        {
+            run.extend(self.operations.pop_front());
+        }
+        !run.is_empty()
+    }
+}
+
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         // The lock is held for moments that leave the queue whole even if they panic.
@@ -99,20 +115,20 @@ impl Queue {
         }
     }
 
-    /// The next operation, if one is there.
-    pub(super) fn try_next(&self) -> Option<FileOp> {
-        self.lock().operations.pop_front()
+    /// Appends to `run` the next operation, if one is there, and those behind it that are done together with it.
+    pub(super) fn try_next(&self, run: &mut Vec<FileOp>) -> bool {
+        self.lock().pop_run(run)
     }
 
-    /// The next operation, when there is one; `None` when the queue is empty and closing.
-    pub(super) fn next(&self) -> Option<FileOp> {
+    /// The same, when there is one; false when the queue is empty and closing.
+    pub(super) fn next(&self, run: &mut Vec<FileOp>) -> bool {
         let mut state = self.lock();
         loop {
-            if let Some(operation) = state.operations.pop_front() {
-                return Some(operation);
+            if state.pop_run(run) {
+                return true;
             }
             if state.closing {
-                return None;
+                return false;
             }
             state.threads.idle += 1;
             state.threads.busy -= 1;

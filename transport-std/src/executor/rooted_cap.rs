@@ -113,10 +113,23 @@ impl Directory {
         Ok((file.into_std(), meta))
     }
 
-    /// Renames a file; only a regular file is ever replaced.
+    /// Renames; only a regular file is ever replaced.
     pub(super) fn rename(&self, from: &FilePath, to: &FilePath, replace: bool) -> Result<()> {
         let (from_parent, from) = self.parent(from)?;
         let (to_parent, to) = self.parent(to)?;
+        let moved = from_parent.symlink_metadata(&from).map_err(refused)?;
+        if moved.is_dir() {
+            // It has no second name, and replaces an empty directory at most; that is looked for before.
+            return match to_parent.symlink_metadata(&to) {
+                Ok(_) if !replace => Err(FileError::Exists),
+                Ok(found) if found.is_dir() => Err(FileError::IsDirectory),
+                Ok(_) => Err(FileError::NotDirectory),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    from_parent.rename(&from, &to_parent, &to).map_err(refused)
+                }
+                Err(error) => Err(refused(error)),
+            };
+        }
         if !replace {
             // A second name fails when the first exists, and a rename would not.
             from_parent
@@ -345,6 +358,36 @@ impl Names {
     /// Unlinks what is no directory.
     pub(super) fn remove(&self, name: &[u8]) -> Result<()> {
         self.0.remove_file(local(name)?).map_err(refused)
+    }
+
+    /// Removes an empty directory.
+    pub(super) fn remove_directory(&self, name: &[u8]) -> Result<()> {
+        match self.0.remove_dir(local(name)?) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                Err(FileError::NotEmpty)
+            }
+            // It is no directory any more.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(FileError::Changed),
+            other => other.map_err(refused),
+        }
+    }
+
+    /// Holds a directory in this one.
+    pub(super) fn descend(&self, name: &[u8]) -> Result<Self> {
+        let name = local(name)?;
+        if !self.0.symlink_metadata(&name).map_err(refused)?.is_dir() {
+            return Err(FileError::Changed);
+        }
+        self.0.open_dir(&name).map(Self).map_err(refused)
+    }
+
+    /// What is in it.
+    pub(super) fn entries(&self) -> Result<Entries> {
+        let stream = self.0.entries().map_err(refused)?;
+        Ok(Entries {
+            stream,
+            position: 0,
+        })
     }
 
     /// Makes the names durable.

@@ -163,7 +163,7 @@ impl Directory {
         regular(rustix::fs::openat(parent, name, flags, mode).map_err(bad_name)?)
     }
 
-    /// Renames a file; only a regular file is ever replaced.
+    /// Renames; only a regular file is ever replaced.
     pub(super) fn rename(&self, from: &FilePath, to: &FilePath, replace: bool) -> Result<()> {
         let (from_parent, from) = self.parent(from)?;
         let (to_parent, to) = self.parent(to)?;
@@ -364,6 +364,35 @@ impl Names {
     /// Unlinks what is no directory.
     pub(super) fn remove(&self, name: &[u8]) -> Result<()> {
         rustix::fs::unlinkat(&self.0, name, AtFlags::empty()).map_err(refused)
+    }
+
+    /// Removes an empty directory.
+    pub(super) fn remove_directory(&self, name: &[u8]) -> Result<()> {
+        match rustix::fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR) {
+            // POSIX lets a system say either.
+            Err(Errno::EXIST | Errno::NOTEMPTY) => Err(FileError::NotEmpty),
+            // It is no directory any more.
+            Err(Errno::NOTDIR) => Err(FileError::Changed),
+            other => other.map_err(refused),
+        }
+    }
+
+    /// Holds a directory in this one.
+    pub(super) fn descend(&self, name: &[u8]) -> Result<Self> {
+        step(
+            self.0.as_fd(),
+            name,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        )
+        .map(Self)
+        .map_err(refused)
+    }
+
+    /// What is in it.
+    pub(super) fn entries(&self) -> Result<Entries> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.0, ".", flags, Mode::empty()).map_err(refused)?;
+        Dir::new(fd).map(Entries).map_err(refused)
     }
 
     /// Makes the names durable.

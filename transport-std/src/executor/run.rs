@@ -16,7 +16,7 @@ use super::error::file_error;
 use super::io::{read_full_at, write_all_at};
 use super::listing::{Listings, share_meta, shares_page};
 use super::roots::{Root, Roots};
-use super::{batch, meta, rooted};
+use super::{batch, meta, removal, rooted};
 
 type Result<T> = std::result::Result<T, FileError>;
 
@@ -39,9 +39,9 @@ impl Disk {
         }
     }
 
-    /// Carries the operation out, waiting for the disk.
-    pub(super) fn run(&self, operation: FileOp) -> FileDone {
-        let (block, result) = self.perform(operation.what);
+    /// Carries the operation out, waiting for the disk. Of one on bytes, the first `already` were moved before.
+    pub(super) fn run(&self, operation: FileOp, already: usize) -> FileDone {
+        let (block, result) = self.perform(operation.what, already);
         FileDone {
             id: operation.id,
             block,
@@ -50,7 +50,11 @@ impl Disk {
     }
 
     /// What came of the operation, and its block.
-    pub(super) fn perform(&self, what: Operation) -> (Option<Block>, Result<Outcome>) {
+    pub(super) fn perform(
+        &self,
+        what: Operation,
+        already: usize,
+    ) -> (Option<Block>, Result<Outcome>) {
         match what {
             Operation::Read {
                 file,
@@ -59,7 +63,7 @@ impl Disk {
                 mut block,
                 hash,
             } => {
-                let result = shielded(|| self.read(file, offset, len, &mut block, hash));
+                let result = shielded(|| self.read((file, offset, len), &mut block, hash, already));
                 (Some(block), result)
             }
             Operation::Write {
@@ -69,7 +73,7 @@ impl Disk {
                 block,
                 hash,
             } => {
-                let result = shielded(|| self.write(file, offset, len, &block, hash));
+                let result = shielded(|| self.write((file, offset, len), &block, hash, already));
                 (Some(block), result)
             }
             other => (None, shielded(|| self.run_without_block(other))),
@@ -106,6 +110,15 @@ impl Disk {
             Operation::Remove { root, path } => {
                 self.roots.directory(root)?.remove(&path)?;
                 Ok(Outcome::Done)
+            }
+            Operation::RemoveTree {
+                root,
+                path,
+                recursive,
+                max,
+            } => {
+                let directory = self.roots.directory(root)?;
+                removal::remove(&directory, &path, recursive, max)
             }
             Operation::List {
                 root,
@@ -170,7 +183,7 @@ impl Disk {
     }
 
     /// An open file. The core never names one that is not open; if it did, that is an `Io` error.
-    fn file(&self, file: FileId) -> Result<Arc<File>> {
+    pub(super) fn file(&self, file: FileId) -> Result<Arc<File>> {
         self.files().get(&file).cloned().ok_or(FileError::Io)
     }
 
@@ -185,18 +198,20 @@ impl Disk {
 
     fn read(
         &self,
-        file: FileId,
-        offset: u64,
-        len: u32,
+        (file, offset, len): (FileId, u64, u32),
         block: &mut Block,
         hash: HashAs,
+        already: usize,
     ) -> Result<Outcome> {
         let file = self.file(file)?;
         let bytes = block
             .bytes_mut()
             .get_mut(..len as usize)
             .ok_or(FileError::Io)?;
-        let count = read_full_at(&file, bytes, offset).map_err(|error| file_error(&error))?;
+        let rest = bytes.get_mut(already..).ok_or(FileError::Io)?;
+        let count = read_full_at(&file, rest, offset + already as u64)
+            .map_err(|error| file_error(&error))?;
+        let count = already + count;
         Ok(Outcome::Moved {
             len: count as u32,
             value: block_value(&bytes[..count], offset, hash),
@@ -205,15 +220,15 @@ impl Disk {
 
     fn write(
         &self,
-        file: FileId,
-        offset: u64,
-        len: u32,
+        (file, offset, len): (FileId, u64, u32),
         block: &Block,
         hash: HashAs,
+        already: usize,
     ) -> Result<Outcome> {
         let file = self.file(file)?;
         let bytes = block.bytes().get(..len as usize).ok_or(FileError::Io)?;
-        write_all_at(&file, bytes, offset).map_err(|error| file_error(&error))?;
+        let rest = bytes.get(already..).ok_or(FileError::Io)?;
+        write_all_at(&file, rest, offset + already as u64).map_err(|error| file_error(&error))?;
         Ok(Outcome::Moved {
             len,
             value: block_value(bytes, offset, hash),

@@ -185,11 +185,12 @@ impl ServerApplication {
         request: Requested,
     ) {
         let decision = self.host.layout.decide(session.rights, &request);
-        let (kind, path, size) = (request.kind, request.path, request.size);
+        let (kind, path, to, size) = (request.kind, request.path, request.to, request.size);
         let job = Arc::new(Job {
             number: Host::next(&self.host.job_count),
             kind,
             path,
+            to,
         });
         self.tell(&ServerEvent::Requested {
             session: session.clone(),

@@ -15,7 +15,7 @@ pub enum Rights {
     None,
     /// List, look at and download.
     Read,
-    /// Upload, too.
+    /// Upload, make directories, remove and rename, too.
     ReadWrite,
 }
 
@@ -37,10 +37,12 @@ pub struct SessionInfo {
 pub struct Job {
     /// Counts the server's requests from 1.
     pub number: u64,
-    /// List, look, download (`Get`) or upload (`Put`).
+    /// List, look, download (`Get`), upload (`Put`), or a change of names.
     pub kind: RequestKind,
     /// What is asked for. Bytes from a stranger: escape them before they reach a terminal or a log.
     pub path: FilePath,
+    /// `Rename`: the new path; otherwise empty.
+    pub to: FilePath,
 }
 
 /// One thing that happened at a server.

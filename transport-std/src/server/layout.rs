@@ -61,29 +61,65 @@ impl Layout {
 
     /// What becomes of a request of a user with `rights`.
     pub(super) fn decide(&self, rights: Rights, request: &Requested) -> Decision {
-        match self.place(rights, request) {
-            Ok(place) => Decision::Grant {
+        let may_replace = true;
+        let granted = self.place(rights, request);
+        let granted = granted.and_then(|place| match request.kind {
+            RequestKind::Rename => Ok(Decision::GrantRename {
+                to: self.new_path(rights, &place, &request.to)?,
                 place,
-                may_replace: true,
-            },
-            Err(code) => Decision::Refuse(code),
+                may_replace,
+            }),
+            _ => Ok(Decision::Grant { place, may_replace }),
+        });
+        granted.unwrap_or_else(Decision::Refuse)
+    }
+
+    /// Where a rename from `place` leads: to another name in the same share.
+    fn new_path(
+        &self,
+        rights: Rights,
+        place: &Place,
+        to: &FilePath,
+    ) -> std::result::Result<FilePath, ErrorCode> {
+        if to.is_reserved() || to.has_control_bytes() {
+            return Err(ErrorCode::NameRefused);
+        }
+        let (new, share_rights) = self.find(to, true)?;
+        match rights.min(share_rights) {
+            Rights::None => Err(ErrorCode::NotFound),
+            Rights::Read => Err(ErrorCode::ReadOnly),
+            Rights::ReadWrite if new.root != place.root => Err(ErrorCode::Unsupported),
+            Rights::ReadWrite if new.path.is_root() => Err(ErrorCode::IsDirectory),
+            Rights::ReadWrite => Ok(new.path),
         }
     }
 
     fn place(&self, rights: Rights, request: &Requested) -> std::result::Result<Place, ErrorCode> {
-        let upload = request.kind == RequestKind::Put;
+        let kind = request.kind;
+        let names = matches!(kind, RequestKind::Put | RequestKind::MakeDir);
         // F8 for all, F7 for those who would make such a name.
-        if request.path.is_reserved() || (upload && request.path.has_control_bytes()) {
+        if request.path.is_reserved() || (names && request.path.has_control_bytes()) {
             return Err(ErrorCode::NameRefused);
         }
-        let (place, share_rights) = self.find(&request.path, upload)?;
+        let writes = kind == RequestKind::Put || kind.changes_names();
+        let (place, share_rights) = self.find(&request.path, writes)?;
         match rights.min(share_rights) {
             Rights::None => Err(ErrorCode::NotFound),
-            Rights::Read if upload => Err(ErrorCode::ReadOnly),
-            Rights::ReadWrite if upload && place.path.is_root() && !request.tree => {
-                Err(ErrorCode::IsDirectory)
+            Rights::Read if writes => Err(ErrorCode::ReadOnly),
+            Rights::ReadWrite if place.path.is_root() => {
+                Self::on_root(request).map_or(Ok(place), Err)
             }
             Rights::Read | Rights::ReadWrite => Ok(place),
+        }
+    }
+
+    /// Why the request cannot be about a shared directory itself; `None` when it can.
+    fn on_root(request: &Requested) -> Option<ErrorCode> {
+        match request.kind {
+            RequestKind::Put if !request.tree => Some(ErrorCode::IsDirectory),
+            RequestKind::MakeDir => Some(ErrorCode::Exists),
+            RequestKind::Remove | RequestKind::Rename => Some(ErrorCode::Denied),
+            _ => None,
         }
     }
 
@@ -91,7 +127,7 @@ impl Layout {
     fn find(
         &self,
         path: &FilePath,
-        upload: bool,
+        writes: bool,
     ) -> std::result::Result<(Place, Rights), ErrorCode> {
         match self {
             Self::Single(root, rights) => Ok((
@@ -114,7 +150,7 @@ impl Layout {
                 };
                 let Some((root, rights)) = shares.get(name) else {
                     // Nobody makes shares from outside.
-                    return Err(if upload {
+                    return Err(if writes {
                         ErrorCode::ReadOnly
                     } else {
                         ErrorCode::NotFound
@@ -143,6 +179,7 @@ mod tests {
             &Requested {
                 kind,
                 path,
+                to: FilePath::root(),
                 size: 0,
                 overwrite,
                 durability,
@@ -254,6 +291,73 @@ mod tests {
         assert_eq!(ask(RequestKind::Put, b"in/a/b"), grant(inward, b"a/b"));
         assert_eq!(ask(RequestKind::Put, b"out/a"), refuse(ErrorCode::ReadOnly));
         assert_eq!(ask(RequestKind::Get, b"out/a"), grant(outward, b"a"));
+    }
+
+    #[test]
+    fn changes_of_names_need_the_right_to_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let share = |name: &[u8], rights| (Some(name.to_vec()), directory.path().into(), rights);
+        let shares = vec![share(b"in", Rights::ReadWrite), share(b"out", Rights::Read)];
+        let layout = Layout::open(shares, &Roots::new()).unwrap();
+        let ask = |kind, path: &[u8], to: &[u8]| {
+            let request = Requested {
+                kind,
+                path: FilePath::parse(path).unwrap(),
+                to: FilePath::parse(to).unwrap(),
+                size: 0,
+                overwrite: Overwrite::Replace,
+                durability: Durability::Full,
+                tree: true,
+            };
+            match layout.decide(Rights::ReadWrite, &request) {
+                Decision::Grant { place, .. } => Ok((place.path, FilePath::root())),
+                Decision::GrantRename { place, to, .. } => Ok((place.path, to)),
+                Decision::Refuse(code) => Err(code),
+            }
+        };
+        let path = |text: &[u8]| FilePath::parse(text).unwrap();
+        use ErrorCode as E;
+        use RequestKind::{MakeDir, Remove, Rename};
+        for kind in [MakeDir, Remove, Rename] {
+            // Nothing is told of what is there (F16).
+            assert_eq!(ask(kind, b"", b"in/x"), Err(E::ReadOnly));
+            assert_eq!(ask(kind, b"none/a", b"in/x"), Err(E::ReadOnly));
+            assert_eq!(ask(kind, b"out/a", b"in/x"), Err(E::ReadOnly));
+            assert_eq!(ask(kind, b"in/.dhow-x", b"in/x"), Err(E::NameRefused));
+            assert!(ask(kind, b"in/a", b"in/x").is_ok());
+        }
+        assert_eq!(ask(MakeDir, b"in", b""), Err(E::Exists));
+        assert_eq!(ask(MakeDir, b"in/a\n", b""), Err(E::NameRefused));
+        assert_eq!(ask(Remove, b"in", b""), Err(E::Denied));
+        assert!(
+            ask(Remove, b"in/a\n", b"").is_ok(),
+            "so that it can be got rid of"
+        );
+        assert_eq!(ask(Rename, b"in", b"in/x"), Err(E::Denied));
+        let moved = ask(Rename, b"in/a", b"in/d/x");
+        assert_eq!(moved, Ok((path(b"a"), path(b"d/x"))));
+        assert_eq!(ask(Rename, b"in/a", b"in"), Err(E::IsDirectory));
+        assert_eq!(ask(Rename, b"in/a", b"out/x"), Err(E::ReadOnly));
+        assert_eq!(ask(Rename, b"in/a", b"none/x"), Err(E::ReadOnly));
+        assert_eq!(ask(Rename, b"in/a", b"in/.dhow-x"), Err(E::NameRefused));
+        assert_eq!(ask(Rename, b"in/a", b"in/x\x7f"), Err(E::NameRefused));
+        let other = tempfile::tempdir().unwrap();
+        let share = |name: &[u8], path: &std::path::Path| {
+            (Some(name.to_vec()), path.into(), Rights::ReadWrite)
+        };
+        let shares = vec![share(b"a", directory.path()), share(b"b", other.path())];
+        let layout = Layout::open(shares, &Roots::new()).unwrap();
+        let request = Requested {
+            kind: Rename,
+            path: path(b"a/f"),
+            to: path(b"b/f"),
+            size: 0,
+            overwrite: Overwrite::Replace,
+            durability: Durability::Full,
+            tree: false,
+        };
+        let decision = layout.decide(Rights::ReadWrite, &request);
+        assert_eq!(decision, Decision::Refuse(E::Unsupported));
     }
 
     #[test]

@@ -13,7 +13,7 @@ impl Transfer {
     fn may_tell_outcome(&self, session_lost: bool) -> bool {
         match (&self.job, self.outcome) {
             (_, None) => false,
-            (Job::Sink(_), Some(Ok(_))) => session_lost || self.stored.was_sent(),
+            (Job::Sink(_) | Job::Change(_), Some(Ok(_))) => session_lost || self.stored.was_sent(),
             (Job::Sink(sink), Some(Err(_))) => sink.is_gone(),
             (Job::TreeSink(sink), Some(Err(_))) => sink.is_gone(),
             _ => true,
@@ -94,6 +94,7 @@ impl Transfer {
         Requested {
             kind: self.asked.kind,
             path: self.asked.path.clone(),
+            to: self.asked.to.clone(),
             size: if put { self.asked.amount } else { 0 },
             overwrite: match (self.asked.no_clobber, self.asked.compare) {
                 (true, _) => Overwrite::Never,

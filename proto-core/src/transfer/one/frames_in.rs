@@ -81,7 +81,15 @@ impl Transfer {
             return Ok(taken);
         }
         match (&mut self.job, frame) {
-            (Job::Ask, Frame::Entry { file: 0, entry, .. }) => {
+            (
+                Job::Ask,
+                &Frame::Done {
+                    count, durability, ..
+                },
+            ) if self.asked.kind.changes_names() => {
+                self.end(cx, Ok(Finished::Changed { count, durability }));
+            }
+            (Job::Ask, Frame::Entry { file: 0, entry, .. }) if !self.asked.kind.changes_names() => {
                 self.events.entry = Some(info(entry)?);
                 self.end(cx, Ok(Finished::Answered));
             }

@@ -76,6 +76,7 @@ impl Transfer {
                 durability: self.asked.durability,
                 amount: self.asked.amount,
                 path: self.asked.path.as_bytes(),
+                argument: self.asked.to.as_bytes(),
             },
             (Item::Accept, _) => Frame::Accept {
                 transfer,
@@ -99,6 +100,14 @@ impl Transfer {
                     transfer,
                     file: 0,
                     how,
+                    durability,
+                }
+            }
+            (Item::Stored { .. }, Job::Change(change)) => {
+                let (count, durability) = change.result();
+                Frame::Done {
+                    transfer,
+                    count,
                     durability,
                 }
             }
@@ -239,7 +248,12 @@ impl Transfer {
         key: Key,
         packet: &mut PacketWriter<'_>,
     ) -> bool {
+        let may = match &self.job {
+            Job::TreeSink(_) => self.is_past_request(),
+            _ => self.phase == Phase::Running,
+        };
         match (&mut self.job, self.number) {
+            _ if !may => false,
             (Job::TreeSource(source), Some(number)) => source.write_frames(cx, key, number, packet),
             (Job::TreeSink(sink), Some(number)) => sink.write_frames(key, number, packet),
             (Job::Source(source), Some(number)) => source.write_data(key, number, packet),

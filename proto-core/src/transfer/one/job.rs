@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::file::{Block, FileError, Meta, Operation, Outcome, Pool, Use};
+use crate::transfer::change::Change;
 use crate::transfer::codes::Fault;
 use crate::transfer::delivery::Delivery;
 use crate::transfer::listing::{Lister, Reader};
@@ -33,7 +34,9 @@ pub(super) enum Job {
     Reader(Box<Reader>),
     /// Answers `Stat`.
     Answer(Answer),
-    /// Asked `Stat`.
+    /// Changes names.
+    Change(Box<Change>),
+    /// Asked `Stat`, or for a change of names.
     Ask,
 }
 
@@ -93,6 +96,7 @@ impl Job {
             Self::TreeSource(source) => source.is_prepared(),
             Self::Lister(lister) => lister.is_opened(),
             Self::Answer(answer) => answer.meta.is_some(),
+            Self::Change(change) => change.is_prepared(),
             Self::Reader(_) | Self::Ask => true,
             Self::Nothing | Self::SinkToBe(_) | Self::SourceToBe(_) | Self::TreeSinkToBe(_) => {
                 false
@@ -117,6 +121,7 @@ impl Job {
             Self::TreeSource(source) => source.has_op(),
             Self::Lister(lister) => lister.has_op(),
             Self::Answer(answer) => answer.meta.is_none() && !answer.op_out,
+            Self::Change(change) => change.has_op(),
             _ => false,
         }
     }
@@ -131,6 +136,7 @@ impl Job {
             Self::TreeSink(sink) => sink.poll_op(cx),
             Self::TreeSource(source) => source.poll_op(cx),
             Self::Lister(lister) => Ok(lister.poll_op().map(of_one)),
+            Self::Change(change) => Ok(change.poll_op().map(of_one)),
             Self::Answer(answer) if answer.meta.is_none() && !answer.op_out => {
                 answer.op_out = true;
                 let (root, path) = (answer.place.root, answer.place.path.clone());
@@ -153,6 +159,7 @@ impl Job {
             Self::TreeSink(sink) => sink.handle_done(cx, tag, block, result),
             Self::TreeSource(source) => source.handle_done(cx, tag, block, result),
             Self::Lister(lister) => lister.handle_done(result),
+            Self::Change(change) => change.handle_done(result),
             Self::Answer(answer) => match result? {
                 Outcome::Meta(meta) => {
                     answer.meta = Some(meta);
@@ -173,6 +180,7 @@ impl Job {
         match self {
             Self::Sink(sink) => return sink.abort(cx),
             Self::TreeSink(sink) => return sink.abort(cx),
+            Self::Change(change) => return change.abort(),
             Self::Source(source) => source.close(cx),
             Self::TreeSource(source) => source.close(cx),
             Self::Lister(lister) => lister.close(),

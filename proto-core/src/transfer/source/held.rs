@@ -23,6 +23,8 @@ pub(super) struct Held {
     reserved: u32,
     /// In no order; a dozen or two.
     blocks: Vec<Slot>,
+    /// Where the block was found that was asked for last.
+    latest: usize,
 }
 
 #[derive(Debug)]
@@ -39,6 +41,7 @@ impl Held {
         Some(Self {
             reserved,
             blocks: Vec::with_capacity(wanted(read_ahead) as usize),
+            latest: 0,
         })
     }
 
@@ -86,8 +89,22 @@ impl Held {
 
     /// The bytes of a block, when they are here.
     pub(super) fn get(&self, index: u64) -> Option<&[u8]> {
-        let slot = self.blocks.iter().find(|slot| slot.index == index)?;
+        let is_it = |slot: &&Slot| slot.index == index;
+        let latest = self.blocks.get(self.latest).filter(is_it);
+        let slot = latest.or_else(|| self.blocks.iter().find(is_it))?;
         slot.block.as_ref().map(Block::bytes)
+    }
+
+    /// The block will be asked for many times in a row.
+    pub(super) fn expect(&mut self, index: u64) {
+        if self
+            .blocks
+            .get(self.latest)
+            .is_none_or(|slot| slot.index != index)
+            && let Some(at) = self.blocks.iter().position(|slot| slot.index == index)
+        {
+            self.latest = at;
+        }
     }
 
     /// Whether a block is here or on its way.

@@ -160,6 +160,12 @@ impl Disk {
                 if !replace && self.files.contains_key(to.as_bytes()) {
                     return Err(FileError::Exists);
                 }
+                if self.dirs.contains_key(to.as_bytes()) {
+                    return Err(FileError::IsDirectory);
+                }
+                if self.dirs.contains_key(from.as_bytes()) {
+                    return self.rename_directory(from.as_bytes(), to.as_bytes());
+                }
                 let file = self
                     .files
                     .remove(from.as_bytes())
@@ -172,6 +178,12 @@ impl Disk {
                 .remove(path.as_bytes())
                 .map(|_| Outcome::Done)
                 .ok_or(FileError::NotFound),
+            Operation::RemoveTree {
+                path,
+                recursive,
+                max,
+                ..
+            } => self.remove_tree(path.as_bytes(), recursive, max as usize),
             Operation::List {
                 path,
                 cursor,
@@ -312,6 +324,59 @@ impl Disk {
         Ok(())
     }
 
+    /// All that stands below a directory, the deepest first.
+    fn below(&self, path: &[u8]) -> Vec<Vec<u8>> {
+        let prefix = [path, b"/"].concat();
+        let names = self.files.keys().chain(self.dirs.keys());
+        let mut all: Vec<_> = names
+            .filter(|name| name.starts_with(&prefix))
+            .cloned()
+            .collect();
+        all.sort_by_key(|name| core::cmp::Reverse(name.split(|&b| b == b'/').count()));
+        all
+    }
+
+    fn remove_tree(
+        &mut self,
+        path: &[u8],
+        recursive: bool,
+        max: usize,
+    ) -> Result<Outcome, FileError> {
+        let is_dir = self.dirs.contains_key(path);
+        if !is_dir && !self.files.contains_key(path) {
+            return Err(FileError::NotFound);
+        }
+        let mut all = if is_dir { self.below(path) } else { Vec::new() };
+        if !recursive && !all.is_empty() {
+            return Err(FileError::NotEmpty);
+        }
+        all.push(path.to_vec());
+        let more = all.len() > max;
+        all.truncate(max);
+        for name in &all {
+            self.files.remove(name);
+            self.dirs.remove(name);
+        }
+        let count = all.len() as u64;
+        Ok(Outcome::Removed { count, more })
+    }
+
+    fn rename_directory(&mut self, from: &[u8], to: &[u8]) -> Result<Outcome, FileError> {
+        if self.files.contains_key(to) {
+            return Err(FileError::NotDirectory);
+        }
+        let moved = |name: &[u8]| [to, &name[from.len()..]].concat();
+        for name in self.below(from).into_iter().chain([from.to_vec()]) {
+            if let Some(file) = self.files.remove(&name) {
+                self.files.insert(moved(&name), file);
+            }
+            if let Some(dir) = self.dirs.remove(&name) {
+                self.dirs.insert(moved(&name), dir);
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
     fn list(
         &self,
         path: &[u8],
@@ -376,6 +441,7 @@ fn name(op: &Operation) -> &'static str {
         Operation::SyncDir { .. } => "SyncDir",
         Operation::Rename { .. } => "Rename",
         Operation::Remove { .. } => "Remove",
+        Operation::RemoveTree { .. } => "RemoveTree",
         Operation::List { .. } => "List",
         Operation::Stat { .. } => "Stat",
         Operation::StatOpen { .. } => "StatOpen",

@@ -14,13 +14,13 @@ use crate::wire::{
     CloseCode, Durability, Entry, EntryKind, ErrorCode, Frame, RequestKind, StoredAs,
 };
 
-fn say(world: &mut World, to: usize, frame: &Frame<'_>) -> bool {
+pub(super) fn say(world: &mut World, to: usize, frame: &Frame<'_>) -> bool {
     let mut bytes = vec![0; 70_000];
     let len = frame.encode(&mut bytes).expect("room");
     world.receive(to, &bytes[..len])
 }
 
-fn entry(size: u64) -> Frame<'static> {
+pub(super) fn entry(size: u64) -> Frame<'static> {
     let entry = Entry {
         kind: EntryKind::File,
         size,
@@ -175,6 +175,7 @@ fn breaches_of_the_protocol_end_the_session() {
         durability: Durability::None,
         amount: 0,
         path: b"a",
+        argument: b"",
     };
     assert_eq!(violation(&[request]), breach);
 }
@@ -360,6 +361,7 @@ fn request(transfer: u64, amount: u64) -> Frame<'static> {
         durability: Durability::None,
         amount,
         path: b"dir/there",
+        argument: b"",
     }
 }
 
@@ -471,7 +473,7 @@ fn nonsense(world: &mut World, to: usize) {
     let (a, b) = (pick(world), pick(world));
     let bytes: Vec<u8> = content(1 + world.random(70), a);
     let code = crate::wire::ErrorCode::Io;
-    let frame = match world.random(13) {
+    let frame = match world.random(14) {
         0 => Frame::Request {
             transfer: transfer + 1,
             kind: [
@@ -479,13 +481,17 @@ fn nonsense(world: &mut World, to: usize) {
                 RequestKind::Stat,
                 RequestKind::Get,
                 RequestKind::Put,
-            ][world.random(4) as usize],
+                RequestKind::MakeDir,
+                RequestKind::Remove,
+                RequestKind::Rename,
+            ][world.random(7) as usize],
             compare: a % 2 == 0,
             no_clobber: b % 2 == 0,
             tree: false,
             durability: Durability::Full,
             amount: a,
             path: b"dir/there",
+            argument: b"",
         },
         1 => Frame::Accept {
             transfer,
@@ -533,6 +539,11 @@ fn nonsense(world: &mut World, to: usize) {
             transfer,
             file,
             code,
+        },
+        12 => Frame::Done {
+            transfer,
+            count: a,
+            durability: Durability::Full,
         },
         _ => Frame::Page {
             transfer,

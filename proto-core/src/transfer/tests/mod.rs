@@ -1,5 +1,6 @@
 //! Two ends, two disks and a bad link: transfers as a whole.
 
+mod changes;
 mod disk;
 mod ends;
 mod faults;

@@ -14,7 +14,7 @@ use crate::rng::{Rng, Stream};
 use crate::slab::Key;
 use crate::time::{Duration, Instant};
 use crate::transfer::{Context, Decision, Request, TransferEvent, Transfers};
-use crate::wire::CloseCode;
+use crate::wire::{CloseCode, RequestKind};
 
 #[derive(Debug)]
 pub(super) struct World {
@@ -101,7 +101,9 @@ impl World {
             rtt: Duration::from_micros(2 * self.link.delay),
             next_file,
         };
-        call(transfers, &mut cx)
+        let result = call(transfers, &mut cx);
+        transfers.settle(&mut cx);
+        result
     }
 
     pub(super) fn start(&mut self, request: Request) -> Key {
@@ -150,6 +152,11 @@ impl World {
             if let TransferEvent::Requested(requested) = &event {
                 let decision = match self.ends[end].refuse {
                     Some(code) => Decision::Refuse(code),
+                    None if requested.kind == RequestKind::Rename => Decision::GrantRename {
+                        place: place(requested.path.as_bytes()),
+                        to: requested.to.clone(),
+                        may_replace: self.ends[end].may_replace,
+                    },
                     None => Decision::Grant {
                         place: place(requested.path.as_bytes()),
                         may_replace: self.ends[end].may_replace,

@@ -31,6 +31,7 @@ impl Transfers {
             | Frame::Seal { transfer, .. }
             | Frame::Stored { transfer, .. }
             | Frame::Failed { transfer, .. }
+            | Frame::Done { transfer, .. }
             | Frame::Page { transfer, .. } => *transfer,
             _ => return Ok(Taken::Yes),
         };
@@ -45,7 +46,10 @@ impl Transfers {
             self.numbers.insert(number);
         }
         let taken = self.faulted(cx, key, taken)?;
-        self.update(cx, key);
+        match frame {
+            Frame::Data { .. } => self.touch(cx, key),
+            _ => self.update(cx, key),
+        }
         Ok(if taken.unwrap_or(true) {
             Taken::Yes
         } else {
@@ -84,6 +88,7 @@ impl Transfers {
             durability,
             amount,
             path,
+            argument,
         } = frame
         else {
             return Ok(Taken::Yes);
@@ -98,11 +103,13 @@ impl Transfers {
         if early || !self.has_place() {
             return Ok(Taken::No);
         }
-        let parsed = FilePath::parse(path)
-            .ok()
-            .filter(|path| !path.is_reserved());
-        let named = parsed.is_some();
-        let path = parsed.unwrap_or_default();
+        let parse = |path| {
+            let parsed = FilePath::parse(path).ok();
+            parsed.filter(|path| !path.is_reserved())
+        };
+        let (path, to) = (parse(path), parse(argument));
+        let named = path.is_some() && to.is_some();
+        let (path, to) = (path.unwrap_or_default(), to.unwrap_or_default());
         let asked = Asked {
             kind,
             compare,
@@ -111,6 +118,7 @@ impl Transfers {
             durability,
             amount,
             path,
+            to,
         };
         let refusal = if !named {
             Some(ErrorCode::NameRefused)
@@ -143,14 +151,14 @@ impl Transfers {
         if let (Item::Request, Some(number)) = (item, transfer.number) {
             self.numbers.insert(number);
         }
-        self.update(cx, key);
+        self.touch(cx, key);
     }
 
     /// A packet with this item is lost.
     pub(crate) fn handle_lost(&mut self, cx: &mut Context<'_>, key: Key, item: Item) {
         if let Some(transfer) = self.all.get_mut(key) {
             transfer.handle_lost(cx, item);
-            self.update(cx, key);
+            self.touch(cx, key);
         }
     }
 
@@ -158,7 +166,7 @@ impl Transfers {
     pub(crate) fn has_frames(&self) -> bool {
         let mut known = self.routes.iter().filter_map(|route| self.all.get(route.1));
         let due = |transfer: &Transfer| {
-            transfer.next_control(&self.numbers).is_some() || transfer.has_data()
+            transfer.has_data() || transfer.next_control(&self.numbers).is_some()
         };
         !self.lost && known.any(due)
     }
@@ -171,22 +179,37 @@ impl Transfers {
         for at in 0..self.routes.len() {
             self.write_controls(at, packet);
         }
-        while packet.room() > 0
-            && let Some((number, key)) = self.next_with_data()
-        {
-            let written = self
-                .all
-                .get_mut(key)
-                .is_some_and(|transfer| transfer.write_data(cx, key, packet));
-            if self.all.get(key).is_some_and(Transfer::is_tree) {
+        let mut at = self.after(self.served);
+        let mut in_vain = 0;
+        while packet.room() > 0 && in_vain < self.routes.len() {
+            let Some(&(number, key)) = self.routes.get(at).or(self.routes.first()) else {
+                return;
+            };
+            let Some(transfer) = self.all.get_mut(key) else {
+                return;
+            };
+            let written = transfer.write_data(cx, key, packet);
+            let no_room = !written && transfer.has_data();
+            if transfer.is_tree() {
                 // What was announced makes room for what the walk finds next; what was said last may be the end.
                 self.update(cx, key);
             }
-            if !written {
+            if no_room {
                 return;
             }
-            self.served = number;
+            at = self.after(number);
+            if written {
+                self.served = number;
+                in_vain = 0;
+            } else {
+                in_vain += 1;
+            }
         }
+    }
+
+    /// Whose turn comes after the transfer of this number: an index beyond the last is the first.
+    fn after(&self, number: u64) -> usize {
+        self.routes.partition_point(|route| route.0 <= number)
     }
 
     fn write_controls(&mut self, at: usize, packet: &mut PacketWriter<'_>) {
@@ -201,14 +224,5 @@ impl Transfers {
                 return;
             }
         }
-    }
-
-    /// The next transfer in turn that has bytes to send.
-    fn next_with_data(&self) -> Option<(u64, Key)> {
-        let first = self.routes.partition_point(|route| route.0 <= self.served);
-        let (before, after) = self.routes.split_at(first);
-        let mut turn = after.iter().chain(before);
-        turn.find(|route| self.all.get(route.1).is_some_and(Transfer::has_data))
-            .copied()
     }
 }

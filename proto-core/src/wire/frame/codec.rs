@@ -58,6 +58,7 @@ impl<'a> Frame<'a> {
             kind::STORED => file::decode_stored(bytes)?,
             kind::FAILED => file::decode_failed(bytes)?,
             kind::PAGE => data::decode_page(bytes)?,
+            kind::DONE => request::decode_done(bytes)?,
             kind::ACK_FREQUENCY => Self::AckFrequency {
                 sequence: varint::read(bytes)?,
                 packets: varint::read(bytes)?,
@@ -143,6 +144,7 @@ impl<'a> Frame<'a> {
             Self::Stored { .. } => (kind::STORED, "STORED"),
             Self::Failed { .. } => (kind::FAILED, "FAILED"),
             Self::Page { .. } => (kind::PAGE, "PAGE"),
+            Self::Done { .. } => (kind::DONE, "DONE"),
             Self::AckFrequency { .. } => (kind::ACK_FREQUENCY, "ACK_FREQUENCY"),
         }
     }
@@ -172,6 +174,7 @@ impl<'a> Frame<'a> {
                 durability,
                 amount,
                 path,
+                argument,
             } => request::Request {
                 transfer,
                 kind,
@@ -181,6 +184,7 @@ impl<'a> Frame<'a> {
                 durability,
                 amount,
                 path,
+                argument,
             }
             .encode(out),
             Self::Accept { transfer, credit } => request::encode_accept(out, transfer, credit),
@@ -234,6 +238,11 @@ impl<'a> Frame<'a> {
                 file,
                 code,
             } => file::encode_failed(out, Place { transfer, file }, code),
+            Self::Done {
+                transfer,
+                count,
+                durability,
+            } => request::encode_done(out, transfer, count, durability),
             Self::Page {
                 transfer,
                 offset,

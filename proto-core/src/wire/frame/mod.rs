@@ -91,14 +91,16 @@ pub enum Frame<'a> {
         compare: bool,
         /// An existing target is not replaced.
         no_clobber: bool,
-        /// `Put`: file 0 is a directory. `Get`: it may be one.
+        /// `Put`: file 0 is a directory. `Get`: it may be one. `MakeDir`: with those above it. `Remove`: with all that is in it.
         tree: bool,
-        /// What STORED must mean (`Put`).
+        /// What STORED or DONE must mean (all but `List`, `Stat` and `Get`).
         durability: Durability,
         /// `Put`: the file's size as far as known. `Get`: credit, in blocks. Otherwise 0.
         amount: u64,
         /// Path, to be checked by [`FilePath::parse`](super::FilePath::parse).
         path: &'a [u8],
+        /// `Rename`: the new path, to be checked likewise. Otherwise empty.
+        argument: &'a [u8],
     },
     /// The responder does as asked.
     Accept {
@@ -208,6 +210,15 @@ pub enum Frame<'a> {
         /// Why.
         code: ErrorCode,
     },
+    /// Responder to requester: names were changed as asked. The whole answer to `MakeDir`, `Remove` and `Rename`.
+    Done {
+        /// Which transfer.
+        transfer: u64,
+        /// Names that were made, removed or renamed.
+        count: u64,
+        /// What of it survives a power loss.
+        durability: Durability,
+    },
     /// Source to sink: bytes of a listing.
     Page {
         /// Which transfer.
@@ -233,15 +244,30 @@ pub enum RequestKind {
     Get = 2,
     /// A file, to the responder.
     Put = 3,
+    /// Make a directory.
+    MakeDir = 4,
+    /// Remove a file, a symbolic link or a directory.
+    Remove = 5,
+    /// Give a file, a symbolic link or a directory another name.
+    Rename = 6,
 }
 
 impl RequestKind {
+    /// Whether it changes names at the responder, and moves no bytes.
+    #[must_use]
+    pub const fn changes_names(self) -> bool {
+        matches!(self, Self::MakeDir | Self::Remove | Self::Rename)
+    }
+
     fn from_wire(byte: u8) -> Result<Self, WireError> {
         match byte {
             0 => Ok(Self::List),
             1 => Ok(Self::Stat),
             2 => Ok(Self::Get),
             3 => Ok(Self::Put),
+            4 => Ok(Self::MakeDir),
+            5 => Ok(Self::Remove),
+            6 => Ok(Self::Rename),
             _ => Err(WireError::BadValue),
         }
     }

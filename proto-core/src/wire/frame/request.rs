@@ -1,4 +1,4 @@
-//! Frames that open and end a transfer: REQUEST, ACCEPT, REFUSE, CANCEL.
+//! Frames that open and end a transfer: REQUEST, ACCEPT, REFUSE, CANCEL, DONE.
 
 use super::super::cursor::{Sink, read_byte, read_prefixed};
 use super::super::{ErrorCode, FilePath, WireError, varint};
@@ -9,7 +9,7 @@ const FLAG_NO_CLOBBER: u8 = 0x02;
 const FLAG_TREE: u8 = 0x04;
 
 /// REQUEST: transfer (varint), kind (1 byte), flags (1 byte), durability (1 byte), amount (varint), length (varint, at
-/// most 4,096), path.
+/// most 4,096), path; of a `Rename` also length (varint, at most 4,096), argument.
 pub(super) struct Request<'a> {
     pub(super) transfer: u64,
     pub(super) kind: RequestKind,
@@ -19,11 +19,14 @@ pub(super) struct Request<'a> {
     pub(super) durability: Durability,
     pub(super) amount: u64,
     pub(super) path: &'a [u8],
+    pub(super) argument: &'a [u8],
 }
 
 impl<'a> Request<'a> {
     pub(super) fn encode(&self, out: &mut impl Sink) -> Option<()> {
-        if self.path.len() > FilePath::MAX_LEN {
+        let argued = self.kind == RequestKind::Rename || self.argument.is_empty();
+        let long = |bytes: &[u8]| bytes.len() > FilePath::MAX_LEN;
+        if long(self.path) || long(self.argument) || !argued {
             return None;
         }
         let compare = if self.compare { FLAG_COMPARE } else { 0 };
@@ -33,7 +36,11 @@ impl<'a> Request<'a> {
         let flags = compare | no_clobber | tree;
         out.bytes(&[self.kind as u8, flags, self.durability as u8])?;
         out.varint(self.amount)?;
-        out.prefixed(self.path)
+        out.prefixed(self.path)?;
+        match self.kind {
+            RequestKind::Rename => out.prefixed(self.argument),
+            _ => Some(()),
+        }
     }
 
     pub(super) fn decode(bytes: &mut &'a [u8]) -> Result<Frame<'a>, WireError> {
@@ -52,6 +59,10 @@ impl<'a> Request<'a> {
             durability: Durability::from_wire(read_byte(bytes)?)?,
             amount: varint::read(bytes)?,
             path: read_prefixed(bytes, FilePath::MAX_LEN)?,
+            argument: match kind {
+                RequestKind::Rename => read_prefixed(bytes, FilePath::MAX_LEN)?,
+                _ => &[],
+            },
         })
     }
 }
@@ -88,5 +99,26 @@ pub(super) fn decode_cancel<'a>(bytes: &mut &'a [u8]) -> Result<Frame<'a>, WireE
     Ok(Frame::Cancel {
         transfer: varint::read(bytes)?,
         code: ErrorCode::from_wire(varint::read(bytes)?),
+    })
+}
+
+// DONE: transfer (varint), count (varint), durability (1 byte).
+
+pub(super) fn encode_done(
+    out: &mut impl Sink,
+    transfer: u64,
+    count: u64,
+    durability: Durability,
+) -> Option<()> {
+    out.varint(transfer)?;
+    out.varint(count)?;
+    out.bytes(&[durability as u8])
+}
+
+pub(super) fn decode_done<'a>(bytes: &mut &'a [u8]) -> Result<Frame<'a>, WireError> {
+    Ok(Frame::Done {
+        transfer: varint::read(bytes)?,
+        count: varint::read(bytes)?,
+        durability: Durability::from_wire(read_byte(bytes)?)?,
     })
 }

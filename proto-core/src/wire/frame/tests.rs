@@ -21,7 +21,7 @@ struct Parts {
 fn parts() -> impl Strategy<Value = Parts> {
     let number = || (0..=varint::MAX / 2, 0..62_u32).prop_map(|(n, shift)| n >> shift);
     (
-        0..24_usize,
+        0..25_usize,
         [number(), number(), number(), number()],
         prop::collection::vec(any::<u8>(), 1..200),
         any::<[u8; 32]>(),
@@ -67,13 +67,14 @@ impl Parts {
             },
             6 => Frame::Request {
                 transfer,
-                kind: RequestKind::from_wire(a as u8 % 4).unwrap(),
+                kind: RequestKind::from_wire(a as u8 % 7).unwrap(),
                 compare: self.flags[0],
                 no_clobber: self.flags[1],
                 tree: self.flags[0] != self.flags[1],
                 durability,
                 amount: file,
                 path: data,
+                argument: if a as u8 % 7 == 6 { data } else { b"" },
             },
             7 => Frame::Accept {
                 transfer,
@@ -152,6 +153,11 @@ impl Parts {
                 packets: b,
                 delay: transfer,
                 reordering: file,
+            },
+            23 => Frame::Done {
+                transfer,
+                count: a,
+                durability,
             },
             _ => Frame::Page {
                 transfer,
@@ -238,7 +244,9 @@ fn padding_is_a_run() {
 
 #[test]
 fn unknown_types_are_refused() {
-    let known = [0, 1, 2, 3, 6, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1e, 0x30];
+    let known = [
+        0, 1, 2, 3, 6, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1e, 0x2e, 0x30,
+    ];
     for first in 0..=255_u8 {
         let unknown = !known.contains(&first) && !(0x20..=0x2c).contains(&first);
         let bytes = [first];
@@ -263,6 +271,7 @@ fn limits_are_checked_on_both_sides() {
         durability: Durability::Full,
         amount: 0,
         path,
+        argument: b"",
     };
     let close = |reason| Frame::Close {
         code: CloseCode::NoError,
@@ -336,7 +345,9 @@ fn limits_are_checked_on_both_sides() {
     for bad in [
         cat(&[&[0x1c, 0, 0x44, 0x01], &reason]),
         cat(&[&[0x20, 0, 2, 0, 2, 0, 0x50, 0x01], &path]),
-        cat(&[&[0x20, 0, 4, 0, 2, 0, 0]]),
+        cat(&[&[0x20, 0, 99, 0, 2, 0, 0]]),
+        cat(&[&[0x20, 0, 6, 0, 2, 0, 0, 0x50, 0x01], &path]),
+        cat(&[&[0x2e, 0, 0, 3]]),
         cat(&[&[0x20, 0, 2, 8, 2, 0, 0]]),
         cat(&[&[0x20, 0, 2, 0, 3, 0, 0]]),
         cat(&[&[0x27, 0, 0], &max, &[1, 7]]),

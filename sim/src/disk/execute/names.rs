@@ -75,20 +75,24 @@ impl Disk {
         to: FilePath,
         replace: bool,
     ) -> Result<Outcome> {
-        if from.parent() != to.parent() || from == &to {
-            return Err(self.breach(format!("{from:?} cannot be renamed to {to:?}")));
-        }
         self.fail(self.plan.io_errors, FileError::Io)?;
         let (parent, old) = self.parent(root, from)?;
-        let (_, new) = self.parent(root, &to)?;
-        if self.tree.lookup(parent, old).is_none() {
-            return Err(FileError::NotFound);
+        let (new_parent, new) = self.parent(root, &to)?;
+        let moved = self.tree.lookup(parent, old).ok_or(FileError::NotFound)?;
+        let is_directory = self.tree.meta(moved)?.kind == EntryKind::Directory;
+        let below = [from.as_bytes(), b"/"].concat();
+        if is_directory && to.as_bytes().starts_with(&below) {
+            return Err(FileError::BadName);
         }
-        if let Some(target) = self.tree.lookup(parent, new) {
+        if let Some(target) = self.tree.lookup(new_parent, new) {
+            if target == moved && replace {
+                return Ok(Outcome::Done);
+            }
             if !replace {
                 return Err(FileError::Exists);
             }
             match self.tree.meta(target)?.kind {
+                EntryKind::File if is_directory => return Err(FileError::NotDirectory),
                 EntryKind::File => {}
                 EntryKind::Directory => return Err(FileError::IsDirectory),
                 EntryKind::Symlink | EntryKind::Other => return Err(FileError::NotRegular),
@@ -97,7 +101,11 @@ impl Disk {
         // POSIX lets a rename that fails with EIO have happened.
         let fails = self.strikes(self.plan.rename_errors);
         if !fails || self.rng.one_in(2) {
-            self.tree.rename(parent, old, new)?;
+            if parent == new_parent {
+                self.tree.rename(parent, old, new)?;
+            } else {
+                self.tree.move_to(parent, old, new_parent, new)?;
+            }
             self.appeared.push((root, to));
         }
         if fails {
@@ -115,6 +123,35 @@ impl Disk {
         }
         self.tree.remove(parent, name)?;
         Ok(Outcome::Done)
+    }
+
+    /// Removes the names below `path`, the deepest first, and `path` itself.
+    pub(super) fn remove_tree(
+        &mut self,
+        root: RootId,
+        path: &FilePath,
+        recursive: bool,
+        max: u32,
+    ) -> Result<Outcome> {
+        self.fail(self.plan.io_errors, FileError::Io)?;
+        let (top, name) = self.parent(root, path)?;
+        for count in 1..=u64::from(max) {
+            let (mut parent, mut name) = (top, name.to_vec());
+            let mut ino = self.tree.lookup(top, &name).ok_or(FileError::NotFound)?;
+            let mut is_top = true;
+            while let Some((below, inner)) = self.tree.names(ino).into_iter().next() {
+                if !recursive {
+                    return Err(FileError::NotEmpty);
+                }
+                (parent, name, ino, is_top) = (ino, below, inner, false);
+            }
+            self.tree.remove(parent, &name)?;
+            if is_top {
+                return Ok(Outcome::Removed { count, more: false });
+            }
+        }
+        let (count, more) = (max.into(), true);
+        Ok(Outcome::Removed { count, more })
     }
 
     pub(super) fn list(

@@ -125,12 +125,6 @@ fn breaches_of_the_contract_are_noticed() {
         Operation::Close { file: FileId(9) },
         Operation::FreeSpace { root: RootId(1) },
         write(1),
-        Operation::Rename {
-            root: ROOT,
-            from: path("a"),
-            to: path("d/a"),
-            replace: true,
-        },
     ] {
         assert!(execute(&mut disk, what).1.is_err());
         assert_eq!(disk.take_breaches().len(), 1);
@@ -149,4 +143,66 @@ fn listing_in_pages_misses_nothing_that_stays() {
     for max in [30, 100, 65_536] {
         assert_eq!(list(&mut disk, max), all);
     }
+}
+
+fn remove_tree(
+    disk: &mut Disk,
+    name: &str,
+    recursive: bool,
+    max: u32,
+) -> Result<(u64, bool), FileError> {
+    let what = Operation::RemoveTree {
+        root: ROOT,
+        path: path(name),
+        recursive,
+        max,
+    };
+    match run(disk, what)? {
+        Outcome::Removed { count, more } => Ok((count, more)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_directory_is_removed_piece_by_piece() {
+    let mut disk = disk(DiskPlan::default());
+    for name in ["d", "d/a"] {
+        disk.plant_directory(ROOT, &path(name));
+    }
+    for name in ["d/a/1", "d/a/2", "d/3"] {
+        disk.plant(ROOT, &path(name), Content::default(), 0);
+    }
+    assert_eq!(
+        remove_tree(&mut disk, "d", false, 9),
+        Err(FileError::NotEmpty)
+    );
+    assert_eq!(remove_tree(&mut disk, "d", true, 2), Ok((2, true)));
+    assert_eq!(remove_tree(&mut disk, "d", true, 9), Ok((3, false)));
+    assert_eq!(
+        remove_tree(&mut disk, "d", true, 9),
+        Err(FileError::NotFound)
+    );
+}
+
+#[test]
+fn a_file_moves_into_another_directory() {
+    let mut disk = disk(DiskPlan::default());
+    for name in ["a", "b"] {
+        disk.plant_directory(ROOT, &path(name));
+    }
+    disk.plant(ROOT, &path("a/f"), Content::default(), 0);
+    disk.plant(ROOT, &path("b/g"), Content::default(), 0);
+    assert_eq!(
+        rename(&mut disk, "a/f", "b/g", false),
+        Err(FileError::Exists)
+    );
+    assert_eq!(
+        rename(&mut disk, "a", "b", true),
+        Err(FileError::IsDirectory)
+    );
+    assert_eq!(rename(&mut disk, "a", "a/x", true), Err(FileError::BadName));
+    assert_eq!(rename(&mut disk, "a/f", "b/h", false), Ok(Outcome::Done));
+    assert_eq!(rename(&mut disk, "b", "a/b", false), Ok(Outcome::Done));
+    assert!(disk.content(ROOT, &path("a/b/h")).is_some());
+    assert!(disk.content(ROOT, &path("a/f")).is_none());
 }

@@ -64,6 +64,9 @@ impl Item {
                     RequestKind::Stat => "stat",
                     RequestKind::Get => "get",
                     RequestKind::Put => "put",
+                    RequestKind::MakeDir => "mkdir",
+                    RequestKind::Remove => "remove",
+                    RequestKind::Rename => "rename",
                 };
                 format!("{name} {verb} {}", String::from_utf8_lossy(path))
             }

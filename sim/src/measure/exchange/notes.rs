@@ -55,7 +55,9 @@ impl Notes {
                 Ok(Finished::Stored { size, .. }) => {
                     format!("done: {} bytes stored", thousands(*size))
                 }
-                Ok(Finished::Answered | Finished::Tree(_)) => "done".into(),
+                Ok(Finished::Answered | Finished::Tree(_) | Finished::Changed { .. }) => {
+                    "done".into()
+                }
                 Err(failure) => format!("failed: {failure:?}"),
             },
             Event::PeerClosed { .. } => "the session is over".into(),

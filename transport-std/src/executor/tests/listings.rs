@@ -27,7 +27,7 @@ fn page(
         max,
         versions: false,
     };
-    match disk.perform(list).1.unwrap() {
+    match disk.perform(list, 0).1.unwrap() {
         Outcome::Page { entries, next, .. } => {
             assert!(entries.len() <= max as usize);
             let mut rest = entries.as_slice();

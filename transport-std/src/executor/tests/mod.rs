@@ -1,9 +1,11 @@
 //! The executor over real directories.
 
 mod escapes;
+mod joined;
 mod listings;
 mod operations;
 mod races;
+mod removal;
 
 use std::fs;
 use std::path::PathBuf;
@@ -58,7 +60,7 @@ impl World {
     }
 
     fn run(&self, what: Operation) -> Result<Outcome> {
-        self.disk.perform(what).1
+        self.disk.perform(what, 0).1
     }
 
     fn open(&self, name: &str, file: u64) -> Result<Meta> {
@@ -116,13 +118,16 @@ impl World {
         let mut block = Block::new();
         block.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
         let (file, len) = (FileId(file), bytes.len() as u32);
-        let (block, result) = self.disk.perform(Operation::Write {
-            file,
-            offset,
-            len,
-            block,
-            hash,
-        });
+        let (block, result) = self.disk.perform(
+            Operation::Write {
+                file,
+                offset,
+                len,
+                block,
+                hash,
+            },
+            0,
+        );
         assert!(block.is_some(), "the block comes home");
         result
     }
@@ -130,13 +135,16 @@ impl World {
     /// Reads one block.
     fn read(&self, file: u64, offset: u64, hash: HashAs) -> Result<(Vec<u8>, [u8; 32])> {
         let (file, len, block) = (FileId(file), BLOCK_SIZE, Block::new());
-        let (block, result) = self.disk.perform(Operation::Read {
-            file,
-            offset,
-            len,
-            block,
-            hash,
-        });
+        let (block, result) = self.disk.perform(
+            Operation::Read {
+                file,
+                offset,
+                len,
+                block,
+                hash,
+            },
+            0,
+        );
         let block = block.expect("the block comes home");
         match result? {
             Outcome::Moved { len, value } => Ok((block.bytes()[..len as usize].to_vec(), value)),

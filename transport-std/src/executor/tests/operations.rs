@@ -250,7 +250,7 @@ fn a_virtual_root_shows_its_shares_and_nothing_else() {
     let real = roots.add_dir(&world.at("")).unwrap();
     let top = roots.add_shares([(b"b".to_vec(), real), (b"a".to_vec(), real)]);
     let disk = crate::executor::run::Disk::new(roots.clone());
-    let run = |what| disk.perform(what).1;
+    let run = |what| disk.perform(what, 0).1;
     assert_eq!(super::listings::all(&disk, top, "", 1 << 16), ["a", "b"]);
     assert_eq!(
         super::listings::all(&disk, top, "", 20),
