@@ -83,7 +83,7 @@ impl World {
         for report in &run.reports {
             if reports.insert(&report.path[..], report).is_some() {
                 let path = report.path.escape_ascii();
-                return Err(format!("{path:?} of a directory is told of twice"));
+                return Err(format!("its entry {path} is told of twice"));
             }
         }
         let counted = count(&run.reports);
@@ -95,7 +95,7 @@ impl World {
         for report in &run.reports {
             let judged = self.judge_entry(&tree, report).map_err(|what| {
                 let path = report.path.escape_ascii();
-                format!("its entry {path:?}, {report:?}: {what}")
+                format!("its entry {path}, {report:?}: {what}")
             })?;
             promised.extend(judged);
         }
@@ -179,6 +179,9 @@ impl World {
             },
             (_, Some(Kind::Directory)) => May::fail(&[ErrorCode::IsDirectory, ErrorCode::Exists]),
             (_, Some(Kind::Device)) => May::fail(&[ErrorCode::NotRegular, ErrorCode::Exists]),
+            (Kind::File, Some(Kind::Link)) if overwrite == Overwrite::Never => {
+                May::fail(&[ErrorCode::Exists, ErrorCode::NotRegular])
+            }
             (_, Some(_)) if overwrite == Overwrite::Never => May::fail(&[ErrorCode::Exists]),
             (Kind::File, Some(Kind::Link)) => May {
                 write: true,
