@@ -283,7 +283,7 @@ impl World {
         };
         let totals_of = |finished: &Finished| match finished {
             Finished::Tree(totals) => Some(*totals),
-            Finished::Answered | Finished::Stored { .. } => None,
+            Finished::Answered | Finished::Stored { .. } | Finished::Changed { .. } => None,
         };
         let same = |theirs: &Finished| {
             root_of(&ours) == root_of(theirs) && totals_of(&ours) == totals_of(theirs)
