@@ -19,6 +19,7 @@ use crate::outputs::Outputs;
 use crate::remote::DEFAULT_PORT;
 use crate::server_log::ServerLog;
 use crate::session::App;
+use crate::units;
 
 /// A directory to share.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -348,7 +349,11 @@ fn announce(
     let (address, key) = (server.local_addr(), fingerprint(&server.public_key()));
     outputs.event(
         "listening",
-        json!({ "addr": address.to_string(), "host_key": key }),
+        json!({
+            "addr": address.to_string(),
+            "host_key": key,
+            "receive_buffer": server.receive_buffer(),
+        }),
     );
     for share in shares {
         let directory = share
@@ -375,6 +380,8 @@ fn announce(
         ));
     }
     outputs.line(&format!("listens on {address} (UDP), host key {key}"));
+    let buffer = units::size(server.receive_buffer());
+    outputs.line(&format!("the system holds {buffer} that arrive at once"));
     outputs.line(&format!(
         "try: dhow ls --host-key {key} {}",
         example(address)

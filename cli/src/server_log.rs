@@ -157,6 +157,9 @@ impl ServerLog {
         let (who, what) = (self.who(session), in_words(job));
         match result {
             Ok(Finished::Answered) => format!("{who} done: {what}"),
+            Ok(Finished::Hashed { size, .. }) => {
+                format!("{who} done: {what}, {}", units::size(*size))
+            }
             Ok(Finished::Changed { count, .. }) => match count {
                 1 => format!("{who} done: {what}"),
                 count => format!("{who} done: {what}, {count} names"),
@@ -281,6 +284,7 @@ impl ServerLog {
             RequestKind::MakeDir => "mkdir",
             RequestKind::Remove => "remove",
             RequestKind::Rename => "rename",
+            RequestKind::Hash => "hash",
             _ => "download",
         });
         json::name(&mut fields, "path", job.path.as_bytes());
@@ -311,6 +315,11 @@ impl ServerLog {
                 });
             }
             Ok(Finished::Answered) => fields["outcome"] = json!("written"),
+            Ok(Finished::Hashed { root, size }) => {
+                fields["size"] = json!(size);
+                fields["blake3"] = json!(json::hex(root));
+                fields["outcome"] = json!("read");
+            }
             Ok(Finished::Changed { count, .. }) => {
                 fields["outcome"] = json!(if *count == 0 { "unchanged" } else { "written" });
                 fields["count"] = json!(count);
@@ -387,7 +396,11 @@ fn source(event: &ServerEvent) -> Option<SocketAddr> {
 }
 
 fn is_transfer(job: &Job) -> bool {
-    matches!(job.kind, RequestKind::Get | RequestKind::Put) || job.kind.changes_names()
+    let moves = matches!(
+        job.kind,
+        RequestKind::Get | RequestKind::Put | RequestKind::Hash
+    );
+    moves || job.kind.changes_names()
 }
 
 /// `download docs/a.pdf`, escaped; the shared root itself is `/`.
@@ -397,6 +410,7 @@ fn in_words(job: &Job) -> String {
         RequestKind::Stat => "look at",
         RequestKind::Get => "download",
         RequestKind::Put => "upload",
+        RequestKind::Hash => "hash",
         RequestKind::MakeDir => "make directory",
         RequestKind::Remove => "remove",
         RequestKind::Rename => {

@@ -12,7 +12,7 @@ use proto_core::crypto::Level;
 use proto_core::wire::{CloseCode, Entry, EntryKind, ErrorCode};
 use proto_core::{
     Admission, Block, Config, DatagramMeta, Decision, Endpoint, Event, FileDone, FileError, FileOp,
-    Instant, Meta, Operation, Outcome, Place, RootId, TransferId, block_value,
+    BLOCK_SIZE, Instant, Meta, Operation, Outcome, Place, RootId, TransferId, block_value,
 };
 
 /// One thing that happens to the server.
@@ -256,6 +256,10 @@ fn answer(op: FileOp, how: Answer) -> FileDone {
         | Operation::SetMeta { .. }
         | Operation::SetDirMeta { .. }
         | Operation::Close { .. } => (None, Outcome::Done),
+        Operation::Hash { len, .. } => {
+            let blocks = len.div_ceil(BLOCK_SIZE) as usize;
+            (None, Outcome::Values(vec![[7; 32]; blocks]))
+        }
         Operation::MakeDir { .. } => (None, Outcome::Made { new: true }),
         Operation::RemoveTree { max, .. } => {
             let count = max.into();

@@ -139,6 +139,13 @@ pub enum Finished {
     Answered,
     /// A directory went as far as it could: single files may have failed.
     Tree(TreeTotals),
+    /// A file was read at the peer (or here, for the peer) and stayed the same meanwhile.
+    Hashed {
+        /// BLAKE3 hash of the whole.
+        root: [u8; 32],
+        /// Bytes.
+        size: u64,
+    },
     /// Names were made, removed or renamed.
     Changed {
         /// How many; 0 when a directory that was to be made was there already.

@@ -36,8 +36,9 @@ mod server;
 mod tuning;
 
 pub use client::{
-    Cancel, Changed, ClassicClient, Client, ClientOptions, DirEntry, GetOptions, MakeDirOptions,
-    Progress, PutOptions, RemoveOptions, RenameOptions, Stored, Tree, TreeProgress, Trust,
+    Cancel, Changed, ClassicClient, Client, ClientOptions, DirEntry, GetOptions, Hashed,
+    MakeDirOptions, Progress, PutOptions, RemoveOptions, RenameOptions, Stored, Tree, TreeProgress,
+    Trust,
 };
 pub use error::{ClientError, code_text};
 pub use faults::Faults;

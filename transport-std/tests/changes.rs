@@ -1,4 +1,4 @@
-//! Directories made, things removed and renamed at a server, over real sockets and real disks.
+//! Directories made, things removed, renamed and hashed at a server, over real sockets and real disks.
 
 mod world;
 
@@ -125,4 +125,20 @@ fn a_large_directory_is_removed() {
     let removed = world.client().remove("d", &options).unwrap();
     assert_eq!(removed.count, 4_021);
     assert!(!world.shared("d").exists());
+}
+
+#[test]
+fn the_server_hashes_a_file() {
+    let world = World::new();
+    let client = world.client();
+    let (b, p) = (65_536, 1 << 20);
+    for size in [0, 1, b, b + 1, p, p + 1, 4 * p, 9 * p + 3] {
+        let bytes = World::make(&world.shared("f"), size, size as u64);
+        let hashed = client.hash("f", None).unwrap();
+        assert_eq!(hashed.size, size as u64);
+        assert_eq!(hashed.hash, *blake3::hash(&bytes).as_bytes());
+    }
+    fs::create_dir(world.shared("d")).unwrap();
+    assert_eq!(refusal(client.hash("d", None)), ErrorCode::IsDirectory);
+    assert_eq!(refusal(client.hash("none", None)), ErrorCode::NotFound);
 }

@@ -274,6 +274,7 @@ impl Classic {
             // The dialect knows nothing else.
             Request::List { .. }
             | Request::Stat { .. }
+            | Request::Hash { .. }
             | Request::MakeDir { .. }
             | Request::Remove { .. }
             | Request::Rename { .. } => return Err(StartError::NotClassic),

@@ -52,6 +52,17 @@ pub enum Operation {
         /// What to compute of the bytes.
         hash: HashAs,
     },
+    /// Read `len` bytes at `offset` and hash them, block by block. Fewer only at the end of the file.
+    Hash {
+        /// An open file.
+        file: FileId,
+        /// First byte, a multiple of the block size.
+        offset: u64,
+        /// Bytes to read: many blocks, a few MiB.
+        len: u32,
+        /// What to compute of each block.
+        hash: HashAs,
+    },
     /// Write the first `len` bytes of `block` at `offset`, all of them.
     Write {
         /// An open file.
@@ -294,6 +305,8 @@ pub enum Outcome {
         /// The value that [`HashAs`] asked for; zeros for `Nothing`.
         value: [u8; 32],
     },
+    /// `Hash`: the value of each block, of the last one perhaps in part.
+    Values(Vec<[u8; 32]>),
     /// `List`.
     Page {
         /// Encoded entries.

@@ -10,6 +10,7 @@ mod change;
 mod codes;
 mod context;
 mod delivery;
+mod digest;
 mod event;
 mod item;
 mod listing;

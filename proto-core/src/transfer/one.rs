@@ -15,6 +15,7 @@ use job::{Answer, Job};
 use super::change::{Change, Work};
 use super::codes::Fault;
 use super::delivery::Delivery;
+use super::digest::Digest;
 use super::event::Pending;
 use super::listing::Lister;
 use super::progress::Owed;
@@ -191,6 +192,13 @@ impl Transfer {
                 asked.tree = tree;
                 Self::new(cx, asked, true, Phase::Waiting, Job::SourceToBe(from))
             }
+            Request::Hash { path } => Self::new(
+                cx,
+                plain(RequestKind::Hash, path),
+                true,
+                Phase::Preparing,
+                Job::Ask,
+            ),
             Request::MakeDir {
                 path,
                 parents,
@@ -330,6 +338,7 @@ impl Transfer {
                 (Job::Lister(Box::new(lister)), Phase::Preparing)
             }
             RequestKind::Stat => (Job::Answer(Answer::new(place)), Phase::Preparing),
+            RequestKind::Hash => (Job::Digest(Box::new(Digest::new(place))), Phase::Preparing),
             RequestKind::MakeDir | RequestKind::Remove | RequestKind::Rename => {
                 let (durability, work) = (self.asked.durability, self.work(to, may_replace));
                 let change = Change::new(place, work, durability);
@@ -408,7 +417,7 @@ impl Transfer {
         if self.phase == Phase::Running
             && let Some(result) = self.success()
         {
-            if let Job::Sink(_) | Job::Change(_) = self.job {
+            if let Job::Sink(_) | Job::Change(_) | Job::Digest(_) = self.job {
                 self.stored = Delivery::Due;
             }
             self.end(cx, Ok(result));
@@ -444,6 +453,7 @@ impl Transfer {
                 source.accept(amount);
                 self.events.entry = source.meta().map(file_info);
             }
+            Job::Digest(digest) => self.events.entry = digest.meta().map(file_info),
             _ => {}
         }
     }
@@ -464,6 +474,9 @@ impl Transfer {
             Job::Lister(lister) => lister.is_complete().then_some(Finished::Answered),
             Job::Reader(reader) => reader.is_complete().then_some(Finished::Answered),
             Job::Answer(answer) => (answer.entry == Delivery::Done).then_some(Finished::Answered),
+            Job::Digest(digest) => digest
+                .result()
+                .map(|(size, root)| Finished::Hashed { root: *root, size }),
             Job::Change(change) if change.is_done() => {
                 let (count, durability) = change.result();
                 Some(Finished::Changed { count, durability })

@@ -65,6 +65,11 @@ pub enum Request {
         /// A directory is meant, too, if one stands there; otherwise it is an error.
         tree: bool,
     },
+    /// The hash of a file, which the peer reads for it.
+    Hash {
+        /// The peer's path.
+        path: FilePath,
+    },
     /// Make a directory at the peer.
     MakeDir {
         /// The peer's path.
@@ -106,6 +111,7 @@ impl Request {
             | Self::Stat { path }
             | Self::Get { from: path, .. }
             | Self::Put { to: path, .. }
+            | Self::Hash { path }
             | Self::MakeDir { path, .. }
             | Self::Remove { path, .. } => (path, None),
             Self::Rename { from, to, .. } => (from, Some(to)),

@@ -30,6 +30,12 @@ impl Access {
                 let (start, end) = span(*offset, *len);
                 (*file, Self::Read(start, end))
             }
+            Operation::Hash {
+                file, offset, len, ..
+            } => {
+                let (start, end) = span(*offset, *len);
+                (*file, Self::Read(start, end))
+            }
             Operation::Write {
                 file, offset, len, ..
             } => {

@@ -52,7 +52,7 @@ fn draw_latency(plan: &DiskPlan, rng: &mut Rng) -> Duration {
 /// What the device needs for the bytes of `what`.
 fn transfer_time(plan: &DiskPlan, what: &Operation) -> Duration {
     let (len, rate) = match what {
-        Operation::Read { len, .. } => (*len, plan.read_rate),
+        Operation::Read { len, .. } | Operation::Hash { len, .. } => (*len, plan.read_rate),
         Operation::Write { len, .. } => (*len, plan.write_rate),
         _ => return Duration::ZERO,
     };

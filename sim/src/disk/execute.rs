@@ -60,6 +60,12 @@ impl Disk {
         match what {
             Operation::Open { root, path, file } => self.open(root, &path, file),
             Operation::Create { root, path, file } => self.create(root, &path, file),
+            Operation::Hash {
+                file,
+                offset,
+                len,
+                hash,
+            } => self.hash(file, offset, len.into(), hash),
             Operation::Truncate { file, size } => self.truncate(file, size),
             Operation::Sync { file } => self.sync(file),
             Operation::SyncDir { root, path } => self.sync_directory(root, &path),
@@ -224,6 +230,24 @@ impl Disk {
             len: got as u32,
             value,
         })
+    }
+
+    fn hash(&mut self, file: FileId, offset: u64, len: u64, hash: HashAs) -> Result<Outcome> {
+        self.fail(self.plan.io_errors, FileError::Io)?;
+        let ino = self.handle(file)?.ino;
+        let size = self.tree.content(ino).ok_or(FileError::NotRegular)?.len();
+        let end = offset.saturating_add(len).min(size);
+        let end = offset + self.moved(self.plan.short_reads, end.saturating_sub(offset));
+        let (mut values, mut at) = (Vec::new(), offset);
+        while at < end {
+            let mut block = vec![0; (end - at).min(BLOCK_SIZE.into()) as usize];
+            let content = self.tree.content(ino).ok_or(FileError::NotRegular)?;
+            content.read(at, &mut block);
+            values.push(block_value(&block, at, hash));
+            at += block.len() as u64;
+        }
+        self.stats.read += end - offset;
+        Ok(Outcome::Values(values))
     }
 
     /// Flips a bit of what was read and hashed, at most once for each open file.

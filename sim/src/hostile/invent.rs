@@ -225,7 +225,7 @@ pub(super) fn frame(rng: &mut Rng, memory: &Memory, room: usize) -> Vec<u8> {
 
 /// REQUEST of some kind.
 pub(super) fn request<'a>(rng: &mut Rng, transfer: u64, amount: u64, path: &'a [u8]) -> Frame<'a> {
-    const KINDS: [RequestKind; 7] = [
+    const KINDS: [RequestKind; 8] = [
         RequestKind::List,
         RequestKind::Stat,
         RequestKind::Get,
@@ -233,6 +233,7 @@ pub(super) fn request<'a>(rng: &mut Rng, transfer: u64, amount: u64, path: &'a [
         RequestKind::MakeDir,
         RequestKind::Remove,
         RequestKind::Rename,
+        RequestKind::Hash,
     ];
     let kind = *rng.pick(&KINDS);
     Frame::Request {

@@ -279,6 +279,7 @@ impl World {
         };
         let root_of = |finished: &Finished| match finished {
             Finished::Stored { root, .. } => *root,
+            Finished::Hashed { root, .. } => Some(*root),
             Finished::Answered | Finished::Tree(_) | Finished::Changed { .. } => None,
         };
         let totals_of = |finished: &Finished| match finished {

@@ -16,12 +16,12 @@ use std::sync::{Arc, mpsc};
 
 use proto_core::crypto::PublicKey;
 use proto_core::wire::{Entry, ErrorCode, FilePath};
-use proto_core::{Failure, FileInfo, PeerStats, Request};
+use proto_core::{Failure, FileInfo, Finished, PeerStats, Request};
 
 pub use cancel::Cancel;
 pub use classic::ClassicClient;
 pub use options::{
-    Changed, ClientOptions, DirEntry, GetOptions, MakeDirOptions, Progress, PutOptions,
+    Changed, ClientOptions, DirEntry, GetOptions, Hashed, MakeDirOptions, Progress, PutOptions,
     RemoveOptions, RenameOptions, Stored, Tree, TreeProgress, Trust,
 };
 
@@ -154,6 +154,26 @@ impl Client {
             .0
             .and_then(|_| found.ok_or(Failure::Peer(ErrorCode::Io)));
         entry.map_err(|failure| self.0.failed(&path, None, failure))
+    }
+
+    /// The BLAKE3 hash of a file, which the server reads for it, and its size. A file that changes meanwhile is an error
+    /// ([`ErrorCode::SourceChanged`](crate::ErrorCode::SourceChanged)).
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub fn hash(
+        &self,
+        path: impl AsRef<[u8]>,
+        cancel: Option<&Cancel>,
+    ) -> Result<Hashed, ClientError> {
+        let path = remote(path.as_ref())?;
+        let request = Request::Hash { path: path.clone() };
+        match self.0.run(request, cancel, |_| {}).0 {
+            Ok(Finished::Hashed { root: hash, size }) => Ok(Hashed { hash, size }),
+            // The core does not end such a job in another way.
+            Ok(_) => Err(self.0.failed(&path, None, Failure::Here(ErrorCode::Io))),
+            Err(failure) => Err(self.0.failed(&path, None, failure)),
+        }
     }
 
     /// Downloads the file `remote` to the file `local`, whose directory must exist.

@@ -100,6 +100,15 @@ impl Default for PutOptions {
     }
 }
 
+/// What a file at the server holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hashed {
+    /// BLAKE3 hash of the whole.
+    pub hash: [u8; 32],
+    /// Bytes.
+    pub size: u64,
+}
+
 /// How to make a directory at the server.
 #[derive(Clone, Debug, Default)]
 pub struct MakeDirOptions {

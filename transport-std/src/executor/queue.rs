@@ -62,7 +62,7 @@ impl Threads {
 pub(super) fn is_on_bytes(operation: &FileOp) -> bool {
     matches!(
         operation.what,
-        Operation::Read { .. } | Operation::Write { .. }
+        Operation::Read { .. } | Operation::Write { .. } | Operation::Hash { .. }
     )
 }
 

@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto_core::{
-    Block, FileDone, FileError, FileId, FileOp, HashAs, Meta, Operation, Outcome, RootId,
-    block_value,
+    BLOCK_SIZE, Block, FileDone, FileError, FileId, FileOp, HashAs, Meta, Operation, Outcome,
+    RootId, block_value,
 };
 
 use proto_core::wire::FilePath;
@@ -92,6 +92,12 @@ impl Disk {
                 self.files().insert(file, Arc::new(created));
                 Ok(Outcome::Meta(meta))
             }
+            Operation::Hash {
+                file,
+                offset,
+                len,
+                hash,
+            } => self.hash(file, offset, len, hash),
             Operation::Truncate { file, size } => self.on_file(file, |file| file.set_len(size)),
             Operation::Sync { file } => self.on_file(file, File::sync_all),
             Operation::SyncDir { root, path } => {
@@ -216,6 +222,26 @@ impl Disk {
             len: count as u32,
             value: block_value(&bytes[..count], offset, hash),
         })
+    }
+
+    fn hash(&self, file: FileId, offset: u64, len: u32, hash: HashAs) -> Result<Outcome> {
+        let file = self.file(file)?;
+        let (mut block, mut values) = (vec![0; BLOCK_SIZE as usize], Vec::new());
+        let end = offset.saturating_add(len.into());
+        let mut at = offset;
+        while at < end {
+            let wanted = (end - at).min(BLOCK_SIZE.into()) as usize;
+            let count = read_full_at(&file, &mut block[..wanted], at);
+            let count = count.map_err(|error| file_error(&error))?;
+            if count > 0 {
+                values.push(block_value(&block[..count], at, hash));
+            }
+            if count < wanted {
+                break;
+            }
+            at += count as u64;
+        }
+        Ok(Outcome::Values(values))
     }
 
     fn write(

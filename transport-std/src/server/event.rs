@@ -37,7 +37,7 @@ pub struct SessionInfo {
 pub struct Job {
     /// Counts the server's requests from 1.
     pub number: u64,
-    /// List, look, download (`Get`), upload (`Put`), or a change of names.
+    /// List, look, download (`Get`), upload (`Put`), hash, or a change of names.
     pub kind: RequestKind,
     /// What is asked for. Bytes from a stranger: escape them before they reach a terminal or a log.
     pub path: FilePath,

@@ -112,7 +112,7 @@ impl ServerBuilder {
         let roots = Roots::new();
         let layout = Layout::open(self.shares, &roots)?;
         let sockets = bind(address, self.threads)?;
-        let address = sockets[0].local_addr()?;
+        let (address, receive_buffer) = (sockets[0].local_addr()?, sockets[0].receive_buffer());
         let mut config = Config {
             accept: true,
             classic: self.classic.is_some(),
@@ -143,6 +143,7 @@ impl ServerBuilder {
         }
         Ok(Server {
             address,
+            receive_buffer,
             key: self.identity.public_key(),
             drivers,
             stopper: Stopper(handles.into()),
@@ -177,6 +178,7 @@ fn bind_all(address: SocketAddr, count: u8) -> io::Result<Vec<Socket>> {
 /// A bound server. It answers nobody before [`run`](Self::run) or [`spawn`](Self::spawn).
 pub struct Server {
     address: SocketAddr,
+    receive_buffer: u64,
     key: PublicKey,
     /// One for each thread; at least one.
     drivers: Vec<Driver<ServerApplication>>,
@@ -202,6 +204,13 @@ impl Server {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Bytes of payload that the system holds for each of its sockets until they are taken in. 4 MiB are asked for; the
+    /// system may give less (on Linux, `net.core.rmem_max`).
+    #[must_use]
+    pub fn receive_buffer(&self) -> u64 {
+        self.receive_buffer
     }
 
     /// The server's public key: what clients pin.
@@ -231,6 +240,7 @@ impl Server {
     pub fn spawn(self) -> io::Result<ServerHandle> {
         let Self {
             address,
+            receive_buffer: _,
             key,
             drivers,
             stopper,

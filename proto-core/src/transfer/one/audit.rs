@@ -74,6 +74,7 @@ impl Transfer {
             Job::TreeSink(sink) => all.extend(sink.unanswered()),
             Job::TreeSource(source) => all.extend(source.unanswered()),
             Job::Answer(answer) => all.push((answer.entry, Item::Entry { file })),
+            Job::Digest(digest) => all.push((digest.entry, Item::Entry { file })),
             _ => {}
         }
         let sent = all

@@ -13,7 +13,9 @@ impl Transfer {
     fn may_tell_outcome(&self, session_lost: bool) -> bool {
         match (&self.job, self.outcome) {
             (_, None) => false,
-            (Job::Sink(_) | Job::Change(_), Some(Ok(_))) => session_lost || self.stored.was_sent(),
+            (Job::Sink(_) | Job::Change(_) | Job::Digest(_), Some(Ok(_))) => {
+                session_lost || self.stored.was_sent()
+            }
             (Job::Sink(sink), Some(Err(_))) => sink.is_gone(),
             (Job::TreeSink(sink), Some(Err(_))) => sink.is_gone(),
             _ => true,

@@ -6,7 +6,7 @@ use crate::event::{Failure, FileInfo, Finished};
 use crate::transfer::Context;
 use crate::transfer::codes::{Fault, check_regular};
 use crate::transfer::sink::Announced;
-use crate::wire::{Durability, Entry, Frame, StoredAs};
+use crate::wire::{Durability, Entry, Frame, RequestKind, StoredAs};
 
 impl Transfer {
     /// Acts on a frame for this transfer; false when it cannot be taken now and must come again.
@@ -91,7 +91,21 @@ impl Transfer {
             }
             (Job::Ask, Frame::Entry { file: 0, entry, .. }) if !self.asked.kind.changes_names() => {
                 self.events.entry = Some(info(entry)?);
-                self.end(cx, Ok(Finished::Answered));
+                if self.asked.kind == RequestKind::Stat {
+                    self.end(cx, Ok(Finished::Answered));
+                }
+            }
+            (
+                Job::Ask,
+                &Frame::Seal {
+                    file: 0,
+                    size,
+                    root,
+                    ..
+                },
+            ) if self.asked.kind == RequestKind::Hash => {
+                let root = *root;
+                self.end(cx, Ok(Finished::Hashed { root, size }));
             }
             (Job::Sink(sink), Frame::Entry { file: 0, entry, .. }) => {
                 let info = info(entry)?;

@@ -3,6 +3,7 @@
 use super::job::Job;
 use super::{Farewell, Phase, Transfer};
 use crate::fault::Fault;
+use crate::file::Meta;
 use crate::peer::{PacketWriter, SentFrame};
 use crate::slab::Key;
 use crate::transfer::delivery::{Delivery, NumberWindow};
@@ -43,6 +44,7 @@ impl Transfer {
             Job::Sink(sink) => sink.next_control(),
             Job::Source(source) => source.next_control(),
             Job::Answer(answer) => answer.entry.is_due().then_some(Item::Entry { file: 0 }),
+            Job::Digest(digest) => digest.entry.is_due().then_some(Item::Entry { file: 0 }),
             Job::Reader(reader) => reader.credit.is_due().then_some(Item::Credit { file: 0 }),
             _ => None,
         }
@@ -119,22 +121,17 @@ impl Transfer {
                 file: 0,
                 limit: reader.credit_limit(),
             },
-            (Item::Entry { .. }, Job::Answer(answer)) => {
-                let meta = answer.meta.as_ref()?;
-                Frame::Entry {
+            (Item::Stored { .. }, Job::Digest(digest)) => {
+                let (size, root) = digest.result()?;
+                Frame::Seal {
                     transfer,
                     file: 0,
-                    parent: 0,
-                    version: &meta.version,
-                    entry: Entry {
-                        kind: meta.kind,
-                        size: meta.size,
-                        mtime: meta.mtime,
-                        mode: meta.mode & 0o777,
-                        name: b"",
-                    },
+                    size,
+                    root,
                 }
             }
+            (Item::Entry { .. }, Job::Answer(answer)) => entry(transfer, answer.meta.as_ref()?),
+            (Item::Entry { .. }, Job::Digest(digest)) => entry(transfer, digest.meta()?),
             (_, Job::Source(source)) => source.frame(transfer, item)?,
             _ => return None,
         })
@@ -160,6 +157,7 @@ impl Transfer {
             (Item::Want { .. }, Job::Sink(sink)) => sink.delivery(item),
             (Item::Credit { .. }, Job::Reader(reader)) => Some(&mut reader.credit),
             (Item::Entry { .. }, Job::Answer(answer)) => Some(&mut answer.entry),
+            (Item::Entry { .. }, Job::Digest(digest)) => Some(&mut digest.entry),
             (_, Job::Source(source)) => source.delivery(item),
             _ => None,
         }
@@ -268,6 +266,23 @@ impl Transfer {
 
     pub(in crate::transfer) fn is_tree(&self) -> bool {
         matches!(self.job, Job::TreeSource(_) | Job::TreeSink(_))
+    }
+}
+
+/// What the one file of an answer is.
+fn entry(transfer: u64, meta: &Meta) -> Frame<'_> {
+    Frame::Entry {
+        transfer,
+        file: 0,
+        parent: 0,
+        version: &meta.version,
+        entry: Entry {
+            kind: meta.kind,
+            size: meta.size,
+            mtime: meta.mtime,
+            mode: meta.mode & 0o777,
+            name: b"",
+        },
     }
 }
 

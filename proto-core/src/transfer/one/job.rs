@@ -7,6 +7,7 @@ use crate::file::{Block, FileError, Meta, Operation, Outcome, Pool, Use};
 use crate::transfer::change::Change;
 use crate::transfer::codes::Fault;
 use crate::transfer::delivery::Delivery;
+use crate::transfer::digest::Digest;
 use crate::transfer::listing::{Lister, Reader};
 use crate::transfer::progress::Owed;
 use crate::transfer::sink::{Plan, Sink};
@@ -34,9 +35,11 @@ pub(super) enum Job {
     Reader(Box<Reader>),
     /// Answers `Stat`.
     Answer(Answer),
+    /// Answers `Hash`.
+    Digest(Box<Digest>),
     /// Changes names.
     Change(Box<Change>),
-    /// Asked `Stat`, or for a change of names.
+    /// Asked `Stat`, `Hash`, or for a change of names.
     Ask,
 }
 
@@ -96,6 +99,7 @@ impl Job {
             Self::TreeSource(source) => source.is_prepared(),
             Self::Lister(lister) => lister.is_opened(),
             Self::Answer(answer) => answer.meta.is_some(),
+            Self::Digest(digest) => digest.meta().is_some(),
             Self::Change(change) => change.is_prepared(),
             Self::Reader(_) | Self::Ask => true,
             Self::Nothing | Self::SinkToBe(_) | Self::SourceToBe(_) | Self::TreeSinkToBe(_) => {
@@ -121,6 +125,7 @@ impl Job {
             Self::TreeSource(source) => source.has_op(),
             Self::Lister(lister) => lister.has_op(),
             Self::Answer(answer) => answer.meta.is_none() && !answer.op_out,
+            Self::Digest(digest) => digest.has_op(),
             Self::Change(change) => change.has_op(),
             _ => false,
         }
@@ -136,6 +141,7 @@ impl Job {
             Self::TreeSink(sink) => sink.poll_op(cx),
             Self::TreeSource(source) => source.poll_op(cx),
             Self::Lister(lister) => Ok(lister.poll_op().map(of_one)),
+            Self::Digest(digest) => Ok(digest.poll_op(cx).map(of_one)),
             Self::Change(change) => Ok(change.poll_op().map(of_one)),
             Self::Answer(answer) if answer.meta.is_none() && !answer.op_out => {
                 answer.op_out = true;
@@ -159,6 +165,7 @@ impl Job {
             Self::TreeSink(sink) => sink.handle_done(cx, tag, block, result),
             Self::TreeSource(source) => source.handle_done(cx, tag, block, result),
             Self::Lister(lister) => lister.handle_done(result),
+            Self::Digest(digest) => digest.handle_done(tag.kind, result),
             Self::Change(change) => change.handle_done(result),
             Self::Answer(answer) => match result? {
                 Outcome::Meta(meta) => {
@@ -182,6 +189,7 @@ impl Job {
             Self::TreeSink(sink) => return sink.abort(cx),
             Self::Change(change) => return change.abort(),
             Self::Source(source) => source.close(cx),
+            Self::Digest(digest) => digest.close(),
             Self::TreeSource(source) => source.close(cx),
             Self::Lister(lister) => lister.close(),
             _ => *self = Self::Nothing,
@@ -204,6 +212,7 @@ impl Job {
         match self {
             Self::Sink(sink) => sink.is_gone() || sink.stored().is_some(),
             Self::Source(source) => source.is_closed(),
+            Self::Digest(digest) => digest.is_closed(),
             Self::TreeSink(sink) => sink.is_clean(),
             Self::TreeSource(source) => source.is_closed(),
             _ => true,
@@ -306,6 +315,10 @@ impl Job {
             }
             Self::Source(source) => source.progress(),
             Self::TreeSource(source) => source.progress(),
+            Self::Digest(digest) => {
+                let (bytes, size) = digest.progress();
+                (bytes, size, 0)
+            }
             _ => (0, 0, 0),
         }
     }

@@ -142,6 +142,22 @@ impl Disk {
                 self.meta(&path).map(Outcome::Meta)
             }
             Operation::Stat { path, .. } => self.meta(&path).map(Outcome::Meta),
+            Operation::Hash {
+                file,
+                offset,
+                len,
+                hash,
+            } => {
+                let content = &self.content(file).content;
+                let start = (offset as usize).min(content.len());
+                let end = (start + len as usize).min(content.len());
+                let blocks = content[start..end].chunks(65_536);
+                let at = (offset..).step_by(65_536);
+                let values = at
+                    .zip(blocks)
+                    .map(|(at, block)| block_value(block, at, hash));
+                Ok(Outcome::Values(values.collect()))
+            }
             Operation::StatOpen { file } => {
                 let path = self.open.get(&file).cloned().ok_or(FileError::Io)?;
                 let path = FilePath::parse(&path).map_err(|_| FileError::Io)?;
@@ -436,6 +452,7 @@ fn name(op: &Operation) -> &'static str {
         Operation::Open { .. } => "Open",
         Operation::Create { .. } => "Create",
         Operation::Read { .. } => "Read",
+        Operation::Hash { .. } => "Hash",
         Operation::Write { .. } => "Write",
         Operation::Sync { .. } => "Sync",
         Operation::SyncDir { .. } => "SyncDir",

@@ -5,6 +5,7 @@ mod disk;
 mod ends;
 mod faults;
 mod files;
+mod hashes;
 mod liars;
 mod link;
 mod listings;

@@ -123,7 +123,7 @@ pub enum Frame<'a> {
         /// Why.
         code: ErrorCode,
     },
-    /// Source to sink: what a file is. The whole answer to `Stat`.
+    /// Source to sink: what a file is. The whole answer to `Stat`, half of that to `Hash`.
     Entry {
         /// Which transfer.
         transfer: u64,
@@ -179,7 +179,7 @@ pub enum Frame<'a> {
         /// Chaining value.
         value: &'a [u8; 32],
     },
-    /// Source to sink: all of the file was read, unchanged.
+    /// Source to sink: all of the file was read, unchanged. The end of the answer to `Hash`.
     Seal {
         /// Which transfer.
         transfer: u64,
@@ -250,6 +250,8 @@ pub enum RequestKind {
     Remove = 5,
     /// Give a file, a symbolic link or a directory another name.
     Rename = 6,
+    /// The hash of a file's bytes.
+    Hash = 7,
 }
 
 impl RequestKind {
@@ -268,6 +270,7 @@ impl RequestKind {
             4 => Ok(Self::MakeDir),
             5 => Ok(Self::Remove),
             6 => Ok(Self::Rename),
+            7 => Ok(Self::Hash),
             _ => Err(WireError::BadValue),
         }
     }

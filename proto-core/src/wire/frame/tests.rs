@@ -67,14 +67,14 @@ impl Parts {
             },
             6 => Frame::Request {
                 transfer,
-                kind: RequestKind::from_wire(a as u8 % 7).unwrap(),
+                kind: RequestKind::from_wire(a as u8 % 8).unwrap(),
                 compare: self.flags[0],
                 no_clobber: self.flags[1],
                 tree: self.flags[0] != self.flags[1],
                 durability,
                 amount: file,
                 path: data,
-                argument: if a as u8 % 7 == 6 { data } else { b"" },
+                argument: if a as u8 % 8 == 6 { data } else { b"" },
             },
             7 => Frame::Accept {
                 transfer,

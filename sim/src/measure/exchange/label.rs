@@ -67,6 +67,7 @@ impl Item {
                     RequestKind::MakeDir => "mkdir",
                     RequestKind::Remove => "remove",
                     RequestKind::Rename => "rename",
+                    RequestKind::Hash => "hash",
                 };
                 format!("{name} {verb} {}", String::from_utf8_lossy(path))
             }

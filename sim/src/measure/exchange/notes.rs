@@ -55,9 +55,12 @@ impl Notes {
                 Ok(Finished::Stored { size, .. }) => {
                     format!("done: {} bytes stored", thousands(*size))
                 }
-                Ok(Finished::Answered | Finished::Tree(_) | Finished::Changed { .. }) => {
-                    "done".into()
-                }
+                Ok(
+                    Finished::Answered
+                    | Finished::Tree(_)
+                    | Finished::Changed { .. }
+                    | Finished::Hashed { .. },
+                ) => "done".into(),
                 Err(failure) => format!("failed: {failure:?}"),
             },
             Event::PeerClosed { .. } => "the session is over".into(),
