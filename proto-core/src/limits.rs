@@ -25,6 +25,9 @@ pub struct Limits {
     pub credit_blocks_initial: u32,
     /// Blocks that a source holds ahead of what was sent.
     pub read_ahead_blocks: u32,
+    /// Bytes from which on a sink keeps a journal of a file, so that a later transfer can go on with it; smaller ones are sent
+    /// again. Files of one piece (1 MiB) never have one.
+    pub journal_min: u64,
     /// Exchanges of the classic dialect at once.
     pub classic_exchanges: u32,
     /// Exchanges of the classic dialect with the clients of one IPv4 address, or one IPv6 network of 64 bits.
@@ -53,6 +56,7 @@ impl Default for Limits {
             credit_blocks_max: (128 << 20) / BLOCK_SIZE,
             credit_blocks_initial: (2 << 20) / BLOCK_SIZE,
             read_ahead_blocks: 8,
+            journal_min: 4 << 20,
             classic_exchanges: 1_024,
             classic_exchanges_per_source: 32,
             crypto_buffer: 16 << 10,
@@ -68,9 +72,9 @@ impl Default for Limits {
 const SESSION: u64 = 16 << 10;
 /// Bytes that recovery remembers of a sent packet and its frames (M5).
 const PACKET: u64 = 64;
-/// Bytes of a transfer without its blocks and page: of its state, and of the ranges that the peer asked for again or
-/// keeps from being settled, beyond those of packets in flight.
-const TRANSFER: u64 = (4 << 10) + (32 << 10);
+/// Bytes of a transfer without its blocks and page: of its state, of the ranges that the peer asked for again or
+/// keeps from being settled, beyond those of packets in flight, and of what a sink says that it has.
+const TRANSFER: u64 = (4 << 10) + (32 << 10) + (64 << 10);
 
 /// Bytes of a classic exchange without its block: two pieces, a hash, a name, or a list.
 const CLASSIC_EXCHANGE: u64 = 8 << 10;

@@ -180,6 +180,14 @@ impl RangeSet {
         self.ranges.iter().map(|r| r.end - r.start).sum()
     }
 
+    /// How many numbers of `within` are in the set.
+    pub(crate) fn sum_within(&self, within: Range<u64>) -> u64 {
+        let (low, high) = self.overlapping(&within);
+        let overlapped = self.ranges.get(low..high).unwrap_or_default();
+        let common = |range: &Range<u64>| range.end.min(within.end) - range.start.max(within.start);
+        overlapped.iter().map(common).sum()
+    }
+
     /// Whether there is nothing in the set.
     pub(crate) fn is_empty(&self) -> bool {
         self.ranges.is_empty()

@@ -467,6 +467,7 @@ fn unpolled_outputs_do_not_grow() {
             compare: false,
             no_clobber: false,
             tree: false,
+            resume: false,
             durability: Durability::Full,
             amount: 1_000_000,
             path: b"a name of some length that must be remembered",

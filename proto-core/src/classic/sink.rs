@@ -202,6 +202,7 @@ impl Sink {
                 root,
                 path: self.temp.clone()?,
                 file: self.file?,
+                log: None,
             },
             Step::Receive => Operation::Write {
                 file: self.file?,
@@ -222,6 +223,7 @@ impl Sink {
                 from: self.temp.clone()?,
                 to: path,
                 replace: self.may_replace,
+                log: None,
             },
             Step::SyncDir => Operation::SyncDir {
                 root,
@@ -239,6 +241,7 @@ impl Sink {
         Some(Operation::Remove {
             root: self.to.root,
             path: self.temp.take()?,
+            log: None,
         })
     }
 

@@ -134,7 +134,7 @@ impl Endpoint {
         for what in [Use::Sink, Use::Source] {
             let of = |loan: &Loan| match loan.tag.kind {
                 OpKind::Read { .. } => what == Use::Source,
-                OpKind::Write { .. } => what == Use::Sink,
+                OpKind::Write { .. } | OpKind::Verify => what == Use::Sink,
                 _ => false,
             };
             let mut held = self.loans.iter().filter(|(_, loan)| of(loan)).count() as u32;

@@ -150,6 +150,82 @@ impl HashTree {
         whole.then_some(slot.values[0])
     }
 
+    /// Takes the value of a whole piece, in place of its blocks', and lets it join the root. One that is there already, or
+    /// behind the end, changes nothing.
+    pub(crate) fn insert_piece(&mut self, piece: u64, value: Value) {
+        let Some(place) = piece.checked_sub(self.merged).map(|place| place as usize) else {
+            return;
+        };
+        if piece >= piece_count(self.size) || self.root.is_some() {
+            return;
+        }
+        if place >= self.slots.len() {
+            self.slots.resize(place + 1, EMPTY_SLOT);
+        }
+        let blocks = self.blocks_of(piece);
+        if let Some(slot) = self.slots.get_mut(place)
+            && !slot.confirmed
+        {
+            slot.have =
+                u16::MAX >> (PIECE_BLOCKS as usize - blocks.clamp(1, PIECE_BLOCKS as usize));
+            slot.values[0] = value;
+            self.confirm(piece);
+        }
+    }
+
+    /// Takes the value of 2^`level` pieces that join the root next; false when these are not whole, the first is not the
+    /// next, or the last of all would be among more than one.
+    pub(crate) fn insert_subtree(&mut self, piece: u64, level: u32, value: Value) -> bool {
+        let count = 1u64.checked_shl(level).unwrap_or(0);
+        let end = piece.saturating_add(count);
+        let pieces = piece_count(self.size);
+        let fits = end < pieces || (end == pieces && level == 0);
+        if piece != self.merged || count == 0 || !piece.is_multiple_of(count) || !fits {
+            return false;
+        }
+        self.slots.drain(..self.slots.len().min(count as usize));
+        self.merge_many(value, count);
+        self.settle();
+        true
+    }
+
+    /// Forgets what is known of this piece and of later ones, as far as they have not joined the root.
+    pub(crate) fn cut(&mut self, piece: u64) {
+        let keep = piece.saturating_sub(self.merged) as usize;
+        self.slots.truncate(keep);
+    }
+
+    /// What has joined the root, as few values as possible: of each the first piece, the power of 2 that says how many
+    /// pieces it is of, and the value. The last piece of all is one of its own.
+    pub(crate) fn subtrees(&self) -> Vec<(u64, u32, Value)> {
+        let mut at = 0;
+        let mut sizes = self.merged.saturating_sub(1);
+        let mut all = Vec::with_capacity(self.stack.len());
+        for value in &self.stack {
+            let level = sizes.checked_ilog2();
+            all.push((at, level.unwrap_or(0), *value));
+            let count = level.map_or(0, |level| 1 << level);
+            at += count;
+            sizes -= count;
+        }
+        all
+    }
+
+    /// Whether a piece that has not joined the root is only waiting for those before it.
+    pub(crate) fn is_confirmed(&self, piece: u64) -> bool {
+        let slot = |place: u64| self.slots.get(place as usize);
+        let slot = piece.checked_sub(self.merged).and_then(slot);
+        slot.is_some_and(|slot| slot.confirmed)
+    }
+
+    /// Pieces that are confirmed and have not joined the root, because others before them are missing.
+    pub(crate) fn ahead(&self) -> impl Iterator<Item = (u64, Value)> {
+        let slots = (self.merged..).zip(&self.slots);
+        slots
+            .filter(|(_, slot)| slot.confirmed)
+            .map(|(piece, slot)| (piece, slot.values[0]))
+    }
+
     /// Lets a whole piece join the root.
     pub(crate) fn confirm(&mut self, piece: u64) {
         if self.piece(piece).is_none() {
@@ -158,12 +234,17 @@ impl HashTree {
         if let Some(slot) = self.slots.get_mut((piece - self.merged) as usize) {
             slot.confirmed = true;
         }
+        self.settle();
+    }
+
+    /// Merges what has become next, and all of it at the end.
+    fn settle(&mut self) {
         while self.slots.front().is_some_and(|slot| slot.confirmed) {
             if let Some(slot) = self.slots.pop_front() {
-                self.merge(slot.values[0]);
+                self.merge_many(slot.values[0], 1);
             }
         }
-        if self.merged == piece_count(self.size) {
+        if self.merged == piece_count(self.size) && self.root.is_none() {
             self.root = self.finish();
         }
     }
@@ -200,9 +281,9 @@ impl HashTree {
             .min(PIECE_BLOCKS) as usize
     }
 
-    /// Pushes the next piece. Subtrees of equal size are merged only when more follows, since the last merge of all
-    /// is the root's.
-    fn merge(&mut self, value: Value) {
+    /// Pushes the next `count` pieces, a power of 2. Subtrees of equal size are merged only when more follows, since the last
+    /// merge of all is the root's.
+    fn merge_many(&mut self, value: Value, count: u64) {
         while self.stack.len() > self.merged.count_ones() as usize {
             if let (Some(right), Some(left)) = (self.stack.pop(), self.stack.pop()) {
                 self.stack
@@ -210,16 +291,17 @@ impl HashTree {
             }
         }
         self.stack.push(value);
-        self.merged += 1;
+        self.merged += count;
     }
 
-    fn finish(&mut self) -> Option<Value> {
-        let mut right = self.stack.pop()?;
-        while let Some(left) = self.stack.pop() {
-            right = if self.stack.is_empty() {
-                *merge_subtrees_root(&left, &right, Mode::Hash).as_bytes()
+    fn finish(&self) -> Option<Value> {
+        let mut lefts = self.stack.iter().rev();
+        let mut right = *lefts.next()?;
+        while let Some(left) = lefts.next() {
+            right = if lefts.len() == 0 {
+                *merge_subtrees_root(left, &right, Mode::Hash).as_bytes()
             } else {
-                merge_subtrees_non_root(&left, &right, Mode::Hash)
+                merge_subtrees_non_root(left, &right, Mode::Hash)
             };
         }
         Some(right)

@@ -38,6 +38,64 @@ pub enum Operation {
         path: FilePath,
         /// The number under which later operations name it.
         file: FileId,
+        /// The journal that knows the file. When that is [taken over](FileError::TakenOver), this file is, too.
+        log: Option<FileId>,
+    },
+    /// Open an existing regular file of this user's, made by an earlier `Create`, for reading and writing, as `file`. No
+    /// symbolic link is followed.
+    OpenPart {
+        /// Where the path begins.
+        root: RootId,
+        /// Which file.
+        path: FilePath,
+        /// The number under which later operations name it.
+        file: FileId,
+        /// The journal that knows the file, as in `Create`.
+        log: FileId,
+    },
+    /// Open a journal, or create an empty one (mode 0600), for reading and writing, as `file`, and lock it against every other
+    /// process and transfer until it is closed. It must be a regular file of this user's; no symbolic link is followed.
+    OpenLog {
+        /// Where the path begins.
+        root: RootId,
+        /// Which file.
+        path: FilePath,
+        /// The number under which later operations name it.
+        file: FileId,
+        /// A transfer of this process that holds the lock loses it, when the journal begins with these bytes: its operations
+        /// on the journal, and on files that were opened with it, fail with [`FileError::TakenOver`] from then on.
+        /// Otherwise a locked journal is [`FileError::InUse`].
+        take: Option<[u8; 32]>,
+    },
+    /// Read up to `max` bytes of a journal; fewer only at its end.
+    ReadLog {
+        /// An open journal.
+        file: FileId,
+        /// First byte.
+        offset: u64,
+        /// Bytes that the answer may have.
+        max: u32,
+    },
+    /// Write all of `bytes` into a journal.
+    WriteLog {
+        /// An open journal.
+        file: FileId,
+        /// Where.
+        offset: u64,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// Close a journal and give its lock up; with `remove`, unlink it first, unless it was taken over.
+    CloseLog {
+        /// An open journal. Its number is not used again.
+        file: FileId,
+        /// It is of no use any more.
+        remove: bool,
+    },
+    /// `fsync` an open file, while writes to it may be on loan: what came home before is durable afterwards.
+    SyncSoFar {
+        /// An open file.
+        file: FileId,
     },
     /// Read `len` bytes at `offset` into the front of `block`; fewer only at the end of the file.
     Read {
@@ -105,6 +163,8 @@ pub enum Operation {
         to: FilePath,
         /// Replace a regular file of that name; otherwise fail with [`FileError::Exists`].
         replace: bool,
+        /// The journal that knows the file: nothing is done once that is [taken over](FileError::TakenOver).
+        log: Option<FileId>,
     },
     /// Unlink a file.
     Remove {
@@ -112,6 +172,8 @@ pub enum Operation {
         root: RootId,
         /// Which file.
         path: FilePath,
+        /// As in `Rename`.
+        log: Option<FileId>,
     },
     /// Remove what the path names: a file, a symbolic link, another thing that is no directory, or an empty directory. With
     /// `recursive`, a directory with all below it, depth first, dhow's own files in it, too; no symbolic link is followed. It
@@ -294,10 +356,18 @@ pub struct FileDone {
 /// What a successful operation brought.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// Nothing to tell: `Truncate`, `Sync`, `SyncDir`, `Rename`, `Remove`, `SetMeta`, `SetDirMeta`, `Close`.
+    /// Nothing to tell: `Truncate`, `Sync`, `SyncSoFar`, `SyncDir`, `Rename`, `Remove`, `SetMeta`, `SetDirMeta`, `WriteLog`,
+    /// `CloseLog`, `Close`.
     Done,
-    /// `Open`, `Create`, `Stat`, `StatOpen`.
+    /// `Open`, `Create`, `OpenPart`, `Stat`, `StatOpen`.
     Meta(Meta),
+    /// `OpenLog`.
+    Log {
+        /// Differs each time that the machine has started; zeros when that is not known.
+        boot: [u8; 16],
+    },
+    /// `ReadLog`.
+    Bytes(Vec<u8>),
     /// `Read`: bytes now at the block's front. `Write`: bytes written.
     Moved {
         /// How many.
@@ -406,6 +476,12 @@ pub enum FileError {
     /// The bytes do not have the hash that they must have.
     #[error("the bytes have another hash")]
     Mismatch,
+    /// Another process or transfer has locked it.
+    #[error("another transfer works on it")]
+    InUse,
+    /// A later transfer of the same file goes on with it.
+    #[error("a later transfer has taken it over")]
+    TakenOver,
     /// `EIO` and all else.
     #[error("input/output error")]
     Io,

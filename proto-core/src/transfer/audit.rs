@@ -108,6 +108,7 @@ fn label(item: Item) -> (u8, u32, u64) {
         Item::Seal { file } => (8, file, 0),
         Item::Stored { file } => (9, file, 0),
         Item::Page { .. } => (10, 0, 0),
+        Item::Have { file, index } => (11, file, u64::from(index)),
     }
 }
 

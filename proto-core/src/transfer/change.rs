@@ -131,6 +131,7 @@ impl Change {
                 from: self.path.clone(),
                 to: to.clone(),
                 replace: *replace,
+                log: None,
             },
             (Step::SyncNew, Work::Rename { to, .. }) => Operation::SyncDir {
                 root,

@@ -38,11 +38,18 @@ pub(crate) fn error_code(error: FileError) -> ErrorCode {
         FileError::ReadOnly => ErrorCode::ReadOnly,
         FileError::BadName => ErrorCode::NameRefused,
         FileError::TooLarge => ErrorCode::TooLarge,
-        FileError::Exhausted => ErrorCode::Busy,
+        FileError::Exhausted | FileError::InUse => ErrorCode::Busy,
+        FileError::TakenOver => ErrorCode::TargetChanged,
         FileError::Changed => ErrorCode::SourceChanged,
         FileError::Mismatch => ErrorCode::Integrity,
         FileError::Io => ErrorCode::Io,
     }
+}
+
+/// Whether a transfer that failed with this code may well succeed later, so that it is worth going on with.
+pub(super) fn is_passing(code: ErrorCode) -> bool {
+    use ErrorCode::{Busy, Cancelled, TimedOut};
+    matches!(code, Busy | Cancelled | TimedOut)
 }
 
 /// Fails unless `kind` is a regular file.

@@ -30,6 +30,10 @@ pub(crate) enum Item {
         file: u32,
         index: u32,
     },
+    Have {
+        file: u32,
+        index: u32,
+    },
     Seal {
         file: u32,
     },

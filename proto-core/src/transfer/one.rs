@@ -57,6 +57,8 @@ pub(super) struct Asked {
     pub(super) compare: bool,
     pub(super) no_clobber: bool,
     pub(super) tree: bool,
+    /// The source waits for WANT, because the sink may have a part.
+    pub(super) resume: bool,
     pub(super) durability: Durability,
     pub(super) amount: u64,
     pub(super) path: FilePath,
@@ -134,6 +136,7 @@ impl Transfer {
             compare: overwrite == Overwrite::Compare,
             no_clobber: overwrite == Overwrite::Never,
             tree: false,
+            resume: false,
             durability,
             amount: 0,
             path,
@@ -174,6 +177,7 @@ impl Transfer {
                     may_replace: overwrite != Overwrite::Never,
                     durability,
                     preserve,
+                    may_take: false,
                     announced: None,
                 };
                 let mut asked = asked(RequestKind::Get, from, overwrite, Durability::None);
@@ -365,6 +369,7 @@ impl Transfer {
                     may_replace: may_replace && !self.asked.no_clobber,
                     durability: self.asked.durability,
                     preserve: true,
+                    may_take: true,
                     announced: Some(self.asked.amount),
                 };
                 (Job::SinkToBe(plan), Phase::Waiting)
@@ -398,7 +403,9 @@ impl Transfer {
     pub(super) fn advance(&mut self, cx: &mut Context<'_>) {
         if self.phase == Phase::Waiting
             && !self.faults.strikes(Planted::MemoryShort)
-            && self.job.begin(cx, !self.asked.compare)
+            && self
+                .job
+                .begin(cx, !self.asked.compare && !self.asked.resume)
         {
             self.phase = Phase::Preparing;
         }
@@ -434,6 +441,7 @@ impl Transfer {
         if self.requester {
             if let Job::Sink(sink) = &self.job {
                 self.asked.amount = sink.credit_limit();
+                self.asked.resume = sink.has_found();
             }
             self.request = Delivery::Due;
             self.phase = Phase::Requesting;
@@ -443,7 +451,7 @@ impl Transfer {
         self.phase = Phase::Running;
         let amount = self.asked.amount;
         match &mut self.job {
-            Job::Sink(sink) => self.accept_credit = sink.credit_limit(),
+            Job::Sink(sink) => self.accept_credit = sink.first_credit(),
             Job::TreeSink(sink) => self.accept_credit = sink.first_credit(),
             Job::TreeSource(source) => {
                 source.accept(amount);

@@ -37,6 +37,14 @@ pub(crate) enum OpKind {
         /// Which block.
         index: u64,
     },
+    /// Sink: `Read` of a block that was written before, for its value.
+    Verify,
+    /// Sink: `WriteLog`.
+    WriteLog,
+    /// Sink: `SyncSoFar` of the temporary file.
+    SyncData,
+    /// Sink: `SyncSoFar` of the journal.
+    SyncLog,
     /// `Close`, of which nothing depends.
     Close,
     /// Tree: `List`, the walk's next page.

@@ -5,6 +5,9 @@ mod audit;
 mod commit;
 mod credit;
 mod frames;
+mod journal;
+mod load;
+mod log;
 mod ops;
 mod pieces;
 
@@ -15,6 +18,8 @@ use assembly::Assembly;
 pub(super) use commit::{Announced, Plan, temp_component};
 use commit::{Step, TempFile};
 use credit::Credit;
+use load::Have;
+use log::Log;
 use pieces::{Pieces, Verdict};
 
 use super::codes::Fault;
@@ -69,6 +74,20 @@ pub(super) struct Sink {
     pieces: Option<Pieces>,
     seal: Option<(u64, Value)>,
     temp: TempFile,
+    /// The journal, of a large file.
+    log: Option<Log>,
+    /// Bytes from which on a file has one.
+    journal_min: u64,
+    /// There was a journal before ENTRY came: the source waits for WANT.
+    found: bool,
+    /// Target and free space were looked at before ENTRY came.
+    cleared: bool,
+    /// Blocks that are there from an earlier transfer, and their bytes.
+    had: RangeSet,
+    had_bytes: u64,
+    haves: Vec<Have>,
+    /// What is there stays, for a later transfer to go on with.
+    keep: bool,
     /// Blocks to be asked for once more, when there is room.
     again: VecDeque<(u64, u64)>,
     /// Blocks that were asked for once more and are not written.
@@ -108,10 +127,14 @@ impl Sink {
             return Err(plan);
         }
         let at_once = plan.announced.is_some() && !plan.compare;
+        // A source that does not wait is asked to when there is something to go on with.
+        let looks = !plan.compare && !plan.waits && log::journal_path(&plan.to.path).is_some();
         Ok(Self {
             number: 0,
             step: if at_once {
                 Step::StatTarget
+            } else if looks {
+                Step::Look
             } else {
                 Step::AwaitEntry
             },
@@ -124,6 +147,14 @@ impl Sink {
             pieces: None,
             seal: None,
             temp: TempFile::default(),
+            log: None,
+            journal_min: limits.journal_min,
+            found: false,
+            cleared: false,
+            had: RangeSet::new(),
+            had_bytes: 0,
+            haves: Vec::new(),
+            keep: false,
             again: VecDeque::new(),
             owed: RangeSet::new(),
             wants: Vec::new(),
@@ -156,8 +187,23 @@ impl Sink {
         matches!(self.step, Step::AwaitEntry) || self.step >= Step::Receive
     }
 
+    /// Blocks that may be begun: those that are there already are passed over.
     pub(super) fn credit_limit(&self) -> u64 {
-        self.credit.limit()
+        self.block_of_rank(self.credit.limit())
+    }
+
+    /// The first credit of an upload: none when the source shall wait, because something is there.
+    pub(super) fn first_credit(&mut self) -> u64 {
+        if self.found {
+            self.credit.untold();
+            return 0;
+        }
+        self.credit_limit()
+    }
+
+    /// Whether there is something to go on with, so that the source shall wait.
+    pub(super) fn has_found(&self) -> bool {
+        self.found
     }
 
     pub(super) fn credit_is_due(&self) -> bool {
@@ -192,7 +238,7 @@ impl Sink {
             Step::AwaitEntry => true,
             Step::Receive => {
                 let writing = self.assembly.has_full() || self.writes_out > 0;
-                !writing || !self.assembly.has_whole(self.credit.limit().min(total))
+                !writing || !self.assembly.has_whole(self.credit_limit().min(total))
             }
             _ => false,
         };
@@ -242,7 +288,7 @@ impl Sink {
         self.assembly.set_size(entry.size)?;
         self.pieces = Some(Pieces::new(entry.size, self.faults.clone()));
         if self.step == Step::AwaitEntry {
-            self.step = self.step.next(self.durability);
+            self.step = self.following(Step::AwaitEntry);
         }
         self.finish_receiving()
     }
@@ -254,7 +300,7 @@ impl Sink {
         offset: u64,
         data: &[u8],
     ) -> Result<bool, Fault> {
-        if offset / u64::from(BLOCK_SIZE) >= self.credit.limit() {
+        if offset / u64::from(BLOCK_SIZE) >= self.credit_limit() {
             return Err(Fault::Session(CloseCode::FlowControl));
         }
         if self.step > Step::Receive {
@@ -269,13 +315,14 @@ impl Sink {
 
     /// The source says what a piece's value is; false when its file is not known yet.
     pub(super) fn handle_piece(&mut self, index: u64, value: Value) -> Result<bool, Fault> {
-        if index.saturating_mul(PIECE_BLOCKS) >= self.credit.limit() {
+        if index.saturating_mul(PIECE_BLOCKS) >= self.credit_limit() {
             return Err(Fault::Session(CloseCode::FlowControl));
         }
         let Some(pieces) = &mut self.pieces else {
             return Ok(false);
         };
         let verdict = pieces.claim(index, value)?;
+        self.note_verified();
         self.obey(verdict);
         self.credit.raise(self.credit_cap());
         self.finish_receiving()?;
@@ -292,12 +339,29 @@ impl Sink {
         self.finish_receiving()
     }
 
-    /// Blocks that may be begun at most, whatever the window.
+    /// Blocks that may be begun at most, whatever the window, without those that are there already.
     fn credit_cap(&self) -> u64 {
         let verified = self.pieces.as_ref().map_or(0, Pieces::verified);
         let ahead = (verified + PIECES_AHEAD) * PIECE_BLOCKS;
-        self.entry
-            .map_or(ahead, |entry| ahead.min(block_count(entry.size)))
+        let cap = self
+            .entry
+            .map_or(ahead, |entry| ahead.min(block_count(entry.size)));
+        cap - self.had.sum_within(0..cap)
+    }
+
+    /// Blocks that are not there from an earlier transfer.
+    fn missing_blocks(&self) -> u64 {
+        let blocks = self.entry.map_or(u64::MAX, |entry| block_count(entry.size));
+        blocks - self.had.sum()
+    }
+
+    /// Writes down what was verified.
+    fn note_verified(&mut self) {
+        if let (Some(log), Some(pieces)) = (&mut self.log, &mut self.pieces) {
+            for (piece, value) in pieces.take_verified() {
+                log.note(piece, value);
+            }
+        }
     }
 
     /// Notes what is to be asked for once more, and asks for as much as there is room for.
@@ -309,8 +373,9 @@ impl Sink {
             self.again
                 .push_back((start, (start + PIECE_BLOCKS).min(blocks)));
         }
+        let missing = self.missing_blocks();
         while let Some((start, end)) = self.again.front_mut() {
-            let granted = self.credit.borrow(*end - *start, blocks);
+            let granted = self.credit.borrow(*end - *start, missing);
             if granted == 0 {
                 return;
             }
@@ -358,7 +423,9 @@ impl Sink {
             return Err(Fault::VIOLATION);
         }
         let unawaited = self.faults.strikes(Planted::WritesUnawaited);
+        let log_out = self.log.as_ref().is_some_and(Log::is_out);
         let written = self.assembly.is_complete()
+            && !log_out
             && self.assembly.held() == 0
             && (self.writes_out == 0 || unawaited)
             && self.again.is_empty();

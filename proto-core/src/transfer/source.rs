@@ -4,12 +4,15 @@ mod audit;
 mod frames;
 mod held;
 mod ops;
+mod picture;
+mod resume;
 mod send;
 
 use alloc::collections::VecDeque;
 use core::ops::Range;
 
 use held::Held;
+pub(super) use picture::Picture;
 
 use super::codes::Fault;
 use super::delivery::Delivery;
@@ -57,8 +60,9 @@ pub(super) struct Source {
     /// No more reading: the file is closed when all is home.
     closing: bool,
     ops_out: u32,
-    /// Bytes may be read and sent: nothing is to be compared first.
+    /// Bytes may be read and sent: nothing is to be compared first, and the sink has said what it wants.
     go: bool,
+    picture: Picture,
     /// The peer took the request: bytes may be sent.
     accepted: bool,
     /// Blocks that may be begun.
@@ -146,6 +150,7 @@ impl Source {
             closing: false,
             ops_out: 0,
             go,
+            picture: Picture::default(),
             accepted: false,
             credit: 0,
             held,
@@ -214,9 +219,11 @@ impl Source {
         self.closing && self.ops_out == 0 && self.file.is_none()
     }
 
-    /// The request was accepted: with an initial credit.
+    /// The request was accepted: with an initial credit. Without any, the sink may have a part of the file and says first what
+    /// it wants.
     pub(super) fn accept(&mut self, credit: u64) {
         self.accepted = true;
+        self.go &= credit > 0;
         self.credit = self.credit.max(credit);
         self.entry = Delivery::Due;
     }
@@ -239,7 +246,10 @@ impl Source {
         if start > end || end > self.size() || !whole || self.meta.is_none() {
             return Err(Fault::VIOLATION);
         }
-        self.go = true;
+        if !self.go {
+            self.picture.want(self.size(), start, end)?;
+            return self.begin().map(|()| true);
+        }
         let end = end.min(self.next_send);
         if start < end && self.ranges() >= WANTED_MAX {
             return Ok(false);

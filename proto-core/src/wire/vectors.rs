@@ -86,7 +86,7 @@ fn the_table_of_frames_is_right() {
         .map(|row| format!("{} {} {}", row[0], row[1], row[4]))
         .collect();
     assert_eq!(table, with_vector);
-    assert_eq!(table.len(), 26);
+    assert_eq!(table.len(), 27);
 }
 
 #[test]
@@ -359,16 +359,18 @@ fn fields(frame: &Frame<'_>) -> String {
             compare,
             no_clobber,
             tree,
+            resume,
             durability,
             amount,
             path,
             argument,
         } => format!(
-            " transfer={transfer} kind={} compare={} no_clobber={} tree={} durability={} amount={amount} path={}{}",
+            " transfer={transfer} kind={} compare={} no_clobber={} tree={} resume={} durability={} amount={amount} path={}{}",
             name(&kind),
             u8::from(compare),
             u8::from(no_clobber),
             u8::from(tree),
+            u8::from(resume),
             durability as u8,
             hex::encode(path),
             match kind {
@@ -420,6 +422,17 @@ fn fields(frame: &Frame<'_>) -> String {
             value,
         } => format!(
             "{} index={index} value={}",
+            place(transfer, file),
+            hex::encode(value)
+        ),
+        Frame::Have {
+            transfer,
+            file,
+            index,
+            level,
+            value,
+        } => format!(
+            "{} index={index} level={level} value={}",
             place(transfer, file),
             hex::encode(value)
         ),

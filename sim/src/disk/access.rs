@@ -15,6 +15,8 @@ pub(super) enum Access {
     Meta,
     /// Makes durable.
     Sync,
+    /// Makes durable what was written before.
+    SyncSoFar,
     /// Opens, truncates or closes.
     Whole,
 }
@@ -45,8 +47,24 @@ impl Access {
             Operation::StatOpen { file } => (*file, Self::Look),
             Operation::SetMeta { file, .. } => (*file, Self::Meta),
             Operation::Sync { file } => (*file, Self::Sync),
+            Operation::SyncSoFar { file } => (*file, Self::SyncSoFar),
+            Operation::ReadLog { file, offset, max } => {
+                let (start, end) = span(*offset, *max);
+                (*file, Self::Read(start, end))
+            }
+            Operation::WriteLog {
+                file,
+                offset,
+                bytes,
+            } => {
+                let (start, end) = span(*offset, bytes.len() as u32);
+                (*file, Self::Write(start, end))
+            }
             Operation::Open { file, .. }
             | Operation::Create { file, .. }
+            | Operation::OpenPart { file, .. }
+            | Operation::OpenLog { file, .. }
+            | Operation::CloseLog { file, .. }
             | Operation::Truncate { file, .. }
             | Operation::Close { file } => (*file, Self::Whole),
             Operation::SyncDir { .. }
@@ -66,9 +84,11 @@ impl Access {
 
     /// Whether the order of the two matters.
     pub(super) fn conflicts(self, other: Self) -> bool {
-        use Access::{Look, Meta, Read, Sync, Whole, Write};
+        use Access::{Look, Meta, Read, Sync, SyncSoFar, Whole, Write};
         match (self, other) {
             (Whole, _) | (_, Whole) => true,
+            (Meta, SyncSoFar) | (SyncSoFar, Meta) => true,
+            (SyncSoFar, _) | (_, SyncSoFar) => false,
             (Write(a, b), Write(c, d) | Read(c, d)) | (Read(a, b), Write(c, d)) => a < d && c < b,
             (Meta, Write(..) | Meta | Sync) | (Write(..) | Sync, Meta) => true,
             (Sync, Write(..)) | (Write(..), Sync) => true,

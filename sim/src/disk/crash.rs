@@ -2,6 +2,7 @@
 
 use proto_core::{Instant, Operation};
 
+use super::content::Extent;
 use super::device::Device;
 use super::survival::Survival;
 use super::{Disk, Loan};
@@ -22,6 +23,7 @@ impl Disk {
     pub fn power_loss(&mut self) {
         self.abandon_loans();
         self.appeared.clear();
+        self.boot += 1;
         let roots: Vec<_> = self.roots.values().copied().collect();
         let mut survival = Survival::draw(&mut self.rng);
         self.tree.power_loss(&roots, &mut survival);
@@ -44,6 +46,7 @@ impl Disk {
         self.ends_at = Instant::ZERO;
         self.busy.clear();
         self.open.clear();
+        self.locks.clear();
     }
 
     /// Does what `loan` says; nobody asks for the result.
@@ -58,8 +61,21 @@ impl Disk {
                     let _ = self.put(file, offset, &bytes.part(0, len));
                 }
             }
+            Operation::WriteLog {
+                file,
+                offset,
+                ref bytes,
+            } => {
+                let all = self.rng.one_in(2);
+                let len = if all {
+                    bytes.len()
+                } else {
+                    self.rng.below(bytes.len() as u64) as usize
+                };
+                let _ = self.put(file, offset, &Extent::new(offset, &bytes[..len]));
+            }
             // Reads change nothing.
-            Operation::Read { .. } => {}
+            Operation::Read { .. } | Operation::ReadLog { .. } => {}
             Operation::StoreFiles { .. } => {
                 let (op, mut progress) = loan.into_parts();
                 while self.store_step(&op.what, &mut progress).is_none() && !self.rng.one_in(8) {}

@@ -31,7 +31,11 @@ impl Device {
             ready = self.free_at;
         }
         let mut latency = draw_latency(plan, rng);
-        if matches!(what, Operation::Sync { .. } | Operation::SyncDir { .. }) {
+        let syncs = matches!(
+            what,
+            Operation::Sync { .. } | Operation::SyncSoFar { .. } | Operation::SyncDir { .. }
+        );
+        if syncs {
             latency = latency.saturating_add(plan.sync_latency);
         }
         ready + latency.saturating_mul(slowness)
@@ -54,6 +58,7 @@ fn transfer_time(plan: &DiskPlan, what: &Operation) -> Duration {
     let (len, rate) = match what {
         Operation::Read { len, .. } | Operation::Hash { len, .. } => (*len, plan.read_rate),
         Operation::Write { len, .. } => (*len, plan.write_rate),
+        Operation::WriteLog { bytes, .. } => (bytes.len() as u32, plan.write_rate),
         _ => return Duration::ZERO,
     };
     let time = (u128::from(len) * SECOND).checked_div(rate.into());

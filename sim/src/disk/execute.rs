@@ -1,6 +1,7 @@
 //! Carrying operations out: those on open files, and what all have in common.
 
 pub(super) mod batch;
+mod logs;
 mod names;
 
 use proto_core::wire::FilePath;
@@ -59,7 +60,42 @@ impl Disk {
     pub(super) fn without_block(&mut self, what: Operation) -> Result<Outcome> {
         match what {
             Operation::Open { root, path, file } => self.open(root, &path, file),
-            Operation::Create { root, path, file } => self.create(root, &path, file),
+            Operation::Create {
+                root,
+                path,
+                file,
+                log,
+            } => {
+                self.check_log(log)?;
+                self.create(root, &path, file, log)
+            }
+            Operation::OpenPart {
+                root,
+                path,
+                file,
+                log,
+            } => {
+                self.check_log(Some(log))?;
+                self.open_own(root, &path, file, log)
+            }
+            Operation::OpenLog {
+                root,
+                path,
+                file,
+                take,
+            } => self.open_log(root, &path, file, take),
+            Operation::ReadLog { file, offset, max } => self.read_log(file, offset, max),
+            Operation::WriteLog {
+                file,
+                offset,
+                bytes,
+            } => {
+                self.fail(self.plan.io_errors, FileError::Io)?;
+                self.put(file, offset, &Extent::new(offset, &bytes))?;
+                Ok(Outcome::Done)
+            }
+            Operation::CloseLog { file, remove } => self.close_log(file, remove),
+            Operation::SyncSoFar { file } => self.sync(file),
             Operation::Hash {
                 file,
                 offset,
@@ -74,8 +110,15 @@ impl Disk {
                 from,
                 to,
                 replace,
-            } => self.rename(root, &from, to, replace),
-            Operation::Remove { root, path } => self.remove(root, &path),
+                log,
+            } => {
+                self.check_log(log)?;
+                self.rename(root, &from, to, replace)
+            }
+            Operation::Remove { root, path, log } => {
+                self.check_log(log)?;
+                self.remove(root, &path)
+            }
             Operation::RemoveTree {
                 root,
                 path,
@@ -171,7 +214,11 @@ impl Disk {
 
     fn handle(&mut self, file: FileId) -> Result<Handle> {
         let known = self.open.get(&file).copied();
-        known.ok_or_else(|| self.breach(format!("{file:?} is not open")))
+        let handle = known.ok_or_else(|| self.breach(format!("{file:?} is not open")))?;
+        if handle.over {
+            return Err(FileError::TakenOver);
+        }
+        Ok(handle)
     }
 
     fn writable(&mut self, file: FileId) -> Result<Ino> {
@@ -319,8 +366,9 @@ impl Disk {
     }
 
     fn close(&mut self, file: FileId) -> Result<Outcome> {
-        let handle = self.handle(file)?;
-        self.open.remove(&file);
+        let Some(handle) = self.open.remove(&file) else {
+            return Err(self.breach(format!("{file:?} is not open")));
+        };
         let fails = self.strikes(self.plan.close_errors);
         if fails && handle.writable {
             self.tree.sync(handle.ino, true);

@@ -53,6 +53,10 @@ struct Handle {
     writable: bool,
     /// A bit of it has flipped in memory.
     flipped: bool,
+    /// The journal with which it was opened; a journal's own number.
+    log: Option<FileId>,
+    /// Another transfer has taken it over.
+    over: bool,
 }
 
 /// The disk of one host. A copy goes its own way from then on.
@@ -63,6 +67,10 @@ pub struct Disk {
     tree: Tree,
     roots: BTreeMap<RootId, Ino>,
     open: BTreeMap<FileId, Handle>,
+    /// Who has which journal.
+    locks: BTreeMap<Ino, FileId>,
+    /// Counts the starts of the machine.
+    boot: u64,
     device: Device,
     loans: Queue<Loan>,
     /// When the last operation ends that was ever taken.
@@ -84,6 +92,8 @@ impl Disk {
             tree: Tree::default(),
             roots: BTreeMap::new(),
             open: BTreeMap::new(),
+            locks: BTreeMap::new(),
+            boot: 1,
             device: Device::default(),
             loans: Queue::default(),
             ends_at: Instant::ZERO,

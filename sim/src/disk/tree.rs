@@ -347,6 +347,25 @@ impl Tree {
         Ok(())
     }
 
+    /// Takes the name of a file away, wherever it is.
+    pub(super) fn remove_inode(&mut self, ino: Ino) {
+        let directories = self
+            .inodes
+            .iter()
+            .filter_map(|(at, inode)| match &inode.body {
+                Body::Directory(directory) => {
+                    let mut names = directory.names();
+                    let found = names.find(|(_, named)| *named == ino);
+                    found.map(|(name, _)| (*at, name.to_vec()))
+                }
+                _ => None,
+            });
+        if let Some((parent, name)) = directories.into_iter().next() {
+            // It was found a moment ago.
+            let _ = self.remove(parent, &name);
+        }
+    }
+
     fn unlinked(&mut self, ino: Ino) {
         if let Ok(inode) = self.inode(ino) {
             inode.linked = false;

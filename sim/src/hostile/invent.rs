@@ -242,6 +242,7 @@ pub(super) fn request<'a>(rng: &mut Rng, transfer: u64, amount: u64, path: &'a [
         compare: rng.one_in(2),
         no_clobber: rng.one_in(2),
         tree: rng.one_in(4),
+        resume: false,
         durability: *rng.pick(&[Durability::None, Durability::File, Durability::Full]),
         amount,
         path,

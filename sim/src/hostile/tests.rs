@@ -28,6 +28,7 @@ fn packet() -> Vec<u8> {
             compare: false,
             no_clobber: false,
             tree: false,
+            resume: false,
             durability: Durability::Full,
             amount: 16,
             path: b"f",

@@ -284,7 +284,7 @@ impl World {
         };
         let totals_of = |finished: &Finished| match finished {
             Finished::Tree(totals) => Some(*totals),
-            Finished::Answered | Finished::Stored { .. } | Finished::Changed { .. } => None,
+            _ => None,
         };
         let same = |theirs: &Finished| {
             root_of(&ours) == root_of(theirs) && totals_of(&ours) == totals_of(theirs)

@@ -79,6 +79,7 @@ fn t5_an_optimistic_ack_closes_the_session() {
             compare: false,
             no_clobber: false,
             tree: false,
+            resume: false,
             durability: Durability::Full,
             amount: blocks,
             path: b"f",

@@ -162,6 +162,7 @@ fn c3_one_byte_more_than_announced_ends_the_session() {
                 compare: false,
                 no_clobber: false,
                 tree: false,
+                resume: false,
                 durability: Durability::Full,
                 amount: size,
                 path: b"f",

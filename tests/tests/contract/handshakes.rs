@@ -213,6 +213,7 @@ fn request(transfer: u64) -> Frame<'static> {
         compare: false,
         no_clobber: false,
         tree: false,
+        resume: false,
         durability: Durability::Full,
         amount: 0,
         path: b"",

@@ -151,6 +151,7 @@ fn m7_a_greedy_client_gets_no_more() {
                 compare: false,
                 no_clobber: false,
                 tree: false,
+                resume: false,
                 durability: Durability::Full,
                 amount: 0,
                 path: b"",

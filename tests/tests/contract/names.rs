@@ -24,6 +24,7 @@ fn asked(path: &[u8]) -> Vec<FilePath> {
                 compare: false,
                 no_clobber: false,
                 tree: false,
+                resume: false,
                 durability: Durability::Full,
                 amount: 0,
                 path,

@@ -98,13 +98,13 @@ pub(super) fn move_together<'a>(
         }
     }
     let Some(first) = first else { return 0 };
-    let Ok(file) = disk.file(first.file) else {
-        return 0;
-    };
-    let moved = match first.writes {
-        true => rustix::io::pwritev(&*file, &out, first.offset),
-        false => rustix::io::preadv(&*file, &mut into, first.offset),
-    };
+    let moved = disk.with_file(first.file, |file| {
+        let moved = match first.writes {
+            true => rustix::io::pwritev(file, &out, first.offset),
+            false => rustix::io::preadv(file, &mut into, first.offset),
+        };
+        Ok(moved.unwrap_or(0))
+    });
     moved.unwrap_or(0)
 }
 

@@ -6,6 +6,7 @@ mod batch;
 mod error;
 mod io;
 mod joined;
+mod lease;
 mod listing;
 mod meta;
 mod queue;

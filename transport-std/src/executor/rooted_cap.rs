@@ -113,6 +113,38 @@ impl Directory {
         Ok((file.into_std(), meta))
     }
 
+    /// Opens a regular file for reading and writing, of this user's where there are users; with `create`, one that is not
+    /// there is made. Others could write into what is theirs, or have us write into what is elsewhere.
+    pub(super) fn open_own(&self, path: &FilePath, create: bool) -> Result<(File, Meta)> {
+        let (parent, name) = self.parent(path)?;
+        if parent
+            .symlink_metadata(&name)
+            .is_ok_and(|found| found.is_symlink())
+        {
+            return Err(FileError::OutsideRoot);
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(create);
+        #[cfg(unix)]
+        {
+            use cap_std::fs::OpenOptionsExt;
+            use rustix::fs::OFlags;
+            options.mode(0o600);
+            options.custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32);
+        }
+        let file = parent.open_with(&name, &options).map_err(refused)?;
+        let found = file.metadata().map_err(refused)?;
+        #[cfg(unix)]
+        {
+            use cap_std::fs::MetadataExt;
+            if found.uid() != rustix::process::geteuid().as_raw() || found.nlink() > 1 {
+                return Err(FileError::Denied);
+            }
+        }
+        let meta = must_be_file(&found)?;
+        Ok((file.into_std(), meta))
+    }
+
     /// Renames; only a regular file is ever replaced.
     pub(super) fn rename(&self, from: &FilePath, to: &FilePath, replace: bool) -> Result<()> {
         let (from_parent, from) = self.parent(from)?;
@@ -535,6 +567,26 @@ pub(super) fn file_meta(file: &File) -> Result<Meta> {
         .metadata()
         .map(|found| meta(&found))
         .map_err(refused)
+}
+
+/// Device and inode of an open file, where there are any.
+pub(super) fn identity(file: &File) -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let meta = file.metadata().ok()?;
+        Some((meta.dev(), meta.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        None
+    }
+}
+
+/// What differs each time that the machine has started: not known here.
+pub(super) fn boot_id() -> [u8; 16] {
+    [0; 16]
 }
 
 /// Sets permission bits; nothing above `0o777`. Windows knows only whether a file may be written.

@@ -163,6 +163,21 @@ impl Directory {
         regular(rustix::fs::openat(parent, name, flags, mode).map_err(bad_name)?)
     }
 
+    /// Opens a regular file of this user's, that has no other name, for reading and writing; with `create`, one that is not
+    /// there is made. Others could write into what is theirs, or have us write into what is elsewhere.
+    pub(super) fn open_own(&self, path: &FilePath, create: bool) -> Result<(File, Meta)> {
+        let (parent, name) = self.parent(path)?;
+        let mut flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        flags.set(OFlags::CREATE, create);
+        let mode = Mode::RUSR | Mode::WUSR;
+        let fd = rustix::fs::openat(parent, name, flags, mode).map_err(bad_name)?;
+        let stat = rustix::fs::fstat(&fd).map_err(refused)?;
+        if stat.st_uid != rustix::process::geteuid().as_raw() || stat.st_nlink > 1 {
+            return Err(FileError::Denied);
+        }
+        regular(fd)
+    }
+
     /// Renames; only a regular file is ever replaced.
     pub(super) fn rename(&self, from: &FilePath, to: &FilePath, replace: bool) -> Result<()> {
         let (from_parent, from) = self.parent(from)?;
@@ -503,6 +518,19 @@ pub(super) fn file_meta(file: &File) -> Result<Meta> {
     rustix::fs::fstat(file)
         .map(|stat| meta(&stat))
         .map_err(refused)
+}
+
+/// Device and inode of an open file.
+pub(super) fn identity(file: &File) -> Option<(u64, u64)> {
+    let stat = rustix::fs::fstat(file).ok()?;
+    Some((stat.st_dev, stat.st_ino))
+}
+
+/// What differs each time that the machine has started; zeros when the kernel does not tell.
+pub(super) fn boot_id() -> [u8; 16] {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits = text.trim().replace('-', "");
+    u128::from_str_radix(&digits, 16).map_or([0; 16], u128::to_be_bytes)
 }
 
 /// Sets permission bits; nothing above `0o777`.

@@ -7,12 +7,13 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use proto_core::{FileError, RootId};
 
+use super::lease::Leases;
 use super::rooted::Directory;
 
 /// The directories that operations may reach, by number. Clones are the same table; roots may come and go while
 /// executors run.
 #[derive(Clone, Debug, Default)]
-pub struct Roots(Arc<RwLock<Table>>);
+pub struct Roots(Arc<RwLock<Table>>, Arc<Leases>);
 
 #[derive(Debug, Default)]
 struct Table {
@@ -87,6 +88,11 @@ impl Roots {
 
     pub(super) fn add(&self, root: Root) -> RootId {
         self.write().add(root)
+    }
+
+    /// The leases of all executors with this table.
+    pub(super) fn leases(&self) -> &Leases {
+        &self.1
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Table> {

@@ -14,19 +14,28 @@ use proto_core::wire::FilePath;
 
 use super::error::file_error;
 use super::io::{read_full_at, write_all_at};
+use super::lease::Lease;
 use super::listing::{Listings, share_meta, shares_page};
 use super::roots::{Root, Roots};
 use super::{batch, meta, removal, rooted};
 
 type Result<T> = std::result::Result<T, FileError>;
 
+/// An open file, and the lease under which it may be touched.
+#[derive(Clone, Debug)]
+struct Opened {
+    file: Arc<File>,
+    lease: Option<Arc<Lease>>,
+}
+
 /// What all threads of an executor share.
 #[derive(Debug)]
 pub(super) struct Disk {
     roots: Roots,
-    files: Mutex<HashMap<FileId, Arc<File>>>,
+    files: Mutex<HashMap<FileId, Opened>>,
     listings: Listings,
     umask: u16,
+    boot: [u8; 16],
 }
 
 impl Disk {
@@ -36,6 +45,7 @@ impl Disk {
             files: Mutex::default(),
             listings: Listings::default(),
             umask: rooted::umask(),
+            boot: rooted::boot_id(),
         }
     }
 
@@ -84,14 +94,48 @@ impl Disk {
         match what {
             Operation::Open { root, path, file } => {
                 let (opened, meta) = self.roots.directory(root)?.open_file(&path)?;
-                self.files().insert(file, Arc::new(opened));
+                self.keep(file, opened, None);
                 Ok(Outcome::Meta(meta))
             }
-            Operation::Create { root, path, file } => {
+            Operation::Create {
+                root,
+                path,
+                file,
+                log,
+            } => self.under(log, || {
                 let (created, meta) = self.roots.directory(root)?.create_file(&path)?;
-                self.files().insert(file, Arc::new(created));
+                self.keep(file, created, log);
                 Ok(Outcome::Meta(meta))
-            }
+            }),
+            Operation::OpenPart {
+                root,
+                path,
+                file,
+                log,
+            } => self.under(Some(log), || {
+                let (opened, meta) = self.roots.directory(root)?.open_own(&path, false)?;
+                self.keep(file, opened, Some(log));
+                Ok(Outcome::Meta(meta))
+            }),
+            Operation::OpenLog {
+                root,
+                path,
+                file,
+                take,
+            } => self.open_log(root, &path, file, take),
+            Operation::ReadLog { file, offset, max } => self.with_file(file, |file| {
+                let mut bytes = vec![0; max as usize];
+                let count = read_full_at(file, &mut bytes, offset);
+                bytes.truncate(count.map_err(|error| file_error(&error))?);
+                Ok(Outcome::Bytes(bytes))
+            }),
+            Operation::WriteLog {
+                file,
+                offset,
+                bytes,
+            } => self.on_file(file, |file| write_all_at(file, &bytes, offset)),
+            Operation::CloseLog { file, remove } => Ok(self.close_log(file, remove)),
+            Operation::SyncSoFar { file } => self.on_file(file, File::sync_data),
             Operation::Hash {
                 file,
                 offset,
@@ -109,14 +153,15 @@ impl Disk {
                 from,
                 to,
                 replace,
-            } => {
+                log,
+            } => self.under(log, || {
                 self.roots.directory(root)?.rename(&from, &to, replace)?;
                 Ok(Outcome::Done)
-            }
-            Operation::Remove { root, path } => {
+            }),
+            Operation::Remove { root, path, log } => self.under(log, || {
                 self.roots.directory(root)?.remove(&path)?;
                 Ok(Outcome::Done)
-            }
+            }),
             Operation::RemoveTree {
                 root,
                 path,
@@ -135,7 +180,7 @@ impl Disk {
             } => self.list(root, path, cursor, max, versions),
             Operation::Stat { root, path } => self.stat(root, &path).map(Outcome::Meta),
             Operation::StatOpen { file } => {
-                rooted::file_meta(&*self.file(file)?).map(Outcome::Meta)
+                self.with_file(file, |file| rooted::file_meta(file).map(Outcome::Meta))
             }
             Operation::SetMeta { file, mtime, mode } => self.set_meta(file, mtime, mode),
             Operation::FreeSpace { root } => {
@@ -184,13 +229,73 @@ impl Disk {
         }
     }
 
-    fn files(&self) -> MutexGuard<'_, HashMap<FileId, Arc<File>>> {
+    fn files(&self) -> MutexGuard<'_, HashMap<FileId, Opened>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An open file. The core never names one that is not open; if it did, that is an `Io` error.
-    pub(super) fn file(&self, file: FileId) -> Result<Arc<File>> {
+    fn opened(&self, file: FileId) -> Result<Opened> {
         self.files().get(&file).cloned().ok_or(FileError::Io)
+    }
+
+    /// Notes an open file, with the lease of the journal `log`.
+    fn keep(&self, file: FileId, opened: File, log: Option<FileId>) {
+        let lease = log.and_then(|log| self.opened(log).ok()?.lease);
+        let opened = Opened {
+            file: Arc::new(opened),
+            lease,
+        };
+        self.files().insert(file, opened);
+    }
+
+    /// Does something under the lease of a journal, if there is one.
+    fn under<T>(&self, log: Option<FileId>, what: impl FnOnce() -> Result<T>) -> Result<T> {
+        match log {
+            Some(log) => {
+                let lease = self.opened(log)?.lease.ok_or(FileError::Io)?;
+                lease.under(what)
+            }
+            None => what(),
+        }
+    }
+
+    /// Does something with an open file, under its lease.
+    pub(super) fn with_file<T>(
+        &self,
+        file: FileId,
+        what: impl FnOnce(&File) -> Result<T>,
+    ) -> Result<T> {
+        let opened = self.opened(file)?;
+        match &opened.lease {
+            Some(lease) => lease.under(|| what(&opened.file)),
+            None => what(&opened.file),
+        }
+    }
+
+    fn open_log(
+        &self,
+        root: RootId,
+        path: &FilePath,
+        file: FileId,
+        take: Option<[u8; 32]>,
+    ) -> Result<Outcome> {
+        let directory = self.roots.directory(root)?;
+        let lease = self.roots.leases().open(&directory, root, path, take)?;
+        let opened = Opened {
+            file: lease.log.clone(),
+            lease: Some(lease),
+        };
+        self.files().insert(file, opened);
+        Ok(Outcome::Log { boot: self.boot })
+    }
+
+    fn close_log(&self, file: FileId, remove: bool) -> Outcome {
+        let opened = self.files().remove(&file);
+        if let Some(lease) = opened.and_then(|opened| opened.lease).filter(|_| remove) {
+            // It is of no use, and swept away some day, if it cannot be removed.
+            let _ = lease.under(|| self.roots.directory(lease.root)?.remove(&lease.path));
+        }
+        Outcome::Done
     }
 
     fn on_file(
@@ -198,7 +303,7 @@ impl Disk {
         file: FileId,
         what: impl FnOnce(&File) -> std::io::Result<()>,
     ) -> Result<Outcome> {
-        what(&*self.file(file)?).map_err(|error| file_error(&error))?;
+        self.with_file(file, |file| what(file).map_err(|error| file_error(&error)))?;
         Ok(Outcome::Done)
     }
 
@@ -209,14 +314,14 @@ impl Disk {
         hash: HashAs,
         already: usize,
     ) -> Result<Outcome> {
-        let file = self.file(file)?;
         let bytes = block
             .bytes_mut()
             .get_mut(..len as usize)
             .ok_or(FileError::Io)?;
         let rest = bytes.get_mut(already..).ok_or(FileError::Io)?;
-        let count = read_full_at(&file, rest, offset + already as u64)
-            .map_err(|error| file_error(&error))?;
+        let count = self.with_file(file, |file| {
+            read_full_at(file, rest, offset + already as u64).map_err(|error| file_error(&error))
+        })?;
         let count = already + count;
         Ok(Outcome::Moved {
             len: count as u32,
@@ -225,14 +330,14 @@ impl Disk {
     }
 
     fn hash(&self, file: FileId, offset: u64, len: u32, hash: HashAs) -> Result<Outcome> {
-        let file = self.file(file)?;
         let (mut block, mut values) = (vec![0; BLOCK_SIZE as usize], Vec::new());
         let end = offset.saturating_add(len.into());
         let mut at = offset;
         while at < end {
             let wanted = (end - at).min(BLOCK_SIZE.into()) as usize;
-            let count = read_full_at(&file, &mut block[..wanted], at);
-            let count = count.map_err(|error| file_error(&error))?;
+            let count = self.with_file(file, |file| {
+                read_full_at(file, &mut block[..wanted], at).map_err(|error| file_error(&error))
+            })?;
             if count > 0 {
                 values.push(block_value(&block[..count], at, hash));
             }
@@ -251,10 +356,11 @@ impl Disk {
         hash: HashAs,
         already: usize,
     ) -> Result<Outcome> {
-        let file = self.file(file)?;
         let bytes = block.bytes().get(..len as usize).ok_or(FileError::Io)?;
         let rest = bytes.get(already..).ok_or(FileError::Io)?;
-        write_all_at(&file, rest, offset + already as u64).map_err(|error| file_error(&error))?;
+        self.on_file(file, |file| {
+            write_all_at(file, rest, offset + already as u64)
+        })?;
         Ok(Outcome::Moved {
             len,
             value: block_value(bytes, offset, hash),

@@ -65,9 +65,7 @@ impl Transfer {
             (self.stored, Item::Stored { file }),
         ]);
         match &self.job {
-            Job::Sink(sink) => {
-                all.extend(sink.wants.iter().map(|want| (want.delivery, want.item())))
-            }
+            Job::Sink(sink) => all.extend(sink.asked()),
             Job::Source(source) => {
                 all.extend(source.unanswered());
             }

@@ -3,6 +3,7 @@
 use super::{Farewell, Phase, Transfer};
 use crate::event::{Failure, Finished};
 use crate::transfer::Context;
+use crate::transfer::codes::is_passing;
 use crate::transfer::delivery::Delivery;
 use crate::transfer::event::Pending;
 use crate::wire::ErrorCode;
@@ -25,7 +26,11 @@ impl Transfer {
 
     /// Ends without success, unless the outcome is known or it is too late.
     pub(super) fn give_up(&mut self, cx: &mut Context<'_>, failure: Failure, farewell: Farewell) {
-        if self.outcome.is_some() || !self.job.abort(cx) {
+        let keep = match failure {
+            Failure::SessionLost | Failure::NoAnswer => true,
+            Failure::Here(code) | Failure::Peer(code) | Failure::Refused(code) => is_passing(code),
+        };
+        if self.outcome.is_some() || !self.job.abort(cx, keep) {
             return;
         }
         let unheard_of = self.requester && self.request == Delivery::Unneeded;

@@ -107,12 +107,25 @@ impl Transfer {
                 let root = *root;
                 self.end(cx, Ok(Finished::Hashed { root, size }));
             }
-            (Job::Sink(sink), Frame::Entry { file: 0, entry, .. }) => {
+            (
+                Job::Sink(sink),
+                Frame::Entry {
+                    file: 0,
+                    version,
+                    entry,
+                    ..
+                },
+            ) => {
                 let info = info(entry)?;
                 check_regular(info.kind)?;
                 let (size, mtime, mode) = (info.size, info.mtime, info.mode);
                 let known = sink.is_announced();
-                sink.handle_entry(Announced { size, mtime, mode })?;
+                sink.handle_entry(Announced {
+                    size,
+                    mtime,
+                    mode,
+                    version: **version,
+                })?;
                 if !known {
                     self.events.entry = Some(info);
                 }
@@ -161,6 +174,16 @@ impl Transfer {
             ) => {
                 return source.handle_want(cx.pool, *start, *end);
             }
+            (
+                Job::Source(source),
+                Frame::Have {
+                    file: 0,
+                    index,
+                    level,
+                    value,
+                    ..
+                },
+            ) => source.handle_have(*index, *level, **value)?,
             (Job::Source(source), Frame::Credit { limit, file: 0, .. }) => {
                 source.handle_credit(*limit)
             }

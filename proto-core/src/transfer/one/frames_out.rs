@@ -75,6 +75,7 @@ impl Transfer {
                 compare: self.asked.compare,
                 no_clobber: self.asked.no_clobber,
                 tree: self.asked.tree,
+                resume: self.asked.resume,
                 durability: self.asked.durability,
                 amount: self.asked.amount,
                 path: self.asked.path.as_bytes(),
@@ -113,7 +114,7 @@ impl Transfer {
                     durability,
                 }
             }
-            (Item::Want { .. } | Item::Credit { .. }, Job::Sink(sink)) => {
+            (Item::Want { .. } | Item::Have { .. } | Item::Credit { .. }, Job::Sink(sink)) => {
                 sink.frame(transfer, item)?
             }
             (Item::Credit { .. }, Job::Reader(reader)) => Frame::Credit {
@@ -138,7 +139,9 @@ impl Transfer {
     }
 
     fn control_sent(&mut self, item: Item) {
-        if let (Item::Want { .. } | Item::Credit { .. }, Job::Sink(sink)) = (item, &mut self.job) {
+        if let (Item::Want { .. } | Item::Have { .. } | Item::Credit { .. }, Job::Sink(sink)) =
+            (item, &mut self.job)
+        {
             sink.control_sent(item);
         } else if let Some(delivery) = self.delivery(item) {
             *delivery = Delivery::Sent;
@@ -154,7 +157,7 @@ impl Transfer {
                 Some(&mut self.farewell_delivery)
             }
             (Item::Stored { .. }, _) => Some(&mut self.stored),
-            (Item::Want { .. }, Job::Sink(sink)) => sink.delivery(item),
+            (Item::Want { .. } | Item::Have { .. }, Job::Sink(sink)) => sink.delivery(item),
             (Item::Credit { .. }, Job::Reader(reader)) => Some(&mut reader.credit),
             (Item::Entry { .. }, Job::Answer(answer)) => Some(&mut answer.entry),
             (Item::Entry { .. }, Job::Digest(digest)) => Some(&mut digest.entry),
@@ -187,7 +190,7 @@ impl Transfer {
             (Item::Page { offset, len }, Job::Lister(lister)) => lister.page_acked(offset, len),
             // A later CREDIT may be due or on its way.
             (Item::Credit { .. }, _) => {}
-            (Item::Want { .. }, Job::Sink(sink)) => sink.control_acked(item),
+            (Item::Want { .. } | Item::Have { .. }, Job::Sink(sink)) => sink.control_acked(item),
             (Item::Piece { .. }, Job::Source(source)) => source.control_acked(item),
             _ => {
                 if let Some(delivery) = self.delivery(item) {

@@ -183,10 +183,11 @@ impl Job {
     }
 
     /// Gives the work up; false when it is too late, because the file is being stored.
-    pub(super) fn abort(&mut self, cx: &mut Context<'_>) -> bool {
+    /// With `keep`, a sink leaves what a later transfer may go on with.
+    pub(super) fn abort(&mut self, cx: &mut Context<'_>, keep: bool) -> bool {
         match self {
-            Self::Sink(sink) => return sink.abort(cx),
-            Self::TreeSink(sink) => return sink.abort(cx),
+            Self::Sink(sink) => return sink.abort(cx, keep),
+            Self::TreeSink(sink) => return sink.abort(cx, keep),
             Self::Change(change) => return change.abort(),
             Self::Source(source) => source.close(cx),
             Self::Digest(digest) => digest.close(),
@@ -332,7 +333,7 @@ fn of_one((kind, op): (OpKind, Operation)) -> (OpTag, Operation) {
 fn give_back(pool: &mut Pool, tag: OpTag, block: Option<Block>) {
     let Some(block) = block else { return };
     let what = match tag.kind {
-        OpKind::Write { .. } => Use::Sink,
+        OpKind::Write { .. } | OpKind::Verify => Use::Sink,
         _ => Use::Source,
     };
     pool.put(what, block);

@@ -58,6 +58,13 @@ impl Transfer {
                         end,
                         ..
                     } => return source.handle_want(cx, file(number)?, start, end).map(Some),
+                    Frame::Have {
+                        file: number,
+                        index,
+                        level,
+                        value,
+                        ..
+                    } => source.handle_have(cx, file(number)?, (index, level), *value)?,
                     Frame::Credit {
                         file: number,
                         limit,
@@ -92,11 +99,12 @@ fn sink_frame(
         Frame::Entry {
             file,
             parent,
+            version,
             ref entry,
             ..
         } => {
             let is_new = file == 0 && !sink.is_begun();
-            sink.handle_entry(cx, file, parent, entry)?;
+            sink.handle_entry(cx, file, parent, version, entry)?;
             info = is_new.then_some(FileInfo {
                 kind: entry.kind,
                 size: 0,

@@ -198,6 +198,11 @@ impl Assembly {
         self.full.pop_front()
     }
 
+    /// Blocks `start..end` are written already.
+    pub(super) fn close(&mut self, start: u64, end: u64) {
+        self.done.insert(start..end);
+    }
+
     /// Lets blocks `start..end` gather once more.
     pub(super) fn reopen(&mut self, start: u64, end: u64) {
         self.done.remove(start..end);

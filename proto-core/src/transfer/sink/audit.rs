@@ -4,7 +4,7 @@ use alloc::format;
 
 use super::{PIECES_AHEAD, Sink};
 use crate::audit::{Breach, check, rule};
-use crate::file::{BLOCK_SIZE, block_count};
+use crate::file::BLOCK_SIZE;
 
 impl Sink {
     /// Blocks that are here, and those promised.
@@ -22,9 +22,8 @@ impl Sink {
         check(held <= promised, rule::BLOCKS, || {
             format!("a sink holds {held} blocks of {promised}")
         })?;
-        let blocks = self.entry.map_or(u64::MAX, |entry| block_count(entry.size));
-        self.credit.audit(blocks)?;
-        let (written, completed) = (self.written, self.credit.completed());
+        self.credit.audit(self.missing_blocks())?;
+        let (written, completed) = (self.written - self.had_bytes, self.credit.completed());
         check(
             written.div_ceil(u64::from(BLOCK_SIZE)) == completed,
             rule::CREDIT,
@@ -32,7 +31,7 @@ impl Sink {
         )?;
         self.assembly.audit()?;
         let wants = self.wants.len() + self.again.len();
-        check(wants as u64 <= PIECES_AHEAD, rule::QUEUES, || {
+        check(wants as u64 <= PIECES_AHEAD + 1, rule::QUEUES, || {
             format!("{wants} wants")
         })
     }

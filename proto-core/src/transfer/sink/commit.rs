@@ -9,28 +9,36 @@ use crate::transfer::Place;
 use crate::transfer::codes::{Fault, check_regular};
 use crate::wire::{Durability, ErrorCode, FilePath};
 
-/// Where a sink stands. `Receive` lasts as long as bytes come; every other step but the last two is one operation.
+/// Where a sink stands. `Receive` lasts as long as bytes come, `Load` as long as a journal is read; every other step but the
+/// last two is one operation.
 ///
 /// | step | operation | then |
 /// |---|---|---|
-/// | `AwaitEntry` | – | `StatTarget`, when ENTRY comes |
-/// | `StatTarget` | `Stat` of the final name | `FreeSpace`; `Stored` when it is unchanged |
-/// | `FreeSpace` | `FreeSpace` | `Create` |
+/// | `Look` | `Stat` of the journal | `AwaitEntry`; of an upload without one `FreeSpace` |
+/// | `AwaitEntry` | – | `StatTarget`, when ENTRY comes; `OpenLog`, when it was looked at |
+/// | `StatTarget` | `Stat` of the final name | of a large file `OpenLog`, or `Look` before ENTRY; `FreeSpace`; `Stored` when it is unchanged |
+/// | `OpenLog` | `OpenLog` | `Load`; without a journal `FreeSpace` |
+/// | `Load` | those of a [journal](super::load) | `FreeSpace` |
+/// | `FreeSpace` | `FreeSpace` | `Create`; `Receive` into a file that is there; `AwaitEntry` |
 /// | `Create` | `Create` of the temporary file | `Receive` |
 /// | `Receive` | `Write`s | `SetMeta`, when all is written and verified |
 /// | `SetMeta` | `SetMeta` | `Sync`; `Close` without durability |
 /// | `Sync` | `Sync` | `Close` |
 /// | `Close` | `Close` | `Rename` |
 /// | `Rename` | `Rename` to the final name | `SyncDir` for full durability; `Stored` |
-/// | `SyncDir` | `SyncDir` | `Stored` |
+/// | `SyncDir` | `SyncDir` | `CloseLog` |
+/// | `CloseLog` | `CloseLog`, when there is a journal | `Stored` |
 /// | `Stored` | – | the end |
 /// | `Gone` | – | the end of a failed sink, whose file was closed and removed |
 ///
 /// The file is closed before it is renamed: a close that fails (D4) must leave nothing under the final name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Step {
+    Look,
     AwaitEntry,
     StatTarget,
+    OpenLog,
+    Load,
     FreeSpace,
     Create,
     Receive,
@@ -39,17 +47,15 @@ pub(super) enum Step {
     Close,
     Rename,
     SyncDir,
+    CloseLog,
     Stored,
     Gone,
 }
 
 impl Step {
-    /// The step after a successful one.
+    /// The step after a successful one, from `Create` on.
     pub(super) fn next(self, durability: Durability) -> Self {
         match self {
-            Self::AwaitEntry => Self::StatTarget,
-            Self::StatTarget => Self::FreeSpace,
-            Self::FreeSpace => Self::Create,
             Self::Create => Self::Receive,
             Self::Receive => Self::SetMeta,
             Self::SetMeta if durability == Durability::None => Self::Close,
@@ -57,8 +63,9 @@ impl Step {
             Self::Sync => Self::Close,
             Self::Close => Self::Rename,
             Self::Rename if durability == Durability::Full => Self::SyncDir,
-            Self::Rename | Self::SyncDir | Self::Stored => Self::Stored,
-            Self::Gone => Self::Gone,
+            Self::Rename | Self::SyncDir => Self::CloseLog,
+            Self::CloseLog | Self::Stored => Self::Stored,
+            before => before,
         }
     }
 
@@ -87,6 +94,8 @@ pub(in crate::transfer) struct Plan {
     pub(in crate::transfer) durability: Durability,
     /// The source's time and permission bits are kept.
     pub(in crate::transfer) preserve: bool,
+    /// It may go on with what another transfer of the same file works on.
+    pub(in crate::transfer) may_take: bool,
     /// Bytes announced before ENTRY; ENTRY must not say more.
     pub(in crate::transfer) announced: Option<u64>,
 }
@@ -106,26 +115,31 @@ pub(in crate::transfer) struct Announced {
     pub(in crate::transfer) size: u64,
     pub(in crate::transfer) mtime: i64,
     pub(in crate::transfer) mode: u16,
+    pub(in crate::transfer) version: [u8; 16],
 }
 
-/// A name that no other file has, in the directory of `path`.
-pub(super) fn temp_name(rng: &mut Rng, path: &FilePath) -> Result<FilePath, Fault> {
-    let name = path.parent().join(&temp_component(rng));
+/// The temporary file of this number in the directory of `path`.
+pub(super) fn numbered_temp(number: u64, path: &FilePath) -> Result<FilePath, Fault> {
+    let name = path.parent().join(&hex_name(number, b".part"));
     name.map_err(|_| Fault::Transfer(ErrorCode::NameRefused))
 }
 
 /// A name for a temporary file that no other file has.
 pub(in crate::transfer) fn temp_component(rng: &mut Rng) -> Vec<u8> {
+    hex_name(rng.next_u64(), b".part")
+}
+
+/// One of dhow's own names.
+pub(super) fn hex_name(number: u64, end: &[u8]) -> Vec<u8> {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let number = rng.next_u64();
-    let mut name = Vec::with_capacity(27);
+    let mut name = Vec::with_capacity(30);
     name.extend_from_slice(b".dhow-");
     name.extend(
         (0..16)
             .rev()
             .map(|i| DIGITS[(number >> (4 * i)) as usize & 15]),
     );
-    name.extend_from_slice(b".part");
+    name.extend_from_slice(end);
     name
 }
 
@@ -135,6 +149,7 @@ pub(super) fn operation(
     plan: &Plan,
     temp: &TempFile,
     entry: Option<Announced>,
+    log: Option<FileId>,
 ) -> Option<Operation> {
     let (root, path) = (plan.to.root, plan.to.path.clone());
     match step {
@@ -144,6 +159,7 @@ pub(super) fn operation(
             root,
             path: temp.path.clone()?,
             file: temp.file?,
+            log,
         }),
         Step::SetMeta => {
             let kept = entry.filter(|_| plan.preserve);
@@ -160,12 +176,23 @@ pub(super) fn operation(
             from: temp.path.clone()?,
             to: path,
             replace: plan.may_replace,
+            log,
         }),
         Step::SyncDir => Some(Operation::SyncDir {
             root,
             path: path.parent(),
         }),
-        Step::AwaitEntry | Step::Receive | Step::Stored | Step::Gone => None,
+        Step::CloseLog => Some(Operation::CloseLog {
+            file: log?,
+            remove: true,
+        }),
+        Step::Look
+        | Step::AwaitEntry
+        | Step::OpenLog
+        | Step::Load
+        | Step::Receive
+        | Step::Stored
+        | Step::Gone => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Sink;
 use super::commit::{self, Step, TempFile};
+use super::log::{Log, LogStep};
 use crate::fault::Fault as Planted;
 use crate::file::{BLOCK_SIZE, Block, FileError, Operation, Outcome, Use, block_hash, block_len};
 use crate::transfer::codes::Fault;
@@ -12,10 +13,13 @@ impl Sink {
     /// Whether [`poll_op`](Self::poll_op) has something.
     pub(in crate::transfer) fn has_op(&self) -> bool {
         if self.aborted {
-            return !self.step_out && self.writes_out == 0 && self.step != Step::Gone;
+            let out = self.log.as_ref().is_some_and(Log::is_out);
+            return !self.step_out && !out && self.writes_out == 0 && self.step != Step::Gone;
         }
         match self.step {
-            Step::Receive => self.assembly.has_full() && self.entry.is_some(),
+            Step::Receive => {
+                self.entry.is_some() && (self.assembly.has_full() || self.log_step().is_some())
+            }
             step => step.is_operation() && !self.step_out,
         }
     }
@@ -32,13 +36,30 @@ impl Sink {
             return Ok(self.clean_up());
         }
         if self.step == Step::Receive {
-            return Ok(self.write());
+            let log = self.log_step().and_then(|step| self.write_log(step));
+            return Ok(log.or_else(|| self.write()));
+        }
+        if self.step == Step::Load {
+            let op = self.load(cx)?;
+            self.step_out = op.is_some();
+            return Ok(op);
         }
         if self.step == Step::Create {
-            self.temp.path = Some(commit::temp_name(cx.rng, &self.plan.to.path)?);
+            if self.temp.path.is_none() {
+                let number = cx.rng.next_u64();
+                self.temp.path = Some(commit::numbered_temp(number, &self.plan.to.path)?);
+            }
             self.temp.file = Some(cx.allot_file());
         }
-        let op = commit::operation(self.step, &self.plan, &self.temp, self.entry);
+        let log = self.log.as_ref().map(|log| log.file);
+        let op = match self.step {
+            Step::Look => self.journal().map(|path| Operation::Stat {
+                root: self.plan.to.root,
+                path,
+            }),
+            Step::OpenLog => self.open_log(cx),
+            step => commit::operation(step, &self.plan, &self.temp, self.entry, log),
+        };
         self.step_out = op.is_some();
         if self.step == Step::SyncDir && self.faults.strikes(Planted::StoredEarly) {
             self.step = Step::Stored;
@@ -60,14 +81,78 @@ impl Sink {
         Some((OpKind::Write { index }, op))
     }
 
-    /// Close, then remove: the steps of a file that comes to nothing. Their outcome changes nothing.
+    /// What the journal asks for while bytes come.
+    fn log_step(&self) -> Option<LogStep> {
+        self.log.as_ref()?.next(self.durability)
+    }
+
+    fn write_log(&mut self, step: LogStep) -> Option<(OpKind, Operation)> {
+        let (log, file) = (self.log.as_mut()?, self.temp.file?);
+        let kind = match step {
+            LogStep::Write => OpKind::WriteLog,
+            LogStep::SyncData => OpKind::SyncData,
+            LogStep::SyncLog => OpKind::SyncLog,
+        };
+        Some((kind, log.operation(step, file)))
+    }
+
+    /// What the journal asked for came home.
+    fn log_done(&mut self, tag: OpKind, result: Result<Outcome, FileError>) -> Result<(), Fault> {
+        let Some(log) = &mut self.log else {
+            return Ok(());
+        };
+        let taken = result == Err(FileError::TakenOver);
+        match (tag, result) {
+            (OpKind::SyncData, Ok(_)) => log.data_synced(),
+            (OpKind::SyncLog, result) => log.log_synced(result.is_ok()),
+            (OpKind::WriteLog, result) => log.written(result.is_ok()),
+            // A sync that failed is not tried again (D4).
+            (_, Ok(_)) => log.log_synced(false),
+            (_, Err(error)) => {
+                log.log_synced(false);
+                return if self.aborted {
+                    Ok(())
+                } else {
+                    Err(error.into())
+                };
+            }
+        }
+        if self.aborted {
+            return Ok(());
+        }
+        if taken {
+            return Err(FileError::TakenOver.into());
+        }
+        self.finish_receiving()
+    }
+
+    /// Close, then remove or keep: the steps of a file that comes to nothing now. Their outcome changes nothing.
     fn clean_up(&mut self) -> Option<(OpKind, Operation)> {
-        let op = match (self.temp.file.take(), &mut self.temp.path) {
-            (Some(file), _) => Operation::Close { file },
-            (None, path) => Operation::Remove {
+        if let Some(log) = self
+            .log
+            .as_mut()
+            .filter(|log| self.keep && log.is_pending())
+        {
+            return Some((OpKind::WriteLog, log.write()));
+        }
+        if self.keep {
+            self.temp.path = None;
+        }
+        let log = self.log.as_ref().map(|log| log.file);
+        let op = if let Some(file) = self.temp.file.take() {
+            Operation::Close { file }
+        } else if let Some(path) = self.temp.path.take() {
+            Operation::Remove {
                 root: self.plan.to.root,
-                path: path.take()?,
-            },
+                path,
+                log,
+            }
+        } else {
+            self.log = None;
+            Operation::CloseLog {
+                file: log?,
+                remove: !self.keep,
+            }
         };
         self.step_out = true;
         Some((OpKind::Close, op))
@@ -94,11 +179,19 @@ impl Sink {
             self.settle(cx);
             return outcome;
         }
+        if matches!(tag, OpKind::WriteLog | OpKind::SyncData | OpKind::SyncLog) {
+            let outcome = self.log_done(tag, result);
+            self.settle(cx);
+            return outcome;
+        }
         self.step_out = false;
-        let outcome = if tag == OpKind::Step {
-            self.step_done(result)
-        } else {
-            Ok(())
+        let outcome = match tag {
+            OpKind::Step => self.step_done(result),
+            OpKind::Verify => {
+                self.writes_out = self.writes_out.saturating_sub(1);
+                self.step_done(result)
+            }
+            _ => Ok(()),
         };
         self.settle(cx);
         outcome
@@ -120,6 +213,7 @@ impl Sink {
             _ => return Err(Fault::Transfer(ErrorCode::Io)),
         };
         let verdict = pieces.block(index, value)?;
+        self.note_verified();
         let cap = self.credit_cap();
         if self.owed.remove(index..index + 1) > 0 {
             self.credit.repay(cap);
@@ -140,13 +234,27 @@ impl Sink {
             (Step::Create, Err(_)) => self.temp = TempFile::default(),
             (Step::Close, _) => self.temp.file = None,
             (Step::Rename, Ok(_)) => self.temp.path = None,
+            (Step::OpenLog, _) => {
+                self.log_opened(result);
+                return if self.aborted { Ok(()) } else { self.advance() };
+            }
+            (Step::Load, result) => self.load_done(result.is_ok()),
+            (Step::CloseLog, _) => {
+                self.log = None;
+                return self.advance();
+            }
             _ => {}
         }
         if self.aborted {
             return Ok(());
         }
+        if self.step == Step::Load {
+            let more = self.loaded(result)?;
+            return if more { Ok(()) } else { self.advance() };
+        }
         match (self.step, result) {
             (Step::StatTarget, Err(FileError::NotFound)) => {}
+            (Step::Look, result) => self.found = result.is_ok(),
             (Step::StatTarget, Ok(outcome)) => {
                 self.plan.may_replace |= self.faults.strikes(Planted::TargetReplaced);
                 if commit::judge_target(&self.plan, self.entry, &outcome)? {
@@ -155,7 +263,9 @@ impl Sink {
                     return Ok(());
                 }
             }
-            (Step::FreeSpace, Ok(Outcome::Free(free))) if free < self.progress().1 => {
+            (Step::FreeSpace, Ok(Outcome::Free(free)))
+                if free < self.progress().1 - self.had_bytes =>
+            {
                 return Err(Fault::Transfer(ErrorCode::NoSpace));
             }
             // A random name that is taken is not the target that exists.
@@ -171,14 +281,46 @@ impl Sink {
     }
 
     fn advance(&mut self) -> Result<(), Fault> {
-        self.step = self.astray(self.step.next(self.durability));
+        self.cleared |= self.step == Step::FreeSpace && self.entry.is_none();
+        self.step = self.astray(self.following(self.step));
+        if self.step == Step::CloseLog && self.log.is_none() {
+            self.step = Step::Stored;
+        }
         if self.step != Step::Receive {
             return Ok(());
         }
-        if let Some(entry) = self.entry.filter(|_| self.plan.compare || self.plan.waits) {
-            self.want(0, entry.size);
+        if let (Some(_), Some(pieces)) = (&self.log, &mut self.pieces) {
+            pieces.keep_verified();
+        }
+        if self.source_waits() {
+            self.ask();
         }
         self.finish_receiving()
+    }
+
+    /// The step after `step`.
+    pub(super) fn following(&self, step: Step) -> Step {
+        let early = self.entry.is_none() && self.plan.announced.is_some();
+        let journal = || self.journal().is_some();
+        match step {
+            Step::Look if early && !self.found => Step::FreeSpace,
+            Step::Look => Step::AwaitEntry,
+            Step::AwaitEntry if self.found || self.cleared => match self.plan.announced {
+                Some(_) if journal() => Step::OpenLog,
+                _ => Step::StatTarget,
+            },
+            Step::AwaitEntry => Step::StatTarget,
+            Step::StatTarget if early && journal() => Step::Look,
+            Step::StatTarget if journal() => Step::OpenLog,
+            Step::StatTarget => Step::FreeSpace,
+            Step::OpenLog if self.log.is_some() => Step::Load,
+            Step::FreeSpace if early && journal() => Step::AwaitEntry,
+            Step::OpenLog | Step::Load if self.cleared => Step::Create,
+            Step::OpenLog | Step::Load => Step::FreeSpace,
+            Step::FreeSpace if self.temp.file.is_some() => Step::Receive,
+            Step::FreeSpace => Step::Create,
+            step => step.next(self.durability),
+        }
     }
 
     /// Where planted bugs go instead of `step`.
@@ -194,7 +336,7 @@ impl Sink {
     /// Frees what the last step has no use for.
     fn settle(&mut self, cx: &mut Context<'_>) {
         let removed = self.temp.path.is_none() || self.faults.strikes(Planted::TempFileLeft);
-        let clean = self.temp.file.is_none() && removed;
+        let clean = self.temp.file.is_none() && removed && self.log.is_none();
         if self.aborted && clean && !self.step_out && self.writes_out == 0 {
             self.step = Step::Gone;
         }
@@ -205,13 +347,17 @@ impl Sink {
     }
 
     /// The file shall come to nothing; false when it is too late for that: it is being given its name, or has it.
-    pub(in crate::transfer) fn abort(&mut self, cx: &mut Context<'_>) -> bool {
+    /// With `keep`, what is there stays for a later transfer, if it is worth it.
+    pub(in crate::transfer) fn abort(&mut self, cx: &mut Context<'_>, keep: bool) -> bool {
         let renaming = self.step == Step::Rename && self.step_out;
-        if renaming || matches!(self.step, Step::SyncDir | Step::Stored) {
+        if renaming || matches!(self.step, Step::SyncDir | Step::CloseLog | Step::Stored) {
             return false;
         }
         self.aborted = true;
+        self.keep = keep && self.log.as_ref().is_some_and(|log| log.worth && !log.dead);
+        self.drop_discarded();
         self.wants.clear();
+        self.haves.clear();
         self.assembly.clear(cx.pool);
         self.settle(cx);
         true

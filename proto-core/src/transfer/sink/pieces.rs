@@ -1,6 +1,7 @@
 //! Verification of pieces: what was written against what the source says.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use crate::fault::{Fault as Planted, Faults};
 use crate::file::{HashTree, Value, piece_count};
@@ -23,6 +24,8 @@ pub(super) struct Pieces {
     count: u64,
     /// Pieces from `tree.merged()` on; those behind are not known yet.
     claims: VecDeque<Claim>,
+    /// Pieces that were verified since this was last taken, when somebody takes them.
+    verified_now: Option<Vec<(u64, Value)>>,
     faults: Faults,
 }
 
@@ -39,6 +42,7 @@ impl Pieces {
             tree: HashTree::new(size),
             count: piece_count(size),
             claims: VecDeque::new(),
+            verified_now: None,
             faults,
         }
     }
@@ -46,6 +50,55 @@ impl Pieces {
     /// Pieces that are verified, with all before them.
     pub(super) fn verified(&self) -> u64 {
         self.tree.merged()
+    }
+
+    /// What is verified from now on is kept for [`take_verified`](Self::take_verified).
+    pub(super) fn keep_verified(&mut self) {
+        self.verified_now = Some(Vec::new());
+    }
+
+    /// Pieces that were verified since the last call, and their values.
+    pub(super) fn take_verified(&mut self) -> Vec<(u64, Value)> {
+        self.verified_now
+            .as_mut()
+            .map(core::mem::take)
+            .unwrap_or_default()
+    }
+
+    /// Whether a piece of the file is not there yet.
+    pub(super) fn misses(&self, piece: u64) -> bool {
+        let merged = self.tree.merged();
+        piece < self.count && piece >= merged && !self.tree.is_confirmed(piece)
+    }
+
+    /// A piece is there from an earlier transfer.
+    pub(super) fn insert_had(&mut self, piece: u64, value: Value) {
+        self.tree.insert_piece(piece, value);
+    }
+
+    /// A block of a piece that is in doubt was read, and this is its value: whether the piece is what it was, once all of
+    /// it was read.
+    pub(super) fn read_again(&mut self, block: u64, value: Value, expected: Value) -> Option<bool> {
+        let (piece, is) = self.tree.insert(block, value)?;
+        if is == expected {
+            self.tree.confirm(piece);
+        }
+        Some(is == expected)
+    }
+
+    /// Forgets pieces from this one on.
+    pub(super) fn cut(&mut self, piece: u64) {
+        self.tree.cut(piece);
+    }
+
+    /// The values of the first [`verified`](Self::verified) pieces, as few as possible.
+    pub(super) fn subtrees(&self) -> Vec<(u64, u32, Value)> {
+        self.tree.subtrees()
+    }
+
+    /// Verified pieces behind one that is not.
+    pub(super) fn ahead(&self) -> impl Iterator<Item = (u64, Value)> {
+        self.tree.ahead()
     }
 
     /// A block was written, and this is its value.
@@ -90,6 +143,9 @@ impl Pieces {
         };
         if ours != theirs && !self.faults.strikes(Planted::PieceUnchecked) {
             return self.again(piece);
+        }
+        if let Some(verified) = &mut self.verified_now {
+            verified.push((piece, ours));
         }
         let before = self.tree.merged();
         self.tree.confirm(piece);

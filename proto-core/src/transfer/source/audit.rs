@@ -42,7 +42,7 @@ impl Source {
         check(both.is_none(), rule::BYTES, || {
             format!("{both:?} is lost and acknowledged")
         })?;
-        let begun = block_count(self.next_send);
+        let begun = block_count(self.begun());
         check(begun <= self.credit || begun == 0, rule::CREDIT, || {
             format!("{begun} blocks were begun on a credit of {}", self.credit)
         })?;

@@ -5,8 +5,8 @@ use core::ops::Range;
 use super::{Check, LOST_BLOCKS_SEEN, PieceOut, SIZE_MAX, Source};
 use crate::fault::Fault as Planted;
 use crate::file::{
-    BLOCK_SIZE, Block, FileError, HashAs, HashTree, Meta, Operation, Outcome, Use, Value,
-    block_count, block_hash, block_len,
+    BLOCK_SIZE, Block, FileError, HashAs, HashTree, Meta, Operation, Outcome, PIECE_SIZE, Use,
+    Value, block_count, block_hash, block_len,
 };
 use crate::transfer::codes::{Fault, check_regular};
 use crate::transfer::delivery::Delivery;
@@ -48,7 +48,9 @@ impl Source {
             }
             Check::Needed | Check::Out { .. } => {}
         }
-        let more = self.go && self.next_read < block_count(meta.size);
+        // What the sink has is not known before it has accepted.
+        let known = self.accepted || meta.size <= PIECE_SIZE;
+        let more = self.go && known && self.next_read < block_count(meta.size);
         let near = self.next_read < first_unsent + u64::from(read_ahead.max(1));
         if more
             && near
@@ -121,6 +123,7 @@ impl Source {
         let block = self.held.take(cx.pool, index, unsent, &self.lost)?;
         if !again {
             self.next_read += 1;
+            self.skip_reading();
         }
         let op = Operation::Read {
             file,
@@ -177,6 +180,7 @@ impl Source {
                 }
                 self.tree = HashTree::new(meta.size);
                 self.meta = Some(meta);
+                self.skip_had();
                 Ok(())
             }
             (OpKind::Check, Outcome::Meta(meta)) => self.checked(&meta),
@@ -212,6 +216,7 @@ impl Source {
     fn hashed(&mut self, index: u64, value: Value) {
         if let Some((index, value)) = self.tree.insert(index, value) {
             self.tree.confirm(index);
+            self.skip_hashing();
             self.pieces.push_back(PieceOut {
                 index,
                 value,
@@ -229,7 +234,7 @@ impl Source {
     fn unsent_and_away(&self) -> Option<u64> {
         let mut ahead = self.first_unsent()..self.given_away;
         ahead
-            .find(|&index| !self.held.contains(index))
+            .find(|&index| !self.held.contains(index) && !self.is_had(index))
             .filter(|_| self.may_go_on())
     }
 

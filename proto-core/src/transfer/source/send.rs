@@ -92,6 +92,7 @@ impl Source {
             self.resent += len;
         } else {
             self.next_send += len;
+            self.skip_sending();
             self.held.expect(self.first_unsent());
         }
         true

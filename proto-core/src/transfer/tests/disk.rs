@@ -34,6 +34,15 @@ pub(super) struct Disk {
     pub(super) fail: Option<(usize, FileError)>,
     /// Bytes of every write of this block index are spoiled, this many times; those of a read after they were hashed.
     pub(super) spoil: Option<(u64, u32)>,
+    /// Counts the starts of the machine.
+    pub(super) boot: u8,
+    /// Who has which journal, and which temporary files belong to whom.
+    pub(super) locks: BTreeMap<Vec<u8>, FileId>,
+    pub(super) parts: BTreeMap<FileId, FileId>,
+    /// Journals that were taken over.
+    pub(super) over: BTreeSet<FileId>,
+    /// Bytes that were read of open files, journals not counted.
+    pub(super) read: u64,
 }
 
 impl Disk {
@@ -46,6 +55,91 @@ impl Disk {
             .keys()
             .filter(|path| path.windows(6).any(|part| part == b".dhow-"))
             .count()
+    }
+
+    /// The process ends: nothing is open or locked any more.
+    pub(super) fn process_ends(&mut self) {
+        self.open.clear();
+        self.locks.clear();
+        self.parts.clear();
+        self.over.clear();
+    }
+
+    /// Fails when the journal of the file, or the journal itself, was taken over.
+    fn check(&self, file: FileId) -> Result<(), FileError> {
+        let log = self.parts.get(&file).copied().unwrap_or(file);
+        if self.over.contains(&log) {
+            return Err(FileError::TakenOver);
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, op: Operation) -> Result<Outcome, FileError> {
+        match op {
+            Operation::OpenLog {
+                path, file, take, ..
+            } => {
+                let name = path.as_bytes().to_vec();
+                if let Some(owner) = self.locks.get(&name) {
+                    let content = &self.files[&name].content;
+                    if take.is_none_or(|take| !content.starts_with(&take)) {
+                        return Err(FileError::InUse);
+                    }
+                    self.over.insert(*owner);
+                }
+                self.files.entry(name.clone()).or_default();
+                self.locks.insert(name.clone(), file);
+                self.open.insert(file, name);
+                Ok(Outcome::Log {
+                    boot: [self.boot + 1; 16],
+                })
+            }
+            Operation::OpenPart {
+                path, file, log, ..
+            } => {
+                self.check(log)?;
+                let meta = self.meta(&path)?;
+                self.open.insert(file, path.as_bytes().to_vec());
+                self.parts.insert(file, log);
+                Ok(Outcome::Meta(meta))
+            }
+            Operation::ReadLog { file, offset, max } => {
+                self.check(file)?;
+                let content = &self.content(file).content;
+                let start = (offset as usize).min(content.len());
+                let end = (start + max as usize).min(content.len());
+                Ok(Outcome::Bytes(content[start..end].to_vec()))
+            }
+            Operation::WriteLog {
+                file,
+                offset,
+                bytes,
+            } => {
+                self.check(file)?;
+                let content = &mut self.content(file).content;
+                let end = offset as usize + bytes.len();
+                if content.len() < end {
+                    content.resize(end, 0);
+                }
+                content[offset as usize..end].copy_from_slice(&bytes);
+                Ok(Outcome::Done)
+            }
+            Operation::CloseLog { file, remove } => {
+                let path = self.open.remove(&file).expect("the journal is open");
+                if self.check(file).is_ok() {
+                    self.locks.remove(&path);
+                    if remove {
+                        self.files.remove(&path);
+                    }
+                }
+                Ok(Outcome::Done)
+            }
+            Operation::SyncSoFar { file } => {
+                assert!(self.open.contains_key(&file), "the file is open");
+                self.check(file).map(|()| Outcome::Done)
+            }
+            _ => Err(FileError::Io),
+        }
     }
 
     fn spoils(&mut self, offset: u64) -> bool {
@@ -74,6 +168,8 @@ impl Disk {
                 let content = &self.content(file).content;
                 let start = (offset as usize).min(content.len());
                 let end = (start + len as usize).min(content.len());
+                self.read += (end - start) as u64;
+                let content = &self.content(file).content;
                 block.bytes_mut()[..end - start].copy_from_slice(&content[start..end]);
                 let value = block_value(&content[start..end], offset, hash);
                 if self.spoils(offset) {
@@ -86,6 +182,9 @@ impl Disk {
                     }),
                     Some(block),
                 )
+            }
+            Operation::Write { file, block, .. } if self.check(file).is_err() => {
+                (Err(FileError::TakenOver), Some(block))
             }
             Operation::Write {
                 file,
@@ -133,7 +232,13 @@ impl Disk {
                 self.open.insert(file, path.as_bytes().to_vec());
                 Ok(Outcome::Meta(meta))
             }
-            Operation::Create { path, file, .. } => {
+            Operation::Create {
+                path, file, log, ..
+            } => {
+                if let Some(log) = log {
+                    self.check(log)?;
+                    self.parts.insert(file, log);
+                }
                 if self.files.contains_key(path.as_bytes()) {
                     return Err(FileError::Exists);
                 }
@@ -164,6 +269,7 @@ impl Disk {
                 self.meta(&path).map(Outcome::Meta)
             }
             Operation::SetMeta { file, mtime, mode } => {
+                self.check(file)?;
                 let to = self.content(file);
                 to.mtime = mtime.unwrap_or(to.mtime);
                 to.mode = mode.unwrap_or(0o644);
@@ -171,8 +277,13 @@ impl Disk {
             }
             Operation::FreeSpace { .. } => Ok(Outcome::Free(self.free)),
             Operation::Rename {
-                from, to, replace, ..
+                from,
+                to,
+                replace,
+                log,
+                ..
             } => {
+                log.map_or(Ok(()), |log| self.check(log))?;
                 if !replace && self.files.contains_key(to.as_bytes()) {
                     return Err(FileError::Exists);
                 }
@@ -189,11 +300,11 @@ impl Disk {
                 self.files.insert(to.as_bytes().to_vec(), file);
                 Ok(Outcome::Done)
             }
-            Operation::Remove { path, .. } => self
-                .files
-                .remove(path.as_bytes())
-                .map(|_| Outcome::Done)
-                .ok_or(FileError::NotFound),
+            Operation::Remove { path, log, .. } => {
+                log.map_or(Ok(()), |log| self.check(log))?;
+                let removed = self.files.remove(path.as_bytes());
+                removed.map(|_| Outcome::Done).ok_or(FileError::NotFound)
+            }
             Operation::RemoveTree {
                 path,
                 recursive,
@@ -257,7 +368,7 @@ impl Disk {
                 })
             }
             Operation::Sync { .. } | Operation::SyncDir { .. } => Ok(Outcome::Done),
-            _ => Err(FileError::Io),
+            op => self.log(op),
         }
     }
 
@@ -470,6 +581,12 @@ fn name(op: &Operation) -> &'static str {
         Operation::StatFiles { .. } => "StatFiles",
         Operation::ReadFiles { .. } => "ReadFiles",
         Operation::StoreFiles { .. } => "StoreFiles",
-        _ => "other",
+        Operation::OpenPart { .. } => "OpenPart",
+        Operation::OpenLog { .. } => "OpenLog",
+        Operation::ReadLog { .. } => "ReadLog",
+        Operation::WriteLog { .. } => "WriteLog",
+        Operation::CloseLog { .. } => "CloseLog",
+        Operation::SyncSoFar { .. } => "SyncSoFar",
+        Operation::Truncate { .. } => "Truncate",
     }
 }

@@ -9,6 +9,7 @@ mod hashes;
 mod liars;
 mod link;
 mod listings;
+mod resume;
 mod tree_liars;
 mod trees;
 mod world;

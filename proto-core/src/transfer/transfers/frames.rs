@@ -28,6 +28,7 @@ impl Transfers {
             | Frame::Credit { transfer, .. }
             | Frame::Data { transfer, .. }
             | Frame::Piece { transfer, .. }
+            | Frame::Have { transfer, .. }
             | Frame::Seal { transfer, .. }
             | Frame::Stored { transfer, .. }
             | Frame::Failed { transfer, .. }
@@ -85,6 +86,7 @@ impl Transfers {
             compare,
             no_clobber,
             tree,
+            resume,
             durability,
             amount,
             path,
@@ -115,6 +117,7 @@ impl Transfers {
             compare,
             no_clobber,
             tree,
+            resume,
             durability,
             amount,
             path,

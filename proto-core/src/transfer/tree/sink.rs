@@ -388,7 +388,7 @@ impl TreeSink {
     }
 
     /// The rest shall come to nothing; false when all is stored.
-    pub(in crate::transfer) fn abort(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(in crate::transfer) fn abort(&mut self, cx: &mut Context<'_>, keep: bool) -> bool {
         if self.root_settled {
             return false;
         }
@@ -409,7 +409,7 @@ impl TreeSink {
         self.gathering.clear();
         let all: Vec<u32> = self.large.keys().copied().collect();
         for file in all {
-            self.end_large(cx, file);
+            self.end_large(cx, file, keep);
         }
         self.settle_memory(cx);
         true

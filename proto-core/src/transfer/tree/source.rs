@@ -17,11 +17,11 @@ use walk::Walk;
 
 use super::totals::{FileReport, TreeTotals};
 use super::{REPORTS_MAX, units};
-use crate::file::Meta;
+use crate::file::{Meta, Value};
 use crate::transfer::codes::Fault;
 use crate::transfer::delivery::Delivery;
 use crate::transfer::progress::Owed;
-use crate::transfer::source::Source;
+use crate::transfer::source::{Picture, Source};
 use crate::transfer::{Context, Place};
 use crate::wire::{Durability, EntryKind, ErrorCode, StoredAs};
 
@@ -219,9 +219,14 @@ impl TreeSource {
                     self.to_read.push_back(file);
                 }
             }
-            Body::Large { wanted, .. } if !*wanted => {
-                *wanted = true;
-                self.wanted.push_back(file);
+            Body::Large {
+                picture, wanted, ..
+            } if !*wanted => {
+                picture.want(out.size, start, end)?;
+                *wanted = picture.is_whole(out.size)?;
+                if *wanted {
+                    self.wanted.push_back(file);
+                }
             }
             Body::Large { .. } => {
                 if let Some(source) = self.large.get_mut(&file)
@@ -237,6 +242,43 @@ impl TreeSource {
         }
         self.touch(cx, file);
         Ok(true)
+    }
+
+    /// The sink has pieces of a file from an earlier transfer.
+    pub(in crate::transfer) fn handle_have(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: u32,
+        (index, level): (u64, u8),
+        value: Value,
+    ) -> Result<(), Fault> {
+        let Some(out) = self.files.get_mut(&file) else {
+            return self.past(file);
+        };
+        match (&mut out.body, self.large.get_mut(&file)) {
+            (Body::Large { .. }, Some(source)) => source.handle_have(index, level, value)?,
+            (
+                Body::Large {
+                    picture, wanted, ..
+                },
+                None,
+            ) => {
+                if *wanted {
+                    let known = picture.repeats(index, level, value);
+                    return if known { Ok(()) } else { Err(Fault::VIOLATION) };
+                }
+                picture.have(out.size, index, level, value)?;
+                *wanted = picture.is_whole(out.size)?;
+                if *wanted {
+                    self.wanted.push_back(file);
+                }
+            }
+            // It is settled, or has failed.
+            (Body::Nothing, _) => {}
+            _ => return Err(Fault::VIOLATION),
+        }
+        self.touch(cx, file);
+        Ok(())
     }
 
     /// A frame about a file that is settled, or was never announced.
@@ -498,7 +540,12 @@ impl TreeSource {
             let source = Source::of_tree(cx, place, file, (out.size, version), credit);
             let Some(source) = source else { return };
             self.wanted.pop_front();
-            self.large.insert(file, Box::new(source));
+            let picture = match self.files.get_mut(&file).map(|out| &mut out.body) {
+                Some(Body::Large { picture, .. }) => core::mem::take(picture),
+                _ => Picture::default(),
+            };
+            let source = Box::new(source.with_picture(picture));
+            self.large.insert(file, source);
             self.touch(cx, file);
         }
     }

@@ -58,6 +58,7 @@ impl<'a> Frame<'a> {
             kind::STORED => file::decode_stored(bytes)?,
             kind::FAILED => file::decode_failed(bytes)?,
             kind::PAGE => data::decode_page(bytes)?,
+            kind::HAVE => file::decode_have(bytes)?,
             kind::DONE => request::decode_done(bytes)?,
             kind::ACK_FREQUENCY => Self::AckFrequency {
                 sequence: varint::read(bytes)?,
@@ -144,6 +145,7 @@ impl<'a> Frame<'a> {
             Self::Stored { .. } => (kind::STORED, "STORED"),
             Self::Failed { .. } => (kind::FAILED, "FAILED"),
             Self::Page { .. } => (kind::PAGE, "PAGE"),
+            Self::Have { .. } => (kind::HAVE, "HAVE"),
             Self::Done { .. } => (kind::DONE, "DONE"),
             Self::AckFrequency { .. } => (kind::ACK_FREQUENCY, "ACK_FREQUENCY"),
         }
@@ -171,6 +173,7 @@ impl<'a> Frame<'a> {
                 compare,
                 no_clobber,
                 tree,
+                resume,
                 durability,
                 amount,
                 path,
@@ -181,6 +184,7 @@ impl<'a> Frame<'a> {
                 compare,
                 no_clobber,
                 tree,
+                resume,
                 durability,
                 amount,
                 path,
@@ -221,6 +225,13 @@ impl<'a> Frame<'a> {
                 index,
                 value,
             } => file::encode_piece(out, Place { transfer, file }, index, value),
+            Self::Have {
+                transfer,
+                file,
+                index,
+                level,
+                value,
+            } => file::encode_have(out, Place { transfer, file }, index, level, value),
             Self::Seal {
                 transfer,
                 file,

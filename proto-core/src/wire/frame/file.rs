@@ -87,6 +87,47 @@ pub(super) fn decode_piece<'a>(bytes: &mut &'a [u8]) -> Result<Frame<'a>, WireEr
     })
 }
 
+// HAVE: place, index (varint), level (1 byte), value (32 bytes).
+
+/// 2^41 pieces are half of the largest file.
+const LEVEL_MAX: u8 = 41;
+
+fn is_subtree(index: u64, level: u8) -> bool {
+    level <= LEVEL_MAX && index <= INDEX_MAX && index.is_multiple_of(1 << level)
+}
+
+pub(super) fn encode_have(
+    out: &mut impl Sink,
+    place: Place,
+    index: u64,
+    level: u8,
+    value: &[u8; 32],
+) -> Option<()> {
+    if !is_subtree(index, level) {
+        return None;
+    }
+    place.encode(out)?;
+    out.varint(index)?;
+    out.byte(level)?;
+    out.bytes(value)
+}
+
+pub(super) fn decode_have<'a>(bytes: &mut &'a [u8]) -> Result<Frame<'a>, WireError> {
+    let Place { transfer, file } = Place::decode(bytes)?;
+    let index = varint::read(bytes)?;
+    let level = read_byte(bytes)?;
+    if !is_subtree(index, level) {
+        return Err(WireError::BadValue);
+    }
+    Ok(Frame::Have {
+        transfer,
+        file,
+        index,
+        level,
+        value: read_array(bytes)?,
+    })
+}
+
 // SEAL: place, size (varint), root (32 bytes).
 
 pub(super) fn encode_seal(

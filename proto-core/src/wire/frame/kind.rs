@@ -24,5 +24,6 @@ pub(super) const SEAL: u8 = 0x29;
 pub(super) const STORED: u8 = 0x2a;
 pub(super) const FAILED: u8 = 0x2b;
 pub(super) const PAGE: u8 = 0x2c;
+pub(super) const HAVE: u8 = 0x2d;
 pub(super) const DONE: u8 = 0x2e;
 pub(super) const ACK_FREQUENCY: u8 = 0x30;

@@ -93,6 +93,8 @@ pub enum Frame<'a> {
         no_clobber: bool,
         /// `Put`: file 0 is a directory. `Get`: it may be one. `MakeDir`: with those above it. `Remove`: with all that is in it.
         tree: bool,
+        /// `Get`: the source stays silent about bytes until WANT, because the sink may have some of them.
+        resume: bool,
         /// What STORED or DONE must mean (all but `List`, `Stat` and `Get`).
         durability: Durability,
         /// `Put`: the file's size as far as known. `Get`: credit, in blocks. Otherwise 0.
@@ -176,6 +178,19 @@ pub enum Frame<'a> {
         file: u64,
         /// Which piece: offset divided by the piece size.
         index: u64,
+        /// Chaining value.
+        value: &'a [u8; 32],
+    },
+    /// Sink to source: BLAKE3 chaining value of 2^`level` pieces that it has from an earlier transfer.
+    Have {
+        /// Which transfer.
+        transfer: u64,
+        /// Which file.
+        file: u64,
+        /// The first piece, a multiple of 2^`level`.
+        index: u64,
+        /// At most 41.
+        level: u8,
         /// Chaining value.
         value: &'a [u8; 32],
     },

@@ -7,6 +7,7 @@ use super::{Durability, Frame, RequestKind};
 const FLAG_COMPARE: u8 = 0x01;
 const FLAG_NO_CLOBBER: u8 = 0x02;
 const FLAG_TREE: u8 = 0x04;
+const FLAG_RESUME: u8 = 0x08;
 
 /// REQUEST: transfer (varint), kind (1 byte), flags (1 byte), durability (1 byte), amount (varint), length (varint, at
 /// most 4,096), path; of a `Rename` also length (varint, at most 4,096), argument.
@@ -16,6 +17,7 @@ pub(super) struct Request<'a> {
     pub(super) compare: bool,
     pub(super) no_clobber: bool,
     pub(super) tree: bool,
+    pub(super) resume: bool,
     pub(super) durability: Durability,
     pub(super) amount: u64,
     pub(super) path: &'a [u8],
@@ -33,7 +35,8 @@ impl<'a> Request<'a> {
         let no_clobber = if self.no_clobber { FLAG_NO_CLOBBER } else { 0 };
         out.varint(self.transfer)?;
         let tree = if self.tree { FLAG_TREE } else { 0 };
-        let flags = compare | no_clobber | tree;
+        let resume = if self.resume { FLAG_RESUME } else { 0 };
+        let flags = compare | no_clobber | tree | resume;
         out.bytes(&[self.kind as u8, flags, self.durability as u8])?;
         out.varint(self.amount)?;
         out.prefixed(self.path)?;
@@ -47,7 +50,7 @@ impl<'a> Request<'a> {
         let transfer = varint::read(bytes)?;
         let kind = RequestKind::from_wire(read_byte(bytes)?)?;
         let flags = read_byte(bytes)?;
-        if flags & !(FLAG_COMPARE | FLAG_NO_CLOBBER | FLAG_TREE) != 0 {
+        if flags & !(FLAG_COMPARE | FLAG_NO_CLOBBER | FLAG_TREE | FLAG_RESUME) != 0 {
             return Err(WireError::BadValue);
         }
         Ok(Frame::Request {
@@ -56,6 +59,7 @@ impl<'a> Request<'a> {
             compare: flags & FLAG_COMPARE != 0,
             no_clobber: flags & FLAG_NO_CLOBBER != 0,
             tree: flags & FLAG_TREE != 0,
+            resume: flags & FLAG_RESUME != 0,
             durability: Durability::from_wire(read_byte(bytes)?)?,
             amount: varint::read(bytes)?,
             path: read_prefixed(bytes, FilePath::MAX_LEN)?,

@@ -21,7 +21,7 @@ struct Parts {
 fn parts() -> impl Strategy<Value = Parts> {
     let number = || (0..=varint::MAX / 2, 0..62_u32).prop_map(|(n, shift)| n >> shift);
     (
-        0..25_usize,
+        0..26_usize,
         [number(), number(), number(), number()],
         prop::collection::vec(any::<u8>(), 1..200),
         any::<[u8; 32]>(),
@@ -71,6 +71,7 @@ impl Parts {
                 compare: self.flags[0],
                 no_clobber: self.flags[1],
                 tree: self.flags[0] != self.flags[1],
+                resume: self.flags[1],
                 durability,
                 amount: file,
                 path: data,
@@ -148,13 +149,20 @@ impl Parts {
             21 => Frame::PathResponse {
                 data: *self.hash.first_chunk().unwrap(),
             },
+            23 => Frame::Have {
+                transfer,
+                file,
+                index: (a >> 20) & !7,
+                level: (b % 4) as u8,
+                value: &self.hash,
+            },
             22 => Frame::AckFrequency {
                 sequence: a,
                 packets: b,
                 delay: transfer,
                 reordering: file,
             },
-            23 => Frame::Done {
+            24 => Frame::Done {
                 transfer,
                 count: a,
                 durability,
@@ -248,7 +256,7 @@ fn unknown_types_are_refused() {
         0, 1, 2, 3, 6, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1e, 0x2e, 0x30,
     ];
     for first in 0..=255_u8 {
-        let unknown = !known.contains(&first) && !(0x20..=0x2c).contains(&first);
+        let unknown = !known.contains(&first) && !(0x20..=0x2d).contains(&first);
         let bytes = [first];
         let result = Frame::decode(&mut &bytes[..]);
         assert_eq!(result == Err(WireError::UnknownType), unknown, "{first:#x}");
@@ -268,6 +276,7 @@ fn limits_are_checked_on_both_sides() {
         compare: false,
         no_clobber: false,
         tree: false,
+        resume: false,
         durability: Durability::Full,
         amount: 0,
         path,
@@ -324,6 +333,20 @@ fn limits_are_checked_on_both_sides() {
             index: 1 << 42,
             value: &[0; 32],
         },
+        Frame::Have {
+            transfer: 0,
+            file: 0,
+            index: 2,
+            level: 2,
+            value: &[0; 32],
+        },
+        Frame::Have {
+            transfer: 0,
+            file: 0,
+            index: 0,
+            level: 42,
+            value: &[0; 32],
+        },
         Frame::Credit {
             transfer: 0,
             file: 0,
@@ -348,7 +371,7 @@ fn limits_are_checked_on_both_sides() {
         cat(&[&[0x20, 0, 99, 0, 2, 0, 0]]),
         cat(&[&[0x20, 0, 6, 0, 2, 0, 0, 0x50, 0x01], &path]),
         cat(&[&[0x2e, 0, 0, 3]]),
-        cat(&[&[0x20, 0, 2, 8, 2, 0, 0]]),
+        cat(&[&[0x20, 0, 2, 0x80, 2, 0, 0]]),
         cat(&[&[0x20, 0, 2, 0, 3, 0, 0]]),
         cat(&[&[0x27, 0, 0], &max, &[1, 7]]),
         cat(&[&[0x27, 0, 0, 0, 0]]),

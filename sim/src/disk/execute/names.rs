@@ -9,7 +9,7 @@ use crate::disk::{Disk, Handle};
 
 impl Disk {
     /// Fails when no more files may be open.
-    fn check_open_files(&mut self) -> Result<()> {
+    pub(super) fn check_open_files(&mut self) -> Result<()> {
         self.fail(self.plan.open_errors, FileError::Exhausted)?;
         let full = self.open.len() >= self.plan.open_files_max as usize;
         if full && !self.plan.is_mended(self.now) {
@@ -19,11 +19,19 @@ impl Disk {
         Ok(())
     }
 
-    fn register(&mut self, file: FileId, ino: Ino, writable: bool) -> Result<Outcome> {
+    pub(super) fn register(
+        &mut self,
+        file: FileId,
+        ino: Ino,
+        writable: bool,
+        log: Option<FileId>,
+    ) -> Result<Outcome> {
         let handle = Handle {
             ino,
             writable,
             flipped: false,
+            log,
+            over: false,
         };
         if self.open.insert(file, handle).is_some() {
             return Err(self.breach(format!("{file:?} is open already")));
@@ -36,7 +44,7 @@ impl Disk {
         self.check_open_files()?;
         let ino = self.resolve(root, path)?;
         match self.tree.meta(ino)?.kind {
-            EntryKind::File => self.register(file, ino, false),
+            EntryKind::File => self.register(file, ino, false, None),
             EntryKind::Directory => Err(FileError::IsDirectory),
             EntryKind::Symlink | EntryKind::Other => Err(FileError::NotRegular),
         }
@@ -47,12 +55,13 @@ impl Disk {
         root: RootId,
         path: &FilePath,
         file: FileId,
+        log: Option<FileId>,
     ) -> Result<Outcome> {
         self.check_open_files()?;
         let (parent, name) = self.parent(root, path)?;
         let now = self.wall_clock();
         let ino = self.tree.create(parent, name, now)?;
-        self.register(file, ino, true)
+        self.register(file, ino, true, log)
     }
 
     pub(super) fn sync_directory(&mut self, root: RootId, path: &FilePath) -> Result<Outcome> {

@@ -41,6 +41,7 @@ fn create(disk: &mut Disk, name: &str, file: u64) -> Result<Outcome, FileError> 
         root: ROOT,
         path: path(name),
         file: FileId(file),
+        log: None,
     };
     run(disk, what)
 }
@@ -104,6 +105,7 @@ fn rename(disk: &mut Disk, from: &str, to: &str, replace: bool) -> Result<Outcom
         from: path(from),
         to: path(to),
         replace,
+        log: None,
     };
     run(disk, what)
 }
@@ -112,6 +114,7 @@ fn remove(disk: &mut Disk, name: &str) -> Result<Outcome, FileError> {
     let what = Operation::Remove {
         root: ROOT,
         path: path(name),
+        log: None,
     };
     run(disk, what)
 }

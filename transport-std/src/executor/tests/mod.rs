@@ -70,7 +70,12 @@ impl World {
 
     fn create(&self, name: &str, file: u64) -> Result<Meta> {
         let (root, path, file) = (self.root, path(name), FileId(file));
-        meta(self.run(Operation::Create { root, path, file }))
+        meta(self.run(Operation::Create {
+            root,
+            path,
+            file,
+            log: None,
+        }))
     }
 
     fn stat(&self, name: &str) -> Result<Meta> {
@@ -87,6 +92,7 @@ impl World {
             from,
             to,
             replace,
+            log: None,
         })
         .map(done)
     }
@@ -95,6 +101,7 @@ impl World {
         self.run(Operation::Remove {
             root: self.root,
             path: path(name),
+            log: None,
         })
         .map(done)
     }

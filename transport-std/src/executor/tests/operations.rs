@@ -122,6 +122,7 @@ fn names_may_have_255_bytes_of_any_kind() {
             root,
             path: path(odd),
             file,
+            log: None,
         })
         .unwrap();
     world
@@ -277,7 +278,8 @@ fn a_virtual_root_shows_its_shares_and_nothing_else() {
         run(Operation::Create {
             root: top,
             path: path("f"),
-            file
+            file,
+            log: None,
         }),
         Err(FileError::Denied)
     );

@@ -4,7 +4,7 @@ use super::node::{Directory, Node, State};
 use super::{ROOT, TreeSink};
 use crate::file::Value;
 use crate::transfer::Context;
-use crate::transfer::codes::Fault;
+use crate::transfer::codes::{Fault, is_passing};
 use crate::transfer::tree::{SMALL_MAX, number, units};
 use crate::wire::{CloseCode, Entry, EntryKind, ErrorCode, FilePath};
 
@@ -41,6 +41,7 @@ impl TreeSink {
         cx: &mut Context<'_>,
         file: u64,
         parent: u64,
+        version: &[u8; 16],
         entry: &Entry<'_>,
     ) -> Result<(), Fault> {
         let Some(file) = self.open(file)? else {
@@ -72,6 +73,7 @@ impl TreeSink {
         node.name = entry.name.to_vec();
         (node.kind, node.size) = (entry.kind, entry.size);
         (node.mtime, node.mode) = (entry.mtime, entry.mode);
+        node.version = *version;
         node.state = State::Waiting;
         let travels = node.is_link()
             || (entry.kind == EntryKind::File && !node.is_large() && !self.plan.compare);
@@ -350,7 +352,7 @@ impl TreeSink {
         if waits {
             return Ok(());
         }
-        self.end_large(cx, file);
+        self.end_large(cx, file, is_passing(code));
         self.settle(cx, file, Err(code), false)
     }
 }

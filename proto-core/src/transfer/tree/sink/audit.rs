@@ -52,7 +52,7 @@ impl TreeSink {
             all.push((node.told, told));
         }
         for sink in self.large.values() {
-            all.extend(sink.wants.iter().map(|want| (want.delivery, want.item())));
+            all.extend(sink.asked());
         }
         all
     }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use super::TreeSink;
 use crate::file::Value;
-use crate::transfer::codes::Fault;
+use crate::transfer::codes::{Fault, is_passing};
 use crate::transfer::sink::{Announced, Plan, Sink};
 use crate::transfer::tree::LARGE_MAX;
 use crate::transfer::{Context, Place};
@@ -25,6 +25,7 @@ impl TreeSink {
                 size: node.size,
                 mtime: node.mtime,
                 mode: node.mode,
+                version: node.version,
             };
             let plan = Plan {
                 to: Place {
@@ -37,6 +38,7 @@ impl TreeSink {
                 durability: self.plan.durability,
                 preserve: self.plan.preserve,
                 announced: None,
+                may_take: self.plan.plain_names,
                 tree: false,
             };
             self.units.lend_spare(cx.pool);
@@ -63,7 +65,7 @@ impl TreeSink {
         let value = match result {
             Ok(value) => Some(value),
             Err(Fault::Transfer(code)) => {
-                self.end_large(cx, file);
+                self.end_large(cx, file, is_passing(code));
                 self.settle(cx, file, Err(code), true)?;
                 None
             }
@@ -96,11 +98,11 @@ impl TreeSink {
         }
     }
 
-    /// A larger file comes to nothing.
-    pub(super) fn end_large(&mut self, cx: &mut Context<'_>, file: u32) {
+    /// A larger file comes to nothing; with `keep`, what is there stays for a later transfer.
+    pub(super) fn end_large(&mut self, cx: &mut Context<'_>, file: u32, keep: bool) {
         if let Some(sink) = self.large.get_mut(&file) {
             // Too late only when it is being renamed: then it is stored, and nobody hears of it.
-            sink.abort(cx);
+            sink.abort(cx, keep);
             if sink.is_gone() || sink.stored().is_some() {
                 self.forget_large(cx, file);
             }

@@ -17,6 +17,7 @@ pub(super) struct Node {
     pub(super) size: u64,
     pub(super) mtime: i64,
     pub(super) mode: u16,
+    pub(super) version: [u8; 16],
     pub(super) state: State,
     /// Units of the source's credit.
     pub(super) charged: u64,
@@ -79,6 +80,7 @@ impl Node {
             size: 0,
             mtime: 0,
             mode: 0,
+            version: [0; 16],
             state: State::Unknown,
             charged: 0,
             wanted: 0,

@@ -120,7 +120,7 @@ impl TreeSink {
                     self.remove(cx, file);
                 }
             }
-            Item::Want { file, .. } => {
+            Item::Want { file, .. } | Item::Have { file, .. } => {
                 if let Some(sink) = self.large.get_mut(&file) {
                     sink.control_acked(item);
                 } else if let Some(node) = self.nodes.get_mut(&file) {
@@ -148,7 +148,7 @@ impl TreeSink {
                 }
                 self.touch(file);
             }
-            Item::Want { file, .. } => {
+            Item::Want { file, .. } | Item::Have { file, .. } => {
                 if let Some(sink) = self.large.get_mut(&file) {
                     if let Some(delivery) = sink.delivery(item) {
                         delivery.lost();

@@ -8,6 +8,7 @@ use super::{FILES_MAX, FOUND_MAX, ROOT, TreeSource};
 use crate::file::{Block, FileError, Operation, Outcome, ReadFile, SmallFile, Use};
 use crate::transfer::codes::{Fault, error_code};
 use crate::transfer::delivery::Delivery;
+use crate::transfer::source::Picture;
 use crate::transfer::tree::{BATCH_BYTES, BATCH_FILES, BATCHES_MAX, ENTRIES_MAX, SMALL_MAX, units};
 use crate::transfer::{Context, OpKind, OpTag};
 use crate::wire::{EntryKind, ErrorCode, FilePath};
@@ -48,6 +49,7 @@ impl TreeSource {
                     let body = match kind {
                         EntryKind::Directory | EntryKind::Other => Body::Nothing,
                         EntryKind::File if size > SMALL_MAX => Body::Large {
+                            picture: Picture::default(),
                             wanted: false,
                             credit: 0,
                         },

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use crate::file::Value;
 use crate::range_set::RangeSet;
 use crate::transfer::delivery::Delivery;
+use crate::transfer::source::Picture;
 use crate::wire::{EntryKind, ErrorCode, FilePath};
 
 /// What was found, and how far it has come.
@@ -43,8 +44,12 @@ pub(super) enum Body {
     Reading,
     /// A small file or a link.
     Small(Small),
-    /// A larger file: wanted by the sink, with credit for so many blocks.
-    Large { wanted: bool, credit: u64 },
+    /// A larger file: what the sink has said of it, whether that was all, and its credit in blocks.
+    Large {
+        picture: Picture,
+        wanted: bool,
+        credit: u64,
+    },
 }
 
 /// The bytes of a small file.

@@ -1,0 +1,328 @@
+//! Transfers that end early, and those that go on where they ended.
+
+use core::mem;
+
+use super::disk::Disk;
+use super::ends::*;
+use super::files::{ends, request};
+use super::world::World;
+use crate::event::{Failure, Finished};
+use crate::file::FileError;
+use crate::limits::Limits;
+use crate::time::Duration;
+use crate::transfer::Overwrite;
+use crate::wire::{Durability, ErrorCode, StoredAs};
+
+const MIB: u64 = 1 << 20;
+/// Not a whole number of blocks.
+const SIZE: u64 = 12 * MIB + 70_001;
+
+fn limits() -> Limits {
+    Limits {
+        journal_min: 2 * MIB,
+        ..Limits::default()
+    }
+}
+
+/// A world with what `before` left on the disks, after both processes have ended.
+fn restarted(seed: u64, mut before: World) -> World {
+    let mut world = World::new(seed, PERFECT, limits());
+    for end in [CLIENT, SERVER] {
+        let mut disk = mem::take(&mut before.ends[end].disk);
+        disk.process_ends();
+        disk.log.clear();
+        disk.read = 0;
+        world.ends[end].disk = disk;
+        // No two processes draw the same names.
+        for _ in 0..=seed {
+            world.ends[end].rng.next_u64();
+        }
+    }
+    world
+}
+
+fn temp_bytes(disk: &Disk) -> u64 {
+    let temps = disk.files.iter();
+    let temp = temps.filter(|(name, _)| name.ends_with(b".part"));
+    temp.map(|(_, file)| file.content.len() as u64).sum()
+}
+
+/// Runs until the sink has written so many bytes.
+fn run_until(world: &mut World, to: usize, bytes: u64) {
+    while temp_bytes(&world.ends[to].disk) < bytes {
+        assert!(world.step(), "it ended before");
+    }
+}
+
+fn check_stored(world: &World, up: bool, content: &[u8]) {
+    let expected = Ok(Finished::Stored {
+        root: Some(*blake3::hash(content).as_bytes()),
+        size: content.len() as u64,
+        how: StoredAs::Written,
+        durability: Durability::Full,
+    });
+    assert_eq!(world.outcomes(CLIENT), [expected], "up {up}");
+    assert_eq!(world.outcomes(SERVER), [expected], "up {up}");
+    let (_, _, to, target) = ends(up);
+    assert!(world.ends[to].disk.files[target].content == content);
+}
+
+/// Bytes that were read anew at source and sink once the transfer went on.
+fn killed_and_resumed(
+    seed: u64,
+    up: bool,
+    overwrite: Overwrite,
+    at: u64,
+    reboot: bool,
+) -> (u64, u64) {
+    let (from, name, to, _) = ends(up);
+    let mut world = World::new(seed, PERFECT, limits());
+    let content = world.put_file(from, name, SIZE);
+    world.start(request(up, overwrite));
+    run_until(&mut world, to, at);
+    let mut world = restarted(seed + 1, world);
+    world.ends[to].disk.boot += u8::from(reboot);
+    world.start(request(up, overwrite));
+    world.run();
+    check_stored(&world, up, &content);
+    (world.ends[from].disk.read, world.ends[to].disk.read)
+}
+
+#[test]
+fn i3_what_was_verified_is_neither_sent_nor_read_again() {
+    for up in [false, true] {
+        for overwrite in [Overwrite::Compare, Overwrite::Replace] {
+            for at in [3 * MIB, 7 * MIB + 5, 11 * MIB, SIZE] {
+                let (sent, checked) = killed_and_resumed(at, up, overwrite, at, false);
+                // In flight are 2 MiB at most, and a piece was not whole.
+                let most = SIZE - at + 4 * MIB;
+                assert!(
+                    sent <= most,
+                    "{sent} of {most}: up {up} {overwrite:?} at {at}"
+                );
+                assert_eq!(checked, 0);
+            }
+        }
+    }
+}
+
+/// Nothing was synced when the machine stopped: what was written down is read again, and not sent.
+#[test]
+fn d5_after_an_unclean_stop_what_is_in_doubt_is_read_again() {
+    for up in [false, true] {
+        let at = 9 * MIB;
+        let (sent, checked) = killed_and_resumed(4, up, Overwrite::Compare, at, true);
+        assert!(
+            sent <= SIZE - at + 4 * MIB && checked >= at - 4 * MIB,
+            "{sent} {checked}"
+        );
+    }
+}
+
+/// What was in doubt and is not what it was comes again, and all behind it.
+#[test]
+fn d5_what_was_lost_is_sent_again() {
+    for lost in [0, 3, 5] {
+        let (from, name, to, _) = ends(false);
+        let mut world = World::new(9, PERFECT, limits());
+        let content = world.put_file(from, name, SIZE);
+        world.start(request(false, Overwrite::Compare));
+        run_until(&mut world, to, 8 * MIB);
+        for round in 0..2 {
+            world = restarted(10 + round, world);
+            let disk = &mut world.ends[to].disk;
+            disk.boot += 1;
+            let part = disk
+                .files
+                .iter_mut()
+                .find(|(name, _)| name.ends_with(b".part"));
+            let (_, file) = part.unwrap();
+            // The second time, another piece is lost, and what followed the first is there anew.
+            let byte = (lost + round) * MIB + 77;
+            file.content[byte as usize] ^= 1;
+            world.start(request(false, Overwrite::Compare));
+            if round == 0 {
+                run_until(&mut world, to, 11 * MIB);
+            }
+        }
+        world.run();
+        check_stored(&world, false, &content);
+    }
+}
+
+#[test]
+fn i2_another_version_is_sent_anew() {
+    for up in [false, true] {
+        for overwrite in [Overwrite::Compare, Overwrite::Replace] {
+            let (from, name, to, _) = ends(up);
+            let mut world = World::new(5, PERFECT, limits());
+            world.put_file(from, name, SIZE);
+            world.start(request(up, overwrite));
+            run_until(&mut world, to, 8 * MIB);
+            let mut world = restarted(6, world);
+            let file = world.ends[from].disk.files.get_mut(name).unwrap();
+            file.changes += 1;
+            file.content[5] ^= 1;
+            let content = file.content.clone();
+            world.start(request(up, overwrite));
+            world.run();
+            check_stored(&world, up, &content);
+            assert!(world.ends[from].disk.read >= SIZE);
+        }
+    }
+}
+
+/// Without a journal nothing waits: it takes no round trip more than a file that has none.
+#[test]
+fn a_first_transfer_does_not_wait() {
+    for up in [false, true] {
+        let time = |journal_min| {
+            let limits = Limits {
+                journal_min,
+                ..Limits::default()
+            };
+            let (from, name, ..) = ends(up);
+            let mut world = World::new(7, PERFECT, limits);
+            world.disk_delay = 0;
+            let content = world.put_file(from, name, SIZE);
+            world.start(request(up, Overwrite::Replace));
+            world.run();
+            check_stored(&world, up, &content);
+            world.now
+        };
+        let (with, without) = (time(2 * MIB), time(u64::MAX));
+        assert!(
+            with < without + Duration::from_micros(PERFECT.delay),
+            "{with:?} {without:?}"
+        );
+    }
+}
+
+/// However a transfer ends that may be tried again, what it has stays; what is over for good goes.
+#[test]
+fn what_is_worth_it_stays() {
+    for up in [false, true] {
+        let (from, name, to, _) = ends(up);
+        for (code, stays) in [
+            (ErrorCode::Cancelled, true),
+            (ErrorCode::Busy, true),
+            (ErrorCode::Integrity, false),
+            (ErrorCode::SourceChanged, false),
+        ] {
+            for end in [CLIENT, SERVER] {
+                let mut world = World::new(8, PERFECT, limits());
+                let content = world.put_file(from, name, SIZE);
+                world.start(request(up, Overwrite::Compare));
+                run_until(&mut world, to, 8 * MIB);
+                let key = world.ends[end].transfers.keys()[0];
+                let cancelled = world.with(end, |transfers, cx| transfers.cancel(cx, key, code));
+                assert_eq!(cancelled, Ok(()));
+                world.run_despite_leftovers();
+                assert_eq!(world.outcomes(end), [Err(Failure::Here(code))]);
+                assert_eq!(world.ends[to].disk.open_files(), 0);
+                let names = if stays { 2 } else { 0 };
+                assert_eq!(world.ends[to].disk.temp_files(), names, "{code:?} up {up}");
+                if stays {
+                    let mut world = restarted(9, world);
+                    world.start(request(up, Overwrite::Compare));
+                    world.run();
+                    check_stored(&world, up, &content);
+                    assert!(world.ends[from].disk.read <= SIZE - 4 * MIB);
+                }
+            }
+        }
+    }
+}
+
+/// The client's process died and came back before the server has noticed: the new transfer goes on with what the old one
+/// works on, which can do no harm any more.
+#[test]
+fn a_later_upload_takes_over() {
+    let (_, name, to, _) = ends(true);
+    for at in [5 * MIB, SIZE] {
+        let mut world = World::new(11, PERFECT, limits());
+        let content = world.put_file(CLIENT, name, SIZE);
+        world.start(request(true, Overwrite::Compare));
+        run_until(&mut world, to, at);
+        world.ends[CLIENT].disk.read = 0;
+        world.start(request(true, Overwrite::Compare));
+        world.run();
+        let outcomes = world.outcomes(CLIENT);
+        let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        assert!(won >= 1 && outcomes.len() == 2, "{outcomes:?}");
+        if at < SIZE {
+            let lost = Err(Failure::Peer(ErrorCode::TargetChanged));
+            assert!(outcomes.contains(&lost), "{outcomes:?}");
+        }
+        assert!(world.ends[to].disk.files[&b"dir/there"[..]].content == content);
+    }
+}
+
+/// A download does not disturb another one of the same file.
+#[test]
+fn two_downloads_to_one_name_are_both_right() {
+    let mut world = World::new(12, PERFECT, limits());
+    let content = world.put_file(SERVER, b"dir/there", SIZE);
+    for _ in 0..2 {
+        world.start(request(false, Overwrite::Compare));
+    }
+    world.run();
+    assert!(world.outcomes(CLIENT).iter().all(Result::is_ok));
+    assert!(world.ends[CLIENT].disk.files[&b"here"[..]].content == content);
+}
+
+/// A journal that cannot be opened, read or written costs no transfer.
+#[test]
+fn a_broken_journal_is_no_failure() {
+    for up in [false, true] {
+        let (from, name, to, _) = ends(up);
+        let mut world = World::new(13, PERFECT, limits());
+        let content = world.put_file(from, name, SIZE);
+        world.start(request(up, Overwrite::Compare));
+        world.run();
+        let ops = world.ends[to].disk.log.clone();
+        check_stored(&world, up, &content);
+        let is_log = |name: &&str| name.ends_with("Log");
+        for number in (0..ops.len()).filter(|number| is_log(&ops[*number])) {
+            let mut world = World::new(13, PERFECT, limits());
+            let content = world.put_file(from, name, SIZE);
+            world.ends[to].disk.fail = Some((number, FileError::Io));
+            world.start(request(up, Overwrite::Compare));
+            world.run_despite_leftovers();
+            check_stored(&world, up, &content);
+        }
+    }
+}
+
+/// Killed again and again, at any moment, on bad links.
+#[test]
+fn i3_many_kills_in_a_row() {
+    for seed in 0..12u64 {
+        let up = seed % 2 == 0;
+        let (from, name, to, _) = ends(up);
+        let mut world = World::new(seed, BAD, limits());
+        let content = world.put_file(from, name, SIZE);
+        let mut read = 0;
+        for kill in 0..8 {
+            world.start(request(up, Overwrite::Compare));
+            let steps = world.random(9_000);
+            for _ in 0..steps {
+                world.step();
+            }
+            read += world.ends[from].disk.read;
+            let done = world.outcomes(CLIENT).iter().any(Result::is_ok);
+            if done {
+                break;
+            }
+            world = restarted(100 * seed + kill, world);
+            world.link = BAD;
+            world.ends[to].disk.boot += u8::from(kill % 3 == 0);
+        }
+        world.start(request(up, Overwrite::Compare));
+        world.run();
+        assert_eq!(world.closed, None);
+        assert!(world.ends[to].disk.files[ends(up).3].content == content);
+        assert_eq!(world.ends[to].disk.temp_files(), 0);
+        assert!(read <= SIZE + 9 * 8 * MIB, "{read}");
+    }
+}
