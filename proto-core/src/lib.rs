@@ -36,7 +36,7 @@ pub use endpoint::{
     Admission, ConnectError, DatagramMeta, DropReason, Endpoint, PeerStats, Reason, StaleId,
     StartError, Transmit,
 };
-pub use event::{CloseCause, Event, Failure, FileInfo, Finished, TransferStats};
+pub use event::{CloseCause, Event, Failure, FileInfo, Finished, LimitedBy, TransferStats};
 pub use file::{
     BLOCK_SIZE, Block, FileDone, FileError, FileOp, HashAs, Meta, Operation, Outcome, PIECE_SIZE,
     ReadFile, SmallFile, StoreFile, block_value,

@@ -55,6 +55,6 @@ pub use proto_core::wire::{
     CloseCode, Durability, EntryKind, ErrorCode, FilePath, PathError, RequestKind, StoredAs,
 };
 pub use proto_core::{
-    CloseCause, CongestionControl, Failure, FileInfo, FileReport, Finished, Overwrite, PeerStats,
-    TransferStats, TreeTotals,
+    CloseCause, CongestionControl, Failure, FileInfo, FileReport, Finished, LimitedBy, Overwrite,
+    PeerStats, TransferStats, TreeTotals,
 };

@@ -529,7 +529,9 @@ impl Transfer {
         }
         let before = self.job.progress().0;
         let done = self.job.handle_done(cx, tag, block, result);
-        self.events.progress |= self.job.progress().0 != before;
+        if self.job.progress().0 != before {
+            self.events.went_on(self.job.limited_by());
+        }
         done
     }
 }

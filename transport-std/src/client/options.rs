@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proto_core::crypto::PublicKey;
 use proto_core::wire::{Durability, EntryKind, StoredAs};
-use proto_core::{FileInfo, FileReport, Overwrite, TransferStats, TreeTotals};
+use proto_core::{FileInfo, FileReport, LimitedBy, Overwrite, TransferStats, TreeTotals};
 
 use super::Cancel;
 use crate::Tuning;
@@ -179,6 +179,10 @@ pub enum Progress {
         size: u64,
         /// Bytes sent again so far (uploads).
         resent: u64,
+        /// Files and links of a directory that were found so far; otherwise 1.
+        files: u64,
+        /// What held the job up just now, as this end sees it.
+        limited_by: LimitedBy,
     },
 }
 

@@ -173,6 +173,17 @@ fn travel(seed: u64, link: Link, up: bool, overwrite: Overwrite, scale: u64) -> 
         reports.sort_by(|a, b| a.path.cmp(&b.path));
     }
     assert_eq!(told[0], told[1]);
+    for end in [CLIENT, SERVER] {
+        // Files are known of before they are done.
+        let found = world.ends[end]
+            .events
+            .iter()
+            .filter_map(|(_, event)| match event {
+                TransferEvent::Progress { files, .. } => Some(*files),
+                _ => None,
+            });
+        assert_eq!(found.max(), Some(counts.files + counts.links));
+    }
     world
 }
 
