@@ -9,6 +9,24 @@ use transport_std::{
 
 use crate::session::loss;
 
+/// What is known of the way to a server.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct PathFigures {
+    /// Round trip, smoothed.
+    pub(crate) rtt: Duration,
+    /// The shortest round trip.
+    pub(crate) min_rtt: Duration,
+    /// Share of the packets sent from here that were lost, 0 to 1.
+    pub(crate) loss: f64,
+}
+
+impl PathFigures {
+    /// Whether packets wait or get lost on the way, as they do where it is full.
+    pub(crate) fn is_full(self) -> bool {
+        self.loss >= 0.001 || self.rtt > self.min_rtt.mul_f64(1.25) + Duration::from_millis(1)
+    }
+}
+
 /// A server that commands talk to.
 #[derive(Clone)]
 pub(crate) enum Connection {
@@ -59,10 +77,14 @@ impl Connection {
         }
     }
 
-    /// Round trip and share of packets lost, as far as they were measured.
-    pub(crate) fn path(&self) -> Option<(Duration, f64)> {
+    /// What is known of the way, as far as it was measured.
+    pub(crate) fn path(&self) -> Option<PathFigures> {
         match self {
-            Self::Modern(client) => client.stats().map(|stats| (stats.rtt, loss(&stats))),
+            Self::Modern(client) => client.stats().map(|stats| PathFigures {
+                rtt: stats.rtt,
+                min_rtt: stats.min_rtt,
+                loss: loss(&stats),
+            }),
             Self::Classic(_) => None,
         }
     }

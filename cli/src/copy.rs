@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use transport_std::{
     Cancel, ClientError, EntryKind, Failure, FilePath, FileReport, GetOptions, Overwrite,
-    Progress as Step, PutOptions, Tree, TreeProgress,
+    Progress as Moved, PutOptions, StoredAs, Tree, TreeProgress,
 };
 
 use crate::again;
@@ -21,7 +21,7 @@ use crate::interrupt;
 use crate::json;
 use crate::link::Link;
 use crate::manifest::Manifest;
-use crate::progress::Progress;
+use crate::progress::{Look, Progress, Settled, Step};
 use crate::rates;
 use crate::removal::{self, Removal};
 use crate::session::App;
@@ -112,6 +112,8 @@ pub(crate) struct Copy<'a> {
     done: usize,
     /// Bytes that travelled, and for how long.
     travelled: (u64, Duration),
+    /// Operands that could not even be begun.
+    begun_in_vain: usize,
     _job: interrupt::Job,
 }
 
@@ -125,11 +127,16 @@ impl<'a> Copy<'a> {
             .map(Manifest::create)
             .transpose()?;
         let job = interrupt::Job::begin();
+        let begun_in_vain = plan.errors.len();
         let global = &app.global;
         // Log lines would tear a bar apart.
         let quiet = global.quiet || global.verbose;
-        let files = plan.tasks.len() + plan.errors.len();
-        let progress = Progress::new(global.progress, quiet, global.json, files, plan.bytes_total);
+        let look = Look {
+            mode: global.progress,
+            quiet,
+            json: global.json,
+        };
+        let progress = Progress::new(look, plan.way, plan.tasks.len(), plan.bytes_total);
         Ok(Self {
             app,
             plan,
@@ -138,6 +145,7 @@ impl<'a> Copy<'a> {
             manifest,
             done: 0,
             travelled: (0, Duration::ZERO),
+            begun_in_vain,
             _job: job,
         })
     }
@@ -145,6 +153,7 @@ impl<'a> Copy<'a> {
     /// Copies all files. Errors of single files are reported and counted.
     fn haul(&mut self) {
         for number in 0..self.plan.tasks.len() {
+            self.progress.next();
             let result = self.one(number);
             match result {
                 Ok(()) => self.done += 1,
@@ -164,7 +173,6 @@ impl<'a> Copy<'a> {
                     }
                 }
             }
-            self.progress.end();
         }
     }
 
@@ -279,17 +287,25 @@ impl<'a> Copy<'a> {
                 app.log.line(&line);
             }
             match step {
-                Step::Started(file) => {
+                Moved::Started(file) => {
                     size = file.size;
-                    teller.started(file.size, progress);
+                    teller.started(&file, progress);
                 }
-                Step::Moved {
+                Moved::Moved {
                     bytes,
                     size: known,
                     resent,
+                    files,
+                    limited_by,
                 } => {
-                    size = size.max(known);
-                    progress.moved(bytes, size, resent, || connection.path());
+                    let step = Step {
+                        bytes,
+                        size: size.max(known),
+                        resent,
+                        files,
+                        limited_by: Some(limited_by),
+                    };
+                    progress.moved(step, || connection.path());
                 }
                 _ => {}
             }
@@ -313,18 +329,31 @@ impl<'a> Copy<'a> {
             way: self.plan.way,
             task,
         };
-        let resent = tree.stats.resent;
+        // The last step may not have been told of.
+        let end = |bytes| Step {
+            bytes,
+            size: bytes,
+            resent: tree.stats.resent,
+            files: 0,
+            limited_by: None,
+        };
         match &tree.file {
             Some(stored) => {
-                let size = stored.size;
-                self.progress
-                    .moved(size, size, resent, || connection.path());
+                if connection.is_classic() {
+                    self.progress.settle(Settled::Verified(stored.size));
+                }
+                // What was there already counts as such.
+                let moved = if stored.how == StoredAs::Written {
+                    stored.size
+                } else {
+                    0
+                };
+                self.progress.moved(end(moved), || connection.path());
                 teller.file(stored, &self.progress);
             }
             None => {
-                let bytes = tree.totals.bytes;
                 self.progress
-                    .moved(bytes, bytes, resent, || connection.path());
+                    .moved(end(tree.totals.bytes), || connection.path());
                 teller.directory(number, tree, &self.tally, &self.progress);
             }
         }
@@ -353,6 +382,7 @@ impl<'a> Copy<'a> {
 
     fn summary(&self) {
         let count = self.progress.count();
+        let tasks = self.plan.tasks.len() + self.begun_in_vain;
         let failed = self.plan.errors.len() + self.tally.failures().count();
         if self.app.global.json {
             let path = self
@@ -365,20 +395,21 @@ impl<'a> Copy<'a> {
                 json!({
                     "files": self.done, "failed": failed, "bytes": count.bytes,
                     "seconds": json::seconds(self.progress.elapsed()),
-                    "rtt_ms": path.map(|(rtt, _)| json::milliseconds(rtt)),
-                    "loss": path.map(|(_, loss)| json::share(loss)),
+                    "rtt_ms": path.map(|path| json::milliseconds(path.rtt)),
+                    "loss": path.map(|path| json::share(path.loss)),
                     "resent_bytes": count.resent,
+                    "moved_bytes": count.moved,
+                    "verified_bytes": count.verified,
+                    "limited_by": self.progress.limited_by(),
                 }),
             );
-        } else if count.files_total > 1 && !self.app.global.quiet {
+        } else if tasks > 1 && !self.app.global.quiet {
             let failed = match failed {
                 0 => String::new(),
                 failed => format!(", {failed} failed"),
             };
-            self.app.note(&format!(
-                "{} of {} files done{failed}",
-                self.done, count.files_total
-            ));
+            self.app
+                .note(&format!("{} of {tasks} files done{failed}", self.done));
         }
     }
 }
@@ -412,6 +443,7 @@ fn call(
     match plan.way {
         Way::Download => {
             let options = GetOptions {
+                filter: None,
                 overwrite,
                 durability,
                 preserve: true,
@@ -421,6 +453,7 @@ fn call(
         }
         Way::Upload => {
             let options = PutOptions {
+                filter: None,
                 overwrite,
                 durability,
                 cancel,

@@ -43,6 +43,7 @@ impl Exchange {
                 bytes,
                 size,
                 resent,
+                ..
             } => {
                 let percent = self.quarters.passed(bytes, size)?;
                 Some(format!(
@@ -130,7 +131,7 @@ pub(crate) fn written_text(size: u64, stats: &TransferStats, hash: Option<[u8; 3
 mod tests {
     use super::*;
     use std::time::Duration;
-    use transport_std::{Durability, EntryKind, FileInfo};
+    use transport_std::{Durability, EntryKind, FileInfo, LimitedBy};
 
     #[test]
     fn a_download_in_lines() {
@@ -149,6 +150,8 @@ mod tests {
                 bytes,
                 size: 4 << 20,
                 resent,
+                files: 1,
+                limited_by: LimitedBy::Network,
             }));
         }
         let stored = Stored {

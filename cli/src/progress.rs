@@ -1,12 +1,22 @@
 //! The progress of a whole command: files and bytes done, of what is known of the total. It never goes backwards.
 
+mod count;
+mod pace;
+
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
+use transport_std::LimitedBy;
+
+pub(crate) use count::{Count, Settled};
+
+use pace::{Limit, Limits, Speed};
 
 use crate::args::ProgressMode;
+use crate::connection::PathFigures;
+use crate::copy::Way;
 use crate::json;
 use crate::units;
 
@@ -16,68 +26,41 @@ const PLAIN_EVERY: Duration = Duration::from_secs(2);
 /// How often the bar is drawn.
 const BAR_EVERY: Duration = Duration::from_millis(100);
 
-/// Numbers that only grow.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Count {
-    /// Files that are done.
-    pub(crate) files: usize,
-    /// Files in all.
-    pub(crate) files_total: usize,
-    /// Bytes that are at their receiver.
-    pub(crate) bytes: u64,
-    /// Bytes in all, as far as known.
-    pub(crate) bytes_total: u64,
-    /// Bytes sent again.
-    pub(crate) resent: u64,
-    finished_bytes: u64,
-    finished_resent: u64,
-    /// Of the present task: bytes that earlier tries stored, and bytes that were there already.
-    carried: u64,
-    skipped: u64,
+/// How to show progress.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// What the user asked for.
+    pub(crate) mode: ProgressMode,
+    /// No bar unless it was asked for.
+    pub(crate) quiet: bool,
+    /// JSON lines on stdout.
+    pub(crate) json: bool,
 }
 
-impl Count {
-    /// A try at the present task begins; earlier ones stored `carried` bytes.
-    pub(crate) fn begin(&mut self, carried: u64) {
-        self.carried = carried;
-    }
-
-    /// So much is known of the present task's size.
-    pub(crate) fn start(&mut self, size: u64) {
-        self.bytes_total = self
-            .bytes_total
-            .max(self.finished_bytes.saturating_add(size));
-    }
-
-    /// Something of the present task was there already.
-    pub(crate) fn skip(&mut self, bytes: u64) {
-        self.skipped = self.skipped.saturating_add(bytes);
-    }
-
-    /// The present task went on: bytes that this try has moved.
-    pub(crate) fn moved(&mut self, bytes: u64, resent: u64) {
-        let before = [self.carried, self.skipped, bytes];
-        let done = before
-            .into_iter()
-            .fold(self.finished_bytes, u64::saturating_add);
-        self.bytes = self.bytes.max(done);
-        self.bytes_total = self.bytes_total.max(self.bytes);
-        self.resent = self.resent.max(self.finished_resent.saturating_add(resent));
-    }
-
-    /// The present task is over; what it moved stays counted.
-    pub(crate) fn end(&mut self) {
-        self.files += 1;
-        (self.carried, self.skipped) = (0, 0);
-        self.finished_bytes = self.bytes;
-        self.finished_resent = self.resent;
-    }
+/// What one step of a job tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    /// Bytes that this try has moved.
+    pub(crate) bytes: u64,
+    /// Bytes of all that is known of the task.
+    pub(crate) size: u64,
+    /// Bytes that this try has sent again.
+    pub(crate) resent: u64,
+    /// Files that are known of the task.
+    pub(crate) files: u64,
+    /// What held it up.
+    pub(crate) limited_by: Option<LimitedBy>,
 }
 
 /// Shows it.
 #[derive(Debug)]
 pub(crate) struct Progress {
     count: Count,
+    speed: Speed,
+    limits: Limits,
+    /// More may be found of the present task than is known.
+    is_open: bool,
+    path: Option<PathFigures>,
     bar: Option<ProgressBar>,
     plain: bool,
     json: bool,
@@ -89,29 +72,22 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// For `files` files. `bytes_total` is what is known of their sizes.
-    pub(crate) fn new(
-        mode: ProgressMode,
-        quiet: bool,
-        json: bool,
-        files: usize,
-        bytes_total: u64,
-    ) -> Self {
-        let mode = match mode {
-            ProgressMode::Auto if quiet || !has_capable_terminal() => ProgressMode::None,
+    /// For so many tasks. `bytes_total` is what is known of their sizes.
+    pub(crate) fn new(look: Look, way: Way, tasks: usize, bytes_total: u64) -> Self {
+        let mode = match look.mode {
+            ProgressMode::Auto if look.quiet || !has_capable_terminal() => ProgressMode::None,
             ProgressMode::Auto => ProgressMode::Bar,
             other => other,
         };
-        let count = Count {
-            files_total: files,
-            bytes_total,
-            ..Count::default()
-        };
         Self {
-            count,
+            count: Count::new(tasks, bytes_total),
+            speed: Speed::default(),
+            limits: Limits::new(way),
+            is_open: false,
+            path: None,
             bar: (mode == ProgressMode::Bar).then(|| new_bar(bytes_total)),
             plain: mode == ProgressMode::Plain,
-            json,
+            json: look.json,
             begun: Instant::now(),
             told: Instant::now(),
             told_resent: 0,
@@ -129,74 +105,124 @@ impl Progress {
         self.begun.elapsed()
     }
 
+    /// What held the command up most.
+    pub(crate) fn limited_by(&self) -> Option<&'static str> {
+        self.limits.ever().map(Limit::name)
+    }
+
+    /// The next task begins.
+    pub(crate) fn next(&mut self) {
+        self.count.next();
+    }
+
     /// A try at the present task begins; earlier ones stored `carried` bytes.
     pub(crate) fn begin(&mut self, carried: u64) {
         self.count.begin(carried);
     }
 
-    /// A file of the present task was there already.
-    pub(crate) fn skip(&mut self, bytes: u64) {
-        self.count.skip(bytes);
-    }
-
-    /// A further file begins. `name` is escaped.
-    pub(crate) fn start(&mut self, name: &str, size: u64) {
-        self.count.start(size);
+    /// What the present task is. `name` is escaped.
+    pub(crate) fn start(&mut self, name: &str, size: u64, is_directory: bool) {
+        self.is_open = is_directory;
+        if !is_directory {
+            self.count.found(size, 1);
+        }
         if let Some(bar) = &self.bar {
             bar.set_length(self.count.bytes_total);
-            let which = match self.count.files_total {
-                1 => String::new(),
-                total => format!("{}/{total} ", self.count.files + 1),
-            };
-            bar.set_message(format!("{which}{}", shorten(name, 30)));
+            bar.set_message(shorten(name, 30));
         }
     }
 
-    /// The present task went on; `size` is what is known of its size. `path` says what is known of the way: round trip and share of packets lost. To ask
-    /// interrupts the driver, so it is done only when the answer is shown.
-    pub(crate) fn moved(
-        &mut self,
-        bytes: u64,
-        size: u64,
-        resent: u64,
-        path: impl FnOnce() -> Option<(Duration, f64)>,
-    ) {
-        self.count.start(size);
-        self.count.moved(bytes, resent);
-        let every = if self.json { JSON_EVERY } else { PLAIN_EVERY };
-        let tells = (self.json || self.plain) && self.told.elapsed() >= every;
-        let draws = self.bar.is_some() && self.looked.is_none_or(|at| at.elapsed() >= BAR_EVERY);
-        let path = if tells || draws { path() } else { None };
-        if draws {
-            self.looked = Some(Instant::now());
+    /// A file or link of the present task is done.
+    pub(crate) fn settle(&mut self, end: Settled) {
+        self.count.settle(end);
+    }
+
+    /// The present task went on. `path` says what is known of the way: to ask interrupts the driver, so it is done only when
+    /// the answer is shown.
+    pub(crate) fn moved(&mut self, step: Step, path: impl FnOnce() -> Option<PathFigures>) {
+        self.count.found(step.size, step.files);
+        self.count.moved(step.bytes, step.resent);
+        if let Some(limit) = step.limited_by {
+            self.limits.note(limit);
         }
+        let now = Instant::now();
+        self.speed.note(now, self.count.moved);
+        let every = if self.json { JSON_EVERY } else { PLAIN_EVERY };
+        let tells = (self.json || self.plain) && now.saturating_duration_since(self.told) >= every;
+        let draws = self.bar.is_some() && self.looked.is_none_or(|at| at.elapsed() >= BAR_EVERY);
+        if !tells && !draws {
+            return;
+        }
+        self.path = path().or(self.path);
+        if let Some(path) = self.path {
+            self.limits.path(path);
+        }
+        let limit = self.limits.lately();
+        if draws {
+            self.looked = Some(now);
+            self.draw(limit);
+        }
+        if tells {
+            self.told = now;
+            self.tell(limit);
+        }
+    }
+
+    fn draw(&self, limit: Option<Limit>) {
         if let Some(bar) = &self.bar {
             bar.set_length(self.count.bytes_total);
             bar.set_position(self.count.bytes);
-            if let Some((rtt, loss)) = path {
-                bar.set_prefix(format!(
-                    "rtt {} loss {:.1} %",
-                    units::duration(rtt),
-                    loss * 100.0
-                ));
-            }
-        }
-        if tells {
-            self.told = Instant::now();
-            self.tell(path);
+            bar.set_prefix(self.figures(limit).join("  "));
         }
     }
 
-    fn tell(&mut self, path: Option<(Duration, f64)>) {
+    /// Files, rate, time left, path and limit, in words.
+    fn figures(&self, limit: Option<Limit>) -> Vec<String> {
+        let count = &self.count;
+        let sign = self.sign();
+        let mut all = Vec::new();
+        if count.files_total > 1 {
+            all.push(format!("{}/{sign}{} files", count.files, count.files_total));
+        }
+        if let Some(rate) = self.speed.rate() {
+            all.push(format!("{}/s", units::size(rate)));
+        }
+        if let Some(eta) = self.speed.eta(count.bytes_total - count.bytes) {
+            all.push(format!("eta {sign}{}", units::duration(eta)));
+        }
+        if let Some(path) = self.path {
+            all.push(format!("rtt {}", units::duration(path.rtt)));
+            all.push(format!("loss {:.1} %", path.loss * 100.0));
+        }
+        if let Some(limit) = limit {
+            all.push(format!("limited by: {}", limit.name()));
+        }
+        all
+    }
+
+    /// `≥` while more may be found.
+    fn sign(&self) -> &'static str {
+        if self.is_open || !self.count.is_last() {
+            "≥"
+        } else {
+            ""
+        }
+    }
+
+    fn tell(&mut self, limit: Option<Limit>) {
         let count = self.count;
         if self.json {
+            let eta = self.speed.eta(count.bytes_total - count.bytes);
             json::emit(
                 "progress",
                 json!({
-                    "files": count.files, "files_total": count.files_total,
-                    "bytes": count.bytes, "bytes_total": count.bytes_total,
+                    "files": count.files, "files_total": count.files_total, "unchanged": count.unchanged,
+                    "bytes": count.bytes, "bytes_total": count.bytes_total, "verified_bytes": count.verified,
                     "seconds": json::seconds(self.begun.elapsed()),
-                    "rtt_ms": path.map(|(rtt, _)| json::milliseconds(rtt)), "loss": path.map(|(_, loss)| json::share(loss)),
+                    "rate": self.speed.rate(), "eta_seconds": eta.map(json::seconds),
+                    "rtt_ms": self.path.map(|path| json::milliseconds(path.rtt)),
+                    "loss": self.path.map(|path| json::share(path.loss)),
+                    "limited_by": limit.map(Limit::name),
                 }),
             );
             if count.resent > self.told_resent {
@@ -206,21 +232,14 @@ impl Progress {
         }
         if self.plain {
             let line = format!(
-                "{} of {} ({} %), {}",
+                "{} of {}{} ({} %), {}",
                 units::size(count.bytes),
+                self.sign(),
                 units::size(count.bytes_total),
                 percent(count.bytes, count.bytes_total),
-                units::rate(count.bytes, self.begun.elapsed()),
+                self.figures(limit).join(", "),
             );
             self.print(&line);
-        }
-    }
-
-    /// The present file is over.
-    pub(crate) fn end(&mut self) {
-        self.count.end();
-        if let Some(bar) = &self.bar {
-            bar.set_position(self.count.bytes);
         }
     }
 
@@ -264,10 +283,8 @@ fn new_bar(bytes_total: u64) -> ProgressBar {
     let bar =
         ProgressBar::with_draw_target(Some(bytes_total), ProgressDrawTarget::stderr_with_hz(10));
     // Only the template is checked here, and it is a constant.
-    let style = ProgressStyle::with_template(
-        "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} eta {eta} {prefix}",
-    )
-    .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}  {prefix}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style.progress_chars("━╸ "));
     bar
 }
@@ -285,22 +302,15 @@ fn shorten(name: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
-    #[test]
-    fn files_add_up() {
-        let mut count = Count::default();
-        count.start(10);
-        count.moved(10, 3);
-        count.end();
-        count.start(5);
-        assert_eq!((count.bytes, count.bytes_total, count.files), (10, 15, 1));
-        count.moved(4, 1);
-        // A file may turn out larger than announced, and a late report smaller than an earlier one.
-        count.moved(2, 0);
-        assert_eq!((count.bytes, count.resent), (14, 4));
-        count.moved(9, 1);
-        assert_eq!((count.bytes, count.bytes_total), (19, 19));
+    fn step(bytes: u64) -> Step {
+        Step {
+            bytes,
+            size: 1_000,
+            resent: 0,
+            files: 1,
+            limited_by: Some(LimitedBy::Network),
+        }
     }
 
     #[test]
@@ -311,15 +321,49 @@ mod tests {
             (ProgressMode::Plain, false),
             (ProgressMode::None, true),
         ] {
-            let mut progress = Progress::new(mode, false, json, 1, 1_000);
+            let look = Look {
+                mode,
+                quiet: false,
+                json,
+            };
+            let mut progress = Progress::new(look, Way::Upload, 1, 1_000);
             for bytes in 0..1_000 {
-                progress.moved(bytes, bytes, 0, || {
+                progress.moved(step(bytes), || {
                     asked += 1;
                     None
                 });
             }
         }
         assert!(asked <= 1, "asked {asked} times");
+    }
+
+    #[test]
+    fn figures_in_words() {
+        let look = Look {
+            mode: ProgressMode::None,
+            quiet: false,
+            json: false,
+        };
+        let mut progress = Progress::new(look, Way::Upload, 3, 4_000);
+        progress.next();
+        progress.begin(0);
+        progress.start("a", 1_000, false);
+        progress.moved(step(500), || None);
+        progress.path = Some(PathFigures {
+            rtt: Duration::from_millis(20),
+            min_rtt: Duration::from_millis(10),
+            loss: 0.012,
+        });
+        let limit = progress.limits.lately();
+        assert_eq!(
+            progress.figures(limit),
+            [
+                "0/≥3 files",
+                "rtt 20.0 ms",
+                "loss 1.2 %",
+                "limited by: network"
+            ]
+        );
     }
 
     #[test]
@@ -335,25 +379,5 @@ mod tests {
         assert_eq!(shorten("short", 10), "short");
         assert_eq!(shorten("a/long/path/name.pdf", 9), "…name.pdf");
         assert_eq!(shorten("äöüäöü", 3), "…öü");
-    }
-
-    proptest! {
-        #[test]
-        fn never_backwards(steps: Vec<(u8, u64, u64)>) {
-            let mut count = Count::default();
-            for (kind, a, b) in steps {
-                let before = count;
-                match kind % 5 {
-                    0 => count.start(a),
-                    1 => count.moved(a, b),
-                    2 => count.skip(a),
-                    3 => count.begin(a),
-                    _ => count.end(),
-                }
-                prop_assert!(count.bytes >= before.bytes && count.bytes_total >= before.bytes_total);
-                prop_assert!(count.resent >= before.resent && count.files >= before.files);
-                prop_assert!(count.bytes <= count.bytes_total);
-            }
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! What a user is told of the files and directories of a command: lines and JSON events.
 
 use serde_json::json;
-use transport_std::{Durability, EntryKind, FileReport, Stored, StoredAs, Tree};
+use transport_std::{Durability, EntryKind, FileInfo, FileReport, Stored, StoredAs, Tree};
 
 use crate::copy::{Task, Way};
 use crate::escape::Escaped;
@@ -9,7 +9,7 @@ use crate::exchange;
 use crate::failure;
 use crate::json;
 use crate::names;
-use crate::progress::Progress;
+use crate::progress::{Progress, Settled};
 use crate::session::App;
 use crate::tally::{News, Tally};
 
@@ -26,8 +26,10 @@ pub(crate) struct Teller<'a> {
 
 impl Teller<'_> {
     /// The server agreed.
-    pub(crate) fn started(&self, size: u64, progress: &mut Progress) {
-        progress.start(&self.task.source(self.way), size);
+    pub(crate) fn started(&self, file: &FileInfo, progress: &mut Progress) {
+        let size = file.size;
+        let is_directory = file.kind == EntryKind::Directory;
+        progress.start(&self.task.source(self.way), size, is_directory);
         if self.app.global.json {
             let mut fields = json!({ "size": size });
             json::name(&mut fields, "path", self.task.remote.as_bytes());
@@ -60,8 +62,16 @@ impl Teller<'_> {
         if tally.take(number, report, exit) == News::Known {
             return News::Known;
         }
-        if report.result == Ok(StoredAs::Unchanged) && report.kind == EntryKind::File {
-            progress.skip(report.size);
+        let bytes = if report.kind == EntryKind::File {
+            report.size
+        } else {
+            0
+        };
+        match (report.kind, report.result) {
+            (EntryKind::Directory, _) => {}
+            (_, Ok(StoredAs::Written)) => progress.settle(Settled::Verified(bytes)),
+            (_, Ok(StoredAs::Unchanged)) => progress.settle(Settled::Unchanged(bytes)),
+            (_, Err(_)) => progress.settle(Settled::Failed),
         }
         match (error, report.result) {
             (Some(error), _) => progress.beside(|| self.app.report(&error, Some(&path))),

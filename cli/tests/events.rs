@@ -64,6 +64,9 @@ fn shapes_of_a_client() {
         "rtt_ms",
         "loss",
         "resent_bytes",
+        "moved_bytes",
+        "verified_bytes",
+        "limited_by",
     ];
     assert_eq!(keys(done), names);
     assert_eq!(

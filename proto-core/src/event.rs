@@ -88,6 +88,10 @@ pub enum Event {
         size: u64,
         /// Bytes sent again so far (source).
         resent: u64,
+        /// Files, links and other things of a directory that were found so far, directories aside; otherwise 1.
+        files: u64,
+        /// What held the transfer up just now.
+        limited_by: LimitedBy,
     },
     /// The transfer's last event.
     Finished {
@@ -106,6 +110,18 @@ pub enum Event {
         /// Why.
         cause: CloseCause,
     },
+}
+
+/// What holds a transfer up, as one of its ends sees it at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum LimitedBy {
+    /// At a source: bytes are there to be sent, and the network takes no more of them. At a sink: nothing waits here; whether
+    /// the network or the peer is slow, it cannot tell.
+    Network,
+    /// This end's disk: bytes are being read, or written.
+    Disk,
+    /// At a source: the peer takes no more, or has not stored yet what it has.
+    Peer,
 }
 
 /// A file or directory, as its owner tells it.

@@ -10,7 +10,7 @@ use super::rtt::{Rtt, TIMEOUT, TRIES};
 use super::sink::Sink;
 use super::source::Source;
 use crate::endpoint::Shared;
-use crate::event::{Event, Failure, FileInfo, Finished, TransferStats};
+use crate::event::{Event, Failure, FileInfo, Finished, LimitedBy, TransferStats};
 use crate::file::{Block, FileError, Operation, Outcome, Use};
 use crate::id::TransferId;
 use crate::time::{Duration, Instant};
@@ -572,6 +572,9 @@ impl Exchange {
                 bytes,
                 size,
                 resent: self.resent,
+                files: 1,
+                // Stop and wait: a round trip a message.
+                limited_by: LimitedBy::Network,
             });
         }
         if core::mem::take(&mut self.pending.finished)

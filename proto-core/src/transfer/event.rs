@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{FileReport, Requested};
-use crate::event::{Event, Failure, FileInfo, Finished, TransferStats};
+use crate::event::{Event, Failure, FileInfo, Finished, LimitedBy, TransferStats};
 use crate::id::TransferId;
 
 /// One variant for each of [`Event`](crate::Event)'s that is about a transfer.
@@ -18,6 +18,8 @@ pub(crate) enum TransferEvent {
         bytes: u64,
         size: u64,
         resent: u64,
+        files: u64,
+        limited_by: LimitedBy,
     },
     Finished {
         result: Result<Finished, Failure>,
@@ -38,11 +40,15 @@ impl TransferEvent {
                 bytes,
                 size,
                 resent,
+                files,
+                limited_by,
             } => Event::Progress {
                 transfer,
                 bytes,
                 size,
                 resent,
+                files,
+                limited_by,
             },
             Self::Finished { result, stats } => Event::Finished {
                 transfer,
@@ -60,6 +66,16 @@ pub(super) struct Pending {
     pub(super) accepted: bool,
     pub(super) entry: Option<FileInfo>,
     pub(super) progress: bool,
+    /// What held the transfer up when it last went on.
+    pub(super) limited_by: Option<LimitedBy>,
     /// `Finished` was told, or nobody waits for it.
     pub(super) finished: bool,
+}
+
+impl Pending {
+    /// The transfer went on.
+    pub(super) fn went_on(&mut self, limited_by: LimitedBy) {
+        self.progress = true;
+        self.limited_by = Some(limited_by);
+    }
 }

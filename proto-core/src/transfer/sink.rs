@@ -26,6 +26,7 @@ use super::codes::Fault;
 use super::delivery::Delivery;
 use super::progress::Owed;
 use super::{Context, Item};
+use crate::event::LimitedBy;
 use crate::fault::{Fault as Planted, Faults};
 use crate::file::{BLOCK_SIZE, PIECE_BLOCKS, Value, block_count};
 use crate::range_set::RangeSet;
@@ -227,6 +228,16 @@ impl Sink {
             self.written,
             self.entry.map_or(announced, |entry| entry.size),
         )
+    }
+
+    /// What holds this file up just now.
+    pub(super) fn limited_by(&self) -> LimitedBy {
+        let writing = self.writes_out.saturating_mul(2) >= self.credit.reserved();
+        if self.step != Step::AwaitEntry && (self.step != Step::Receive || writing) {
+            LimitedBy::Disk
+        } else {
+            LimitedBy::Network
+        }
     }
 
     /// Whether the source has credit for blocks that are not whole, or something to say when all is written; and bytes

@@ -229,12 +229,16 @@ impl ClientApplication {
                 bytes,
                 size,
                 resent,
+                files,
+                limited_by,
                 ..
             } => {
                 ticket.mailbox.update(Update::Progress(Progress::Moved {
                     bytes,
                     size,
                     resent,
+                    files,
+                    limited_by,
                 }));
             }
             Event::Finished { result, stats, .. } => {

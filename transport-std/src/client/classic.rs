@@ -142,11 +142,15 @@ impl ClassicClient {
                 bytes,
                 size,
                 resent,
+                files,
+                limited_by,
                 ..
             } => progress(Progress::Moved {
                 bytes,
                 size,
                 resent,
+                files,
+                limited_by,
             }),
             _ => {}
         })?;

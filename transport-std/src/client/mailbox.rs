@@ -137,6 +137,8 @@ mod tests {
                 bytes,
                 size: 9,
                 resent: 0,
+                files: 1,
+                limited_by: proto_core::LimitedBy::Network,
             })
         };
         mailbox.update(Update::Progress(Progress::Accepted));

@@ -69,11 +69,14 @@ impl Transfer {
             return Some(TransferEvent::Files(files));
         }
         if core::mem::take(&mut self.events.progress) {
+            let limited_by = self.events.limited_by.take();
             let (bytes, size, resent) = self.job.progress();
             return Some(TransferEvent::Progress {
                 bytes,
                 size,
                 resent,
+                files: self.job.files(),
+                limited_by: limited_by.unwrap_or_else(|| self.job.limited_by()),
             });
         }
         let result = self.outcome?;

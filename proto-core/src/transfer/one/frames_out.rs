@@ -79,7 +79,7 @@ impl Transfer {
                 durability: self.asked.durability,
                 amount: self.asked.amount,
                 path: self.asked.path.as_bytes(),
-                argument: self.asked.to.as_bytes(),
+                argument: &self.asked.argument,
             },
             (Item::Accept, _) => Frame::Accept {
                 transfer,
@@ -171,7 +171,9 @@ impl Transfer {
         if is_of_file(item) {
             match &mut self.job {
                 Job::TreeSource(source) => {
-                    self.events.progress |= source.handle_acked(cx, item);
+                    if source.handle_acked(cx, item) {
+                        self.events.went_on(source.limited_by());
+                    }
                     return;
                 }
                 Job::TreeSink(sink) => return sink.handle_acked(cx, item),
@@ -185,7 +187,10 @@ impl Transfer {
                 },
                 Job::Source(source),
             ) => {
-                self.events.progress |= source.data_acked(again, offset, len);
+                // Later, what was read meanwhile would hide that it had to be waited for.
+                if source.data_acked(again, offset, len) {
+                    self.events.went_on(source.limited_by());
+                }
             }
             (Item::Page { offset, len }, Job::Lister(lister)) => lister.page_acked(offset, len),
             // A later CREDIT may be due or on its way.

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::event::LimitedBy;
 use crate::file::{Block, FileError, Meta, Operation, Outcome, Pool, Use};
 use crate::transfer::change::Change;
 use crate::transfer::codes::Fault;
@@ -300,6 +301,26 @@ impl Job {
             Self::TreeSource(source) => source.owed(),
             Self::Lister(lister) => lister.owed(),
             _ => Owed::default(),
+        }
+    }
+
+    /// Files that were found so far.
+    pub(super) fn files(&self) -> u64 {
+        match self {
+            Self::TreeSource(source) => source.files_found(),
+            Self::TreeSink(sink) => sink.files_found(),
+            _ => 1,
+        }
+    }
+
+    /// What holds the transfer up just now.
+    pub(super) fn limited_by(&self) -> LimitedBy {
+        match self {
+            Self::Source(source) => source.limited_by(),
+            Self::TreeSource(source) => source.limited_by(),
+            Self::Sink(sink) => sink.limited_by(),
+            Self::TreeSink(sink) => sink.limited_by(),
+            _ => LimitedBy::Network,
         }
     }
 

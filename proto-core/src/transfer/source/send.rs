@@ -3,6 +3,7 @@
 use core::ops::Range;
 
 use super::{LOST_BLOCKS_SEEN, RANGES_MAX, Source};
+use crate::event::LimitedBy;
 use crate::fault::Fault;
 use crate::file::BLOCK_SIZE;
 use crate::peer::{PacketWriter, SentFrame};
@@ -44,6 +45,23 @@ impl Source {
         let bytes = self.held.get(part.start / block)?;
         let start = (part.start % block) as usize;
         bytes.get(start..start + (part.end - part.start) as usize)
+    }
+
+    /// What holds this file up just now.
+    pub(in crate::transfer) fn limited_by(&self) -> LimitedBy {
+        if self.has_data() {
+            LimitedBy::Network
+        } else if self.next_send >= self.size() {
+            // All was sent: what was not heard of is on its way, the rest is the sink's to store.
+            match self.acked_bytes < self.size() {
+                true => LimitedBy::Network,
+                false => LimitedBy::Peer,
+            }
+        } else if self.first_unsent() >= self.credit {
+            LimitedBy::Peer
+        } else {
+            LimitedBy::Disk
+        }
     }
 
     /// Whether DATA can be sent now.

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::ends::*;
 use super::world::World;
-use crate::event::{Failure, Finished};
+use crate::event::{Failure, Finished, LimitedBy};
 use crate::file::Use;
 use crate::limits::Limits;
 use crate::transfer::{Overwrite, Request, TransferEvent};
@@ -267,6 +267,44 @@ fn two_transfers_share_fairly() {
         }
     }
     unreachable!("nothing finished");
+}
+
+/// How often each end said that the network held an upload up, and how often something else did.
+fn limits_seen(window: usize, slower_by: [u64; 2]) -> [(usize, usize); 2] {
+    let mut world = World::new(4, Link { window, ..PERFECT }, limits());
+    (world.disk_delay, world.slower_by) = (1, slower_by);
+    world.put_file(CLIENT, b"a", 8 * MIB);
+    world.start(Request::Put {
+        from: place(b"a"),
+        to: path(b"a"),
+        overwrite: Overwrite::Replace,
+        durability: Durability::None,
+        tree: false,
+    });
+    world.run();
+    [CLIENT, SERVER].map(|end| {
+        let events = world.ends[end].events.iter();
+        let limits = events.filter_map(|(_, event)| match event {
+            TransferEvent::Progress { limited_by, .. } => Some(*limited_by == LimitedBy::Network),
+            _ => None,
+        });
+        let (network, other): (Vec<_>, Vec<_>) = limits.partition(|is_network| *is_network);
+        (network.len(), other.len())
+    })
+}
+
+#[test]
+fn what_holds_a_transfer_up_is_told() {
+    for (network, other) in limits_seen(4, [0, 0]) {
+        assert!(network > 3 * other, "{network} {other}");
+    }
+    let [(network, other), sink] = limits_seen(100_000, [100_000, 0]);
+    assert!(other > 3 * network, "{network} {other}");
+    assert!(sink.0 > sink.1, "{sink:?}");
+    // The sink's disk is what the source waits for, too.
+    for (network, other) in limits_seen(100_000, [0, 100_000]) {
+        assert!(other > network, "{network} {other}");
+    }
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub(super) struct World {
     pub(super) packets: u64,
     /// Microseconds that a disk operation takes at most.
     pub(super) disk_delay: u64,
+    /// How much longer that is at each end.
+    pub(super) slower_by: [u64; 2],
     pub(super) steps: u64,
 }
 
@@ -70,6 +72,7 @@ impl World {
             cut: false,
             packets: 0,
             disk_delay: 300,
+            slower_by: [0; 2],
             steps: 0,
         }
     }
@@ -138,7 +141,7 @@ impl World {
                 );
                 break;
             };
-            let delay = self.disk_delay;
+            let delay = self.disk_delay + self.slower_by[end];
             let at = self.micros(1, delay);
             self.ends[end].loans.push(Loan { at, key, tag, op });
         }

@@ -17,6 +17,7 @@ use node::{Directory, Node, State};
 use super::totals::{FileReport, TreeTotals};
 use super::units::Units;
 use super::{LARGE_MAX, REPORTS_MAX};
+use crate::event::LimitedBy;
 use crate::range_set::RangeSet;
 use crate::transfer::codes::Fault;
 use crate::transfer::delivery::Delivery;
@@ -84,6 +85,8 @@ pub(in crate::transfer) struct TreeSink {
     batches: BTreeMap<u32, Vec<u32>>,
     next_batch: u32,
     received: u64,
+    /// Files and links that were announced.
+    files_found: u64,
     /// Bytes of files that are stored, or written of larger ones; bytes of all that was announced.
     written: u64,
     known_bytes: u64,
@@ -127,6 +130,7 @@ impl TreeSink {
             batches: BTreeMap::new(),
             next_batch: 0,
             received: 0,
+            files_found: 0,
             written: 0,
             known_bytes: 0,
             totals: TreeTotals::default(),
@@ -167,6 +171,25 @@ impl TreeSink {
     /// Bytes written, and bytes of all that was announced so far.
     pub(in crate::transfer) fn progress(&self) -> (u64, u64) {
         (self.written.min(self.known_bytes), self.known_bytes)
+    }
+
+    /// Files and links that were announced so far.
+    pub(in crate::transfer) fn files_found(&self) -> u64 {
+        self.files_found
+    }
+
+    /// What holds the directory up just now.
+    pub(in crate::transfer) fn limited_by(&self) -> LimitedBy {
+        let waiting = !self.ready.is_empty() || !self.look.is_empty() || !self.make.is_empty();
+        let large = self
+            .large
+            .values()
+            .any(|sink| sink.limited_by() == LimitedBy::Disk);
+        if (waiting && self.ops_out > 0) || large {
+            LimitedBy::Disk
+        } else {
+            LimitedBy::Network
+        }
     }
 
     /// Whether the source has something to say: what it began to tell of, or, while nothing is in work here, more.

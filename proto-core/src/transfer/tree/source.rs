@@ -9,6 +9,7 @@ mod walk;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use memory::Memory;
@@ -17,7 +18,8 @@ use walk::Walk;
 
 use super::totals::{FileReport, TreeTotals};
 use super::{REPORTS_MAX, units};
-use crate::file::{Meta, Value};
+use crate::event::LimitedBy;
+use crate::file::{Filter, FilterBelow, Meta, Value};
 use crate::transfer::codes::Fault;
 use crate::transfer::delivery::Delivery;
 use crate::transfer::progress::Owed;
@@ -47,6 +49,8 @@ pub(in crate::transfer) struct TreeSource {
     meta: Option<Meta>,
     looked: bool,
     walk: Walk,
+    /// What the walk leaves out.
+    filter: Option<Arc<FilterBelow>>,
     /// What was found and is not settled, by number.
     files: BTreeMap<u32, Out>,
     /// The number of what is found next.
@@ -75,6 +79,8 @@ pub(in crate::transfer) struct TreeSource {
     /// Units that the sink lets be taken, and those that are.
     credit: u64,
     charged: u64,
+    /// Files and links that were found.
+    files_found: u64,
     /// Bytes of all that was found; bytes that have arrived, those sent and acknowledged again included; bytes sent again.
     known_bytes: u64,
     acked: u64,
@@ -87,8 +93,10 @@ pub(in crate::transfer) struct TreeSource {
 }
 
 impl TreeSource {
-    pub(in crate::transfer) fn new(place: Place, compare: bool) -> Self {
+    pub(in crate::transfer) fn new(place: Place, compare: bool, filter: Option<Filter>) -> Self {
+        let base = place.path.clone();
         Self {
+            filter: filter.map(|filter| Arc::new(FilterBelow { base, filter })),
             compare,
             accepted: false,
             closing: false,
@@ -113,6 +121,7 @@ impl TreeSource {
             memory: Memory::default(),
             credit: 0,
             charged: 0,
+            files_found: 0,
             known_bytes: 0,
             acked: 0,
             resent: 0,
@@ -155,6 +164,29 @@ impl TreeSource {
             self.known_bytes,
             self.resent,
         )
+    }
+
+    /// Files, links and other things that were found so far.
+    pub(in crate::transfer) fn files_found(&self) -> u64 {
+        self.files_found
+    }
+
+    /// What holds the directory up just now.
+    pub(in crate::transfer) fn limited_by(&self) -> LimitedBy {
+        if self.has_frame() {
+            LimitedBy::Network
+        } else if self.ops_out > 0
+            || self
+                .large
+                .values()
+                .any(|source| source.limited_by() == LimitedBy::Disk)
+        {
+            LimitedBy::Disk
+        } else if self.flying > 0 || !self.owing.is_empty() {
+            LimitedBy::Network
+        } else {
+            LimitedBy::Peer
+        }
     }
 
     pub(in crate::transfer) fn owed(&self) -> Owed {

@@ -82,6 +82,9 @@ impl TreeSink {
         {
             return Err(Fault::VIOLATION);
         }
+        if entry.kind != EntryKind::Directory {
+            self.files_found += 1;
+        }
         if entry.kind == EntryKind::File {
             self.known_bytes += entry.size;
         }

@@ -104,6 +104,9 @@ impl TreeSource {
         if let Some(parent) = self.files.get_mut(&out.parent) {
             parent.children += 1;
         }
+        if out.kind != EntryKind::Directory {
+            self.files_found += 1;
+        }
         if out.kind == EntryKind::File {
             self.known_bytes += out.size;
         }
@@ -203,6 +206,7 @@ impl TreeSource {
                 cursor,
                 max: cx.config.limits.page,
                 versions: true,
+                filter: self.filter.clone(),
             };
             let (file, kind) = (self.walk.lend(), OpKind::Page);
             return Ok(Some((OpTag { file, kind }, op)));
