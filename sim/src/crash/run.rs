@@ -356,11 +356,20 @@ impl Run<'_> {
                 bug: None,
             };
             let disks = [disk, source];
-            let disks = if self.sink == CLIENT { disks } else { let [a, b] = disks; [b, a] };
+            let disks = if self.sink == CLIENT {
+                disks
+            } else {
+                let [a, b] = disks;
+                [b, a]
+            };
             let mut exchange = Exchange::new(setup, &mut self.rng, disks)?;
             let result = exchange.finish(request, |_| {})?;
             let [client, server] = exchange.sides.map(|side| side.disk);
-            (disk, source) = if self.sink == CLIENT { (client, server) } else { (server, client) };
+            (disk, source) = if self.sink == CLIENT {
+                (client, server)
+            } else {
+                (server, client)
+            };
             if result.is_err() {
                 return Err(format!("the same again ended with {result:?}"));
             }
@@ -369,10 +378,17 @@ impl Run<'_> {
             let old = target.old.as_ref().map(|(content, _)| content);
             // What is there may pass for the same file.
             if is != Some(&sent.content) && (replaces || is != old) {
-                return Err(format!("the same again left another file under {:?}", target.path));
+                return Err(format!(
+                    "the same again left another file under {:?}",
+                    target.path
+                ));
             }
         }
-        let left = disk.walk(ROOT).into_iter().filter(FilePath::is_reserved).count();
+        let left = disk
+            .walk(ROOT)
+            .into_iter()
+            .filter(FilePath::is_reserved)
+            .count();
         if all && left > 0 && case.files.len() == 1 {
             return Err(format!("{left} temporary files and journals are left"));
         }

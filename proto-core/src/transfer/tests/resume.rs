@@ -137,7 +137,10 @@ fn d5_what_was_synced_is_not_read_again() {
     world.run();
     check_stored(&world, false, &content);
     let (sent, checked) = (world.ends[from].disk.read, world.ends[to].disk.read);
-    assert!(sent <= SIZE - 5 * MIB && checked <= 2 * MIB, "{sent} {checked}");
+    assert!(
+        sent <= SIZE - 5 * MIB && checked <= 2 * MIB,
+        "{sent} {checked}"
+    );
 }
 
 /// The process ended when the file had its name and its journal was not removed.
