@@ -3,6 +3,7 @@
 
 mod arrive;
 mod audit;
+mod fold;
 mod large;
 mod node;
 mod ops;
