@@ -392,6 +392,7 @@ fn little_memory_is_enough() {
                 sink_blocks: 8,
                 source_blocks: 4,
                 credit_blocks_initial: 2,
+                credit_blocks_max: 3,
                 ..Limits::default()
             };
             let mut world = world(seed, BAD, up, few, 8);

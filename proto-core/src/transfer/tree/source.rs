@@ -241,6 +241,10 @@ impl TreeSource {
         if start > end || end > out.size {
             return Err(Fault::VIOLATION);
         }
+        // It was said again, or before the sink heard that this end cannot.
+        if out.settled || out.failed.is_some() {
+            return Ok(true);
+        }
         match &mut out.body {
             Body::Unread { wanted } => {
                 if !core::mem::replace(wanted, true) {
@@ -328,8 +332,12 @@ impl TreeSource {
         let Some(out) = self.files.get(&file) else {
             return self.past(file);
         };
-        if !out.entry.was_sent() {
+        if !out.entry.is_begun() {
             return Err(Fault::VIOLATION);
+        }
+        // It was said again, while ENTRY still waits for its acknowledgement.
+        if out.settled {
+            return Ok(());
         }
         // Nobody can have stored what was not sent to the end.
         let known = match &out.body {
