@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use transport_std::{
-    Cancel, ClientError, EntryKind, Failure, FilePath, FileReport, GetOptions, Overwrite,
+    Cancel, ClientError, EntryKind, Failure, FilePath, FileReport, Filter, GetOptions, Overwrite,
     Progress as Moved, PutOptions, StoredAs, Tree, TreeProgress,
 };
 
@@ -17,6 +17,7 @@ use crate::escape::{self, Escaped};
 use crate::exchange::Exchange;
 use crate::exit::{self, Error, Exit};
 use crate::failure;
+use crate::filter;
 use crate::interrupt;
 use crate::json;
 use crate::link::Link;
@@ -85,13 +86,16 @@ pub(crate) struct Plan<'a> {
     pub(crate) tasks: Vec<Task>,
     /// What to do with what the source does not have.
     pub(crate) removal: Removal,
+    /// What of directories is left out; made of the flags when the plan is run.
+    pub(crate) filter: Option<Filter>,
 }
 
 /// Does what is planned, or tells what that would be. What the process ends with comes back.
 ///
 /// # Errors
 /// Nothing could be begun.
-pub(crate) fn run(app: &App, plan: Plan<'_>) -> Result<u8, Error> {
+pub(crate) fn run(app: &App, mut plan: Plan<'_>) -> Result<u8, Error> {
+    plan.filter = filter::of_flags(plan.flags)?;
     if plan.flags.dry_run {
         return dry::run(app, &plan);
     }
@@ -443,7 +447,7 @@ fn call(
     match plan.way {
         Way::Download => {
             let options = GetOptions {
-                filter: None,
+                filter: plan.filter.clone(),
                 overwrite,
                 durability,
                 preserve: true,
@@ -453,7 +457,7 @@ fn call(
         }
         Way::Upload => {
             let options = PutOptions {
-                filter: None,
+                filter: plan.filter.clone(),
                 overwrite,
                 durability,
                 cancel,

@@ -12,6 +12,7 @@ mod escape;
 mod exchange;
 mod exit;
 mod failure;
+mod filter;
 mod get;
 mod glob;
 mod home;

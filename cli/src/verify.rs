@@ -124,7 +124,7 @@ pub(crate) fn run(app: &App, args: &Verify) -> Result<u8, Error> {
     })?;
     if is_tree && found.kind == EntryKind::Directory {
         walk::compare(&source, Some(&here), &mut |pair| {
-            check.visit(&pair).map(|()| false)
+            check.visit(&pair).map(|()| pair.target.is_some())
         })?;
     }
     check.flush()?;
