@@ -11,6 +11,7 @@ use transport_std::{
 
 use crate::again;
 use crate::args::Copying;
+use crate::checksum;
 use crate::connection::Connection;
 use crate::dry;
 use crate::escape::{self, Escaped};
@@ -86,6 +87,10 @@ pub(crate) struct Plan<'a> {
     pub(crate) tasks: Vec<Task>,
     /// What to do with what the source does not have.
     pub(crate) removal: Removal,
+    /// What has size and time of the source is compared by hash, too.
+    pub(crate) checksum: bool,
+    /// From this task on, what stands at the target is replaced.
+    pub(crate) replace_from: Option<usize>,
     /// What of directories is left out; made of the flags when the plan is run.
     pub(crate) filter: Option<Filter>,
 }
@@ -101,6 +106,7 @@ pub(crate) fn run(app: &App, mut plan: Plan<'_>) -> Result<u8, Error> {
     }
     let mut copy = Copy::begin(app, plan)?;
     copy.haul();
+    checksum::run(app, &mut copy);
     removal::run(app, &mut copy);
     copy.end()
 }
@@ -156,7 +162,24 @@ impl<'a> Copy<'a> {
 
     /// Copies all files. Errors of single files are reported and counted.
     fn haul(&mut self) {
-        for number in 0..self.plan.tasks.len() {
+        self.haul_from(0);
+    }
+
+    /// Copies further files, whatever stands at their targets.
+    pub(crate) fn replace(&mut self, tasks: Vec<Task>) {
+        let first = self.plan.tasks.len();
+        self.plan.tasks.extend(tasks);
+        self.plan.replace_from = Some(first);
+        self.haul_from(first);
+    }
+
+    /// Whether this command has written a file of its first task.
+    pub(crate) fn was_written(&self, path: &FilePath) -> bool {
+        self.tally.was_written(0, path.as_bytes())
+    }
+
+    fn haul_from(&mut self, first: usize) {
+        for number in first..self.plan.tasks.len() {
             self.progress.next();
             let result = self.one(number);
             match result {
@@ -314,7 +337,7 @@ impl<'a> Copy<'a> {
                 _ => {}
             }
         };
-        let result = call(plan, connection, task, each);
+        let result = call(plan, number, connection, task, each);
         for error in failures {
             progress.beside(|| app.report(&error, Some(task.remote.as_bytes())));
             plan.errors.push(error);
@@ -432,12 +455,14 @@ fn listed(manifest: &mut Manifest, task: &Task, report: &FileReport) -> Option<E
 
 fn call(
     plan: &Plan<'_>,
+    number: usize,
     connection: &Connection,
     task: &Task,
     each: impl FnMut(TreeProgress),
 ) -> Result<Tree, ClientError> {
     let flags = plan.flags;
-    let overwrite = match (flags.force, flags.no_clobber) {
+    let replace = plan.replace_from.is_some_and(|first| number >= first);
+    let overwrite = match (flags.force || replace, flags.no_clobber) {
         (true, _) => Overwrite::Replace,
         (_, true) => Overwrite::Never,
         _ => Overwrite::Compare,

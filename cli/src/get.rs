@@ -69,6 +69,8 @@ pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u
         cancel,
         tasks: found.into_iter().zip(targets).map(task).collect(),
         removal: Removal::Never,
+        checksum: false,
+        replace_from: None,
         filter: None,
     };
     copy::run(app, plan)
@@ -138,6 +140,8 @@ fn to_stdout(app: &App, sources: &[Remote], flags: &Copying) -> Result<u8, Error
         cancel,
         tasks: vec![task],
         removal: Removal::Never,
+        checksum: false,
+        replace_from: None,
         filter: None,
     };
     let code = copy::run(app, plan)?;

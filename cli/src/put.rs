@@ -75,6 +75,8 @@ pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u
         cancel,
         tasks: plan(sources, &target, into)?,
         removal: Removal::Never,
+        checksum: false,
+        replace_from: None,
         filter: None,
     };
     copy::run(app, plan)
@@ -114,6 +116,8 @@ fn from_stdin(app: &App, several: bool, target: &Remote, flags: &Copying) -> Res
         cancel,
         tasks: vec![task],
         removal: Removal::Never,
+        checksum: false,
+        replace_from: None,
         filter: None,
     };
     copy::run(app, plan)

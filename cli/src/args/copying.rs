@@ -140,6 +140,9 @@ pub(crate) struct Sync {
     /// Afterwards remove from DST what SRC does not have; not when something could not be copied
     #[arg(long)]
     pub(crate) delete: bool,
+    /// Compare by hash what has the source's size and time, and copy what differs: both sides read all of it
+    #[arg(long, conflicts_with = "no_clobber")]
+    pub(crate) checksum: bool,
     /// With --delete: remove even when something could not be copied
     #[arg(long, requires = "delete")]
     pub(crate) ignore_errors: bool,

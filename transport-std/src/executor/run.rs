@@ -292,6 +292,7 @@ impl Disk {
             lease: Some(lease),
         };
         self.files().insert(file, opened);
+        self.roots.sweep(root, &path.parent());
         Ok(Outcome::Log { boot: self.boot })
     }
 
