@@ -33,7 +33,10 @@ impl Layout {
             Self::Single(root, rights) => vec![(*root, *rights)],
             Self::Named { shares, .. } => shares.values().copied().collect(),
         };
-        for (root, _) in open.iter().filter(|(_, rights)| *rights == Rights::ReadWrite) {
+        for (root, _) in open
+            .iter()
+            .filter(|(_, rights)| *rights == Rights::ReadWrite)
+        {
             roots.sweep(*root, &FilePath::root());
         }
         Ok(layout)
