@@ -12,7 +12,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use transport_std::CongestionControl;
 
 pub(crate) use changes::{Mkdir, Mv, Rm};
-pub(crate) use copying::{Copying, Cp, DurabilityArg, Get, Put, Sync, TreeArgs};
+pub(crate) use copying::{Copying, Cp, DurabilityArg, Get, Put, Sync, TreeArgs, Verify};
 
 use crate::units::parse_timeout;
 
@@ -123,6 +123,8 @@ pub(crate) enum Command {
     Cp(Cp),
     /// Copy what has changed
     Sync(Sync),
+    /// Compare a file or directory with that of a server, by hash
+    Verify(Verify),
     /// Make directories on a server
     Mkdir(Mkdir),
     /// Remove files and directories on a server
@@ -345,8 +347,8 @@ mod tests {
         assert_eq!(
             names,
             [
-                "serve", "ls", "stat", "tree", "get", "put", "cp", "sync", "mkdir", "rm", "mv",
-                "key", "hosts", "demo"
+                "serve", "ls", "stat", "tree", "get", "put", "cp", "sync", "verify", "mkdir", "rm",
+                "mv", "key", "hosts", "demo"
             ]
         );
     }

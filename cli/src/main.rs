@@ -44,6 +44,7 @@ mod telling;
 mod tree;
 mod trust;
 mod units;
+mod verify;
 mod walk;
 mod writer;
 
@@ -87,6 +88,7 @@ fn run(args: Args) -> Result<u8, Error> {
         Command::Cp(cp) => cp::run(&app()?, &cp),
         Command::Sync(sync) => sync::run(&app()?, &sync),
         Command::Tree(tree) => tree::run(&app()?, &tree),
+        Command::Verify(verify) => verify::run(&app()?, &verify),
         Command::Mkdir(mkdir) => changes::mkdir(&app()?, &mkdir),
         Command::Rm(rm) => changes::rm(&app()?, &rm),
         Command::Mv(mv) => changes::mv(&app()?, &mv),

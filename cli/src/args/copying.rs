@@ -138,6 +138,18 @@ pub(crate) struct Sync {
     pub(crate) copying: Copying,
 }
 
+/// `dhow verify`
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Both sides are read, and nothing is copied. Files are compared by their BLAKE3 hashes; of links only whether they are
+there. Exit code 7 says that something differs, or stands at one side only.")]
+pub(crate) struct Verify {
+    /// A file or directory of a server
+    pub(crate) remote: OsString,
+    /// What it is compared with
+    pub(crate) local: OsString,
+}
+
 /// `dhow tree`
 #[derive(clap::Args, Debug)]
 pub(crate) struct TreeArgs {

@@ -1,0 +1,77 @@
+//! `verify`, with the real program.
+
+#![cfg(unix)]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use common::{Ran, World, bytes};
+
+fn run(world: &World, args: &[&str]) -> Ran {
+    let mut all = vec!["--accept-new"];
+    all.extend(args);
+    world.run("anna", &all)
+}
+
+#[test]
+fn what_differs_is_found_though_size_and_time_are_the_same() {
+    let world = World::new();
+    let server = world.serve(&["--public"]);
+    fs::create_dir_all(world.shared("tree/d")).unwrap();
+    for n in 0..300_u32 {
+        fs::write(world.shared(format!("tree/d/{n}")), n.to_string()).unwrap();
+    }
+    fs::write(world.shared("tree/large"), bytes(3_000_000, 1)).unwrap();
+    symlink("large", world.shared("tree/link")).unwrap();
+    run(&world, &["get", &server.at("tree/"), "copy"]).expect_ok();
+    run(&world, &["verify", &server.at("tree"), "copy"]).expect(0, "301 files are the same");
+    run(&world, &["verify", &server.at("tree/large"), "copy"])
+        .expect(0, "1 files are the same, 2.86 MiB");
+    // One bit, with the time put back.
+    let large = world.local("copy/large");
+    let time = fs::metadata(&large).unwrap().modified().unwrap();
+    let mut content = fs::read(&large).unwrap();
+    content[1_234_567] ^= 1;
+    fs::write(&large, content).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&large)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
+    run(&world, &["sync", &server.at("tree/"), "copy"]).expect(0, "301 unchanged");
+    fs::write(world.local("copy/d/7"), "eight").unwrap();
+    fs::remove_file(world.local("copy/d/8")).unwrap();
+    fs::create_dir(world.local("copy/more")).unwrap();
+    let ran = run(&world, &["verify", "--json", &server.at("tree"), "copy"]);
+    assert_eq!(ran.code, 7, "{ran:?}");
+    let mut found: Vec<String> = (ran.named("verified").iter())
+        .filter(|event| event["outcome"] != "same")
+        .map(|event| {
+            format!(
+                "{} {}",
+                event["outcome"].as_str().unwrap(),
+                event["path"].as_str().unwrap()
+            )
+        })
+        .collect();
+    found.sort();
+    assert_eq!(
+        found,
+        ["differs d/7", "differs large", "extra more", "missing d/8"]
+    );
+    let same = ran
+        .named("verified")
+        .into_iter()
+        .find(|event| event["path"] == "d/9")
+        .unwrap();
+    assert_eq!(same["blake3"], blake3::hash(b"9").to_string());
+    let words = run(&world, &["verify", &server.at("tree"), "copy"]);
+    words.expect(7, "2 differ, 1 missing here, 1 not on the server");
+    assert!(words.stdout.contains("differs  large\n"), "{words:?}");
+    run(&world, &["verify", &server.at("tree"), "nowhere"]).expect(5, "nowhere");
+    run(&world, &["verify", &server.at("nowhere"), "copy"]).expect(5, "no such file");
+    run(&world, &["verify", &server.at("tree"), &server.at("tree")]).expect(2, "must be local");
+}
