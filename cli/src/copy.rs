@@ -443,6 +443,7 @@ fn call(
     match plan.way {
         Way::Download => {
             let options = GetOptions {
+                filter: None,
                 overwrite,
                 durability,
                 preserve: true,
@@ -452,6 +453,7 @@ fn call(
         }
         Way::Upload => {
             let options = PutOptions {
+                filter: None,
                 overwrite,
                 durability,
                 cancel,

@@ -15,11 +15,11 @@ pub struct Limits {
     pub transfers_per_session: u32,
     /// Requests that an unadmitted session may make (H10).
     pub requests_before_admission: u32,
-    /// Blocks that gather received bytes, over all sessions (M1); at least 1.
+    /// Blocks that gather received bytes, over all sessions (M1); at least 1, and 6 for directories.
     pub sink_blocks: u32,
-    /// Blocks that hold bytes to send, over all sessions; at least 2.
+    /// Blocks that hold bytes to send, over all sessions; at least 2, and 4 for directories.
     pub source_blocks: u32,
-    /// Blocks of credit that one transfer may have at most (M4: 128 MiB).
+    /// Blocks of credit that one transfer may have at most (M4: 128 MiB); a directory begins with 6 all the same.
     pub credit_blocks_max: u32,
     /// Blocks of credit that a transfer begins with.
     pub credit_blocks_initial: u32,

@@ -101,6 +101,7 @@ fn thousands_of_files_over_one_connection() {
             overwrite: Overwrite::Replace,
             durability: Durability::Full,
             preserve: false,
+            tree: false,
         })
     };
     let client = ClientPlan {

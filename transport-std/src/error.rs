@@ -79,6 +79,12 @@ pub enum ClientError {
         #[source]
         source: PathError,
     },
+    /// A rule of the filter cannot be read.
+    #[error("{text}")]
+    Filter {
+        /// The rule, and what is wrong with it.
+        text: String,
+    },
 }
 
 fn list(addresses: &[SocketAddr]) -> String {

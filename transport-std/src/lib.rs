@@ -41,6 +41,7 @@ pub use client::{
     Trust,
 };
 pub use error::{ClientError, code_text};
+pub use executor::check_filter;
 pub use faults::Faults;
 pub use fingerprint::fingerprint;
 pub use identity::Identity;
@@ -55,6 +56,6 @@ pub use proto_core::wire::{
     CloseCode, Durability, EntryKind, ErrorCode, FilePath, PathError, RequestKind, StoredAs,
 };
 pub use proto_core::{
-    CloseCause, CongestionControl, Failure, FileInfo, FileReport, Finished, LimitedBy, Overwrite,
-    PeerStats, TransferStats, TreeTotals,
+    CloseCause, CongestionControl, Failure, FileInfo, FileReport, Filter, Finished, LimitedBy,
+    Overwrite, PeerStats, TransferStats, TreeTotals,
 };

@@ -9,8 +9,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use transport_std::{
-    Durability, EntryKind, ErrorCode, FileReport, GetOptions, Overwrite, PutOptions, ServerEvent,
-    Tree, TreeProgress,
+    Durability, EntryKind, ErrorCode, FileReport, Filter, GetOptions, Overwrite, PutOptions,
+    ServerEvent, Tree, TreeProgress,
 };
 use world::{World, refusal};
 
@@ -281,4 +281,39 @@ fn the_whole_share_goes_and_the_server_tells() {
     });
     let told: usize = files.sum();
     assert!(told >= got.totals.files as usize);
+}
+
+#[test]
+fn a_filter_leaves_out_both_ways() {
+    let world = World::new();
+    let client = world.client();
+    plant(&world.shared("tree"), 4);
+    fs::write(world.shared("tree/d1/.gitignore"), "sub/f1\n").unwrap();
+    let filter = Some(Filter {
+        rules: b"f0\n/d2/\n!size *\nsize 65536".to_vec(),
+        gitignore: true,
+    });
+    let mut get = GetOptions::default();
+    get.filter.clone_from(&filter);
+    client
+        .get_tree("tree", world.local("got"), &get, |_| {})
+        .unwrap();
+    let got = look(&world.local("got"));
+    let has = |name: &str| got.contains_key(name.as_bytes());
+    assert!(has("d1/sub/f2") && has("d3/sub/f1") && has("size 65537") && has("link"));
+    for left_out in ["d1/sub/f1", "d1/sub/f0", "d2", "d2/sub/f2", "size 65536"] {
+        assert!(!has(left_out), "{left_out}");
+    }
+    let mut put = PutOptions::default();
+    put.filter = filter;
+    client
+        .put_tree(world.shared("tree"), "put", &put, |_| {})
+        .unwrap();
+    assert_eq!(look(&world.shared("put")), got);
+    get.filter = Some(Filter {
+        rules: b"[z-a]".to_vec(),
+        gitignore: false,
+    });
+    let refused = client.get_tree("tree", world.local("no"), &get, |_| {});
+    assert!(refused.unwrap_err().to_string().starts_with("[z-a]: "));
 }

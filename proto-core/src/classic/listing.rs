@@ -61,6 +61,7 @@ impl Listing {
             cursor,
             max: PAGE,
             versions: false,
+            filter: None,
         })
     }
 

@@ -275,6 +275,7 @@ impl Classic {
             Request::List { .. }
             | Request::Stat { .. }
             | Request::Hash { .. }
+            | Request::Filtered { .. }
             | Request::MakeDir { .. }
             | Request::Remove { .. }
             | Request::Rename { .. } => return Err(StartError::NotClassic),

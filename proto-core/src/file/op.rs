@@ -3,9 +3,10 @@
 //! Operations out on loan are independent of each other: an executor may run them in any order and
 //! in parallel, and completions may come in any order. Barriers are the core's job.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::Block;
+use super::{Block, FilterBelow};
 use crate::id::{FileId, OpId, RootId};
 use crate::wire::{Durability, EntryKind, FilePath};
 
@@ -201,6 +202,8 @@ pub enum Operation {
         max: u32,
         /// The answer tells each entry's version, too.
         versions: bool,
+        /// What is left out; its base is the directory or one above it.
+        filter: Option<Arc<FilterBelow>>,
     },
     /// Metadata of a path; symbolic links within the root are followed.
     Stat {

@@ -24,7 +24,13 @@ impl Delivery {
         matches!(self, Self::Due | Self::Sent)
     }
 
-    /// Whether it was in a packet at least once.
+    /// Whether the peer may have it: it was sent, is about to be, or is to be sent again, since a packet that was thought lost may
+    /// have arrived.
+    pub(super) fn is_begun(self) -> bool {
+        self != Self::Unneeded
+    }
+
+    /// Whether it is in a packet that is not known to be lost.
     pub(super) fn was_sent(self) -> bool {
         matches!(self, Self::Sent | Self::Done)
     }

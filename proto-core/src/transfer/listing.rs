@@ -130,6 +130,7 @@ impl Lister {
                 cursor,
                 max,
                 versions: false,
+                filter: None,
             },
         ))
     }

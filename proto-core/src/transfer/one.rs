@@ -9,6 +9,7 @@ mod job;
 mod tree_frames;
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use job::{Answer, Job};
 
@@ -24,7 +25,7 @@ use super::tree::{TreePlan, TreeSource};
 use super::{Context, Decision, OpKind, OpTag, Overwrite, Request};
 use crate::event::{Failure, FileInfo, Finished};
 use crate::fault::{Fault as Planted, Faults};
-use crate::file::{Block, FileError, Meta, Operation, Outcome};
+use crate::file::{Block, FileError, Filter, Meta, Operation, Outcome};
 use crate::time::Instant;
 use crate::wire::{Durability, ErrorCode, FilePath, RequestKind};
 
@@ -64,6 +65,10 @@ pub(super) struct Asked {
     pub(super) path: FilePath,
     /// `Rename`: the new path; otherwise empty.
     pub(super) to: FilePath,
+    /// What of a directory is left out.
+    pub(super) filter: Option<Filter>,
+    /// The new path, or what is left out, as REQUEST says it.
+    pub(super) argument: Vec<u8>,
 }
 
 /// How the peer is told of an end that is no success.
@@ -141,6 +146,8 @@ impl Transfer {
             amount: 0,
             path,
             to: FilePath::root(),
+            filter: None,
+            argument: Vec::new(),
         };
         let plain = |kind, path| asked(kind, path, Overwrite::Replace, Durability::None);
         match request {
@@ -196,6 +203,14 @@ impl Transfer {
                 asked.tree = tree;
                 Self::new(cx, asked, true, Phase::Waiting, Job::SourceToBe(from))
             }
+            Request::Filtered { filter, request } => {
+                let mut this = Self::start(cx, *request);
+                if this.asked.kind == RequestKind::Get {
+                    this.asked.argument = filter.encode();
+                }
+                this.asked.filter = Some(filter);
+                this
+            }
             Request::Hash { path } => Self::new(
                 cx,
                 plain(RequestKind::Hash, path),
@@ -232,7 +247,7 @@ impl Transfer {
             } => {
                 let overwrite = exclusive_or_not(!replace);
                 let mut asked = asked(RequestKind::Rename, from, overwrite, durability);
-                asked.to = to;
+                asked.argument = to.as_bytes().to_vec();
                 Self::new(cx, asked, true, Phase::Preparing, Job::Ask)
             }
         }
@@ -523,7 +538,7 @@ impl Transfer {
             // The error is no error: it goes on as a directory.
             let _ = source.handle_done(cx, tag.kind, block, result);
             let place = source.give_way(cx);
-            let source = TreeSource::new(place, self.asked.compare);
+            let source = TreeSource::new(place, self.asked.compare, self.asked.filter.take());
             self.job = Job::TreeSource(Box::new(source));
             return Ok(());
         }

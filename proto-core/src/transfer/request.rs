@@ -1,5 +1,8 @@
 //! What applications ask of transfers and decide about them.
 
+use alloc::boxed::Box;
+
+use crate::file::Filter;
 use crate::id::RootId;
 use crate::wire::{Durability, ErrorCode, FilePath, RequestKind};
 
@@ -65,6 +68,13 @@ pub enum Request {
         /// A directory is meant, too, if one stands there; otherwise it is an error.
         tree: bool,
     },
+    /// `Get` or `Put` of a directory, without what the filter leaves out.
+    Filtered {
+        /// What is left out. Together with the path of a `Get`, it has at most 1,023 bytes.
+        filter: Filter,
+        /// The request.
+        request: Box<Request>,
+    },
     /// The hash of a file, which the peer reads for it.
     Hash {
         /// The peer's path.
@@ -104,8 +114,21 @@ pub enum Request {
 }
 
 impl Request {
+    /// Bytes that paths and filter take in REQUEST.
+    pub(super) fn len(&self) -> usize {
+        let (path, to) = self.paths();
+        let paths = path.as_bytes().len() + to.map_or(0, |to| to.as_bytes().len());
+        let filter = match self {
+            Self::Filtered { filter, request } if matches!(**request, Self::Get { .. }) => {
+                1 + filter.rules.len()
+            }
+            _ => 0,
+        };
+        paths + filter
+    }
+
     /// The peer's path, and the new one of `Rename`.
-    pub(super) fn paths(&self) -> (&FilePath, Option<&FilePath>) {
+    fn paths(&self) -> (&FilePath, Option<&FilePath>) {
         match self {
             Self::List { path }
             | Self::Stat { path }
@@ -115,6 +138,7 @@ impl Request {
             | Self::MakeDir { path, .. }
             | Self::Remove { path, .. } => (path, None),
             Self::Rename { from, to, .. } => (from, Some(to)),
+            Self::Filtered { request, .. } => request.paths(),
         }
     }
 }

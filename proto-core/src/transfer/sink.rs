@@ -117,7 +117,8 @@ impl Sink {
         if faults.strikes(Planted::CreditNarrow) {
             initial = 1;
         }
-        initial = initial.max(least);
+        // A directory needs what it needs, whatever one file may have.
+        let (initial, max) = (initial.max(least), max.max(least));
         let Some(credit) = Credit::reserve(cx.pool, initial, max, cx.now) else {
             return Err(plan);
         };

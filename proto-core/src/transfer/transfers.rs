@@ -16,7 +16,7 @@ use crate::file::{Block, FileError, Operation, Outcome};
 use crate::limits::Limits;
 use crate::slab::{Key, Slab};
 use crate::time::{Duration, Instant};
-use crate::wire::{CloseCode, ErrorCode, FilePath};
+use crate::wire::{CloseCode, ErrorCode};
 
 /// After this, a transfer that waits for memory looks for some again.
 const MEMORY_RETRY: Duration = Duration::from_millis(20);
@@ -24,7 +24,7 @@ const MEMORY_RETRY: Duration = Duration::from_millis(20);
 /// After this, a transfer with memory that it has no use for asks whether others wait for it.
 const IDLE_CHECK: Duration = Duration::from_secs(1);
 
-/// Bytes that a requested path, or the two of a `Rename`, may have: REQUEST must fit the smallest packet.
+/// Bytes that a requested path, with the second of a `Rename` or a filter, may have: REQUEST must fit the smallest packet.
 pub(crate) const REQUEST_PATH_MAX: usize = 1_024;
 
 /// What became of a frame.
@@ -119,9 +119,7 @@ impl Transfers {
         if self.direction == Direction::Server || self.lost {
             return Err(StaleId.into());
         }
-        let (path, to) = request.paths();
-        let len = |path: &FilePath| path.as_bytes().len();
-        if len(path) + to.map_or(0, len) > REQUEST_PATH_MAX {
+        if request.len() > REQUEST_PATH_MAX {
             return Err(StartError::PathTooLong);
         }
         if self.open_count() >= self.open_max || !self.has_place() {

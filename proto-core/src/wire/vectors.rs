@@ -374,7 +374,10 @@ fn fields(frame: &Frame<'_>) -> String {
             durability as u8,
             hex::encode(path),
             match kind {
-                RequestKind::Rename => format!(" argument={}", hex::encode(argument)),
+                RequestKind::Get if argument.is_empty() => String::new(),
+                RequestKind::Get | RequestKind::Rename => {
+                    format!(" argument={}", hex::encode(argument))
+                }
                 _ => String::new(),
             }
         ),

@@ -84,6 +84,8 @@ fn name(goal: &Goal) -> String {
     let path =
         |path: &proto_core::wire::FilePath| String::from_utf8_lossy(path.as_bytes()).into_owned();
     match goal {
+        Goal::Put(copy) if copy.tree => format!("put tree {}", path(&copy.remote)),
+        Goal::Get(copy) if copy.tree => format!("get tree {}", path(&copy.remote)),
         Goal::Put(copy) => format!("put {}", path(&copy.remote)),
         Goal::Get(copy) => format!("get {}", path(&copy.remote)),
         Goal::List(of) => format!("list /{}", path(of)),

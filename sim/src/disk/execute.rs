@@ -131,7 +131,12 @@ impl Disk {
                 cursor,
                 max,
                 versions,
+                filter: None,
             } => self.list(root, &path, cursor, max, versions),
+            // Nobody asks a simulated disk for a part of a directory.
+            Operation::List {
+                filter: Some(_), ..
+            } => Err(FileError::BadName),
             Operation::Stat { root, path } => {
                 self.fail(self.plan.io_errors, FileError::Io)?;
                 let ino = self.resolve(root, &path)?;

@@ -143,6 +143,15 @@ impl Disk {
         true
     }
 
+    /// Puts a symbolic link there. False when its directory is missing.
+    pub fn plant_link(&mut self, root: RootId, path: &FilePath, to: &[u8], mtime: i64) -> bool {
+        let Some((parent, name)) = self.place(root, path) else {
+            return false;
+        };
+        self.tree.plant_link(parent, name, to, mtime);
+        true
+    }
+
     fn find(&self, root: RootId, path: &FilePath) -> Option<Ino> {
         self.tree.resolve(*self.roots.get(&root)?, path).ok()
     }
@@ -151,6 +160,12 @@ impl Disk {
     #[must_use]
     pub fn content(&self, root: RootId, path: &FilePath) -> Option<&Content> {
         self.tree.content(self.find(root, path)?)
+    }
+
+    /// Where a symbolic link leads; `None` when there is none.
+    #[must_use]
+    pub fn link(&self, root: RootId, path: &FilePath) -> Option<&[u8]> {
+        self.tree.link(self.find(root, path)?)
     }
 
     /// Metadata of a path; `None` when there is nothing.

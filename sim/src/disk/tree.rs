@@ -174,6 +174,12 @@ impl Tree {
         ino
     }
 
+    /// A link that has always been there.
+    pub(super) fn plant_link(&mut self, parent: Ino, name: &[u8], target: &[u8], mtime: i64) {
+        self.add(parent, name, Body::Link(target.to_vec()), mtime, 0o777);
+        self.sync_directory(parent);
+    }
+
     /// A link under a name that is free.
     pub(super) fn create_link(
         &mut self,

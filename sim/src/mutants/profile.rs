@@ -61,6 +61,10 @@ impl Profile {
                     host.limits.credit_blocks_initial = Some(1);
                     host.limits.credit_blocks_max = Some(2);
                 }
+                // A directory never finds memory there.
+                for client in &mut scenario.clients {
+                    client.goals.retain(|plan| !plan.goal.is_tree());
+                }
             }
             Self::DeafServer => wires(scenario, |up, _| up.loss = 900_000),
             Self::ShrinkingPaths => {

@@ -116,6 +116,7 @@ impl Scenario {
         scenario.draw_hesitation(&mut Rng::new(seed, 0x4e51));
         scenario.draw_ecn(&mut Rng::new(seed, 0xec17));
         scenario.draw_datagrams(&mut Rng::new(seed, 0x3711));
+        scenario.draw_trees(&mut Rng::new(seed, 0x74ee));
         scenario
     }
 

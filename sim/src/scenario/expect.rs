@@ -107,17 +107,44 @@ fn copy_errors(
     if copy.remote.components().next() == Some(LOCKED) {
         return vec![ErrorCode::Denied];
     }
+    if copy.tree {
+        return tree_errors((source, from), (target, to));
+    }
     let mut codes = match kind(source, from) {
         None => vec![ErrorCode::NotFound],
         Some(Kind::Directory) => vec![ErrorCode::IsDirectory],
-        Some(Kind::Device) => vec![ErrorCode::NotRegular],
+        Some(Kind::Device | Kind::Link) => vec![ErrorCode::NotRegular],
         Some(Kind::File) => vec![],
     };
     match kind(target, to) {
         Some(Kind::Directory) => codes.extend([ErrorCode::IsDirectory, ErrorCode::Exists]),
-        Some(Kind::Device) => codes.extend([ErrorCode::NotRegular, ErrorCode::Exists]),
+        Some(Kind::Device | Kind::Link) => {
+            codes.extend([ErrorCode::NotRegular, ErrorCode::Exists]);
+        }
         Some(Kind::File) if copy.overwrite == Overwrite::Never => codes.push(ErrorCode::Exists),
         Some(Kind::File) | None => {}
+    }
+    if kind(target, &to.parent()) != Some(Kind::Directory) {
+        codes.extend([ErrorCode::NotFound, ErrorCode::NotDirectory]);
+    }
+    codes
+}
+
+/// What keeps all of a directory from being copied. Single files of it fail on their own.
+fn tree_errors(
+    (source, from): (&[Planted], &FilePath),
+    (target, to): (&[Planted], &FilePath),
+) -> Vec<ErrorCode> {
+    let mut codes = Vec::new();
+    if kind(source, from) != Some(Kind::Directory) {
+        codes.push(ErrorCode::NotFound);
+    }
+    if !matches!(kind(target, to), None | Some(Kind::Directory)) {
+        codes.extend([
+            ErrorCode::NotDirectory,
+            ErrorCode::Exists,
+            ErrorCode::NotRegular,
+        ]);
     }
     if kind(target, &to.parent()) != Some(Kind::Directory) {
         codes.extend([ErrorCode::NotFound, ErrorCode::NotDirectory]);

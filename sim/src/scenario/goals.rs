@@ -66,7 +66,7 @@ pub(super) fn draw(rng: &mut Rng, number: u64, plan: &mut ClientPlan) {
 }
 
 /// A path of components that are valid: they are written in this file.
-fn path(text: &str) -> FilePath {
+pub(super) fn path(text: &str) -> FilePath {
     FilePath::parse(text.as_bytes()).unwrap_or_default()
 }
 
@@ -76,7 +76,7 @@ fn file(rng: &mut Rng, path: FilePath) -> Planted {
     Planted::file(path, rng.next_u64() >> 1, size, mtime)
 }
 
-fn durability(rng: &mut Rng) -> Durability {
+pub(super) fn durability(rng: &mut Rng) -> Durability {
     *rng.pick(&[Durability::None, Durability::File, Durability::Full])
 }
 
@@ -165,6 +165,7 @@ fn put(rng: &mut Rng, number: u64, twist: Twist, plan: &mut ClientPlan) -> Goal 
         overwrite,
         durability: durability(rng),
         preserve: false,
+        tree: false,
     })
 }
 
@@ -200,6 +201,7 @@ fn get(rng: &mut Rng, number: u64, twist: Twist, plan: &mut ClientPlan) -> Goal 
         overwrite,
         durability: durability(rng),
         preserve: rng.one_in(2),
+        tree: false,
     })
 }
 

@@ -12,6 +12,7 @@ mod path_text;
 mod size;
 #[cfg(test)]
 mod tests;
+mod trees;
 
 use std::net::SocketAddr;
 
@@ -168,6 +169,9 @@ pub struct Planted {
     /// A file's modification time, in nanoseconds since 1970.
     #[serde(default)]
     pub mtime: i64,
+    /// Where a symbolic link leads.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub to: String,
 }
 
 /// What something is.
@@ -179,7 +183,9 @@ pub enum Kind {
     File,
     /// A directory.
     Directory,
-    /// Neither.
+    /// A symbolic link.
+    Link,
+    /// None of these.
     Device,
 }
 
@@ -190,6 +196,7 @@ impl Kind {
         match self {
             Self::File => EntryKind::File,
             Self::Directory => EntryKind::Directory,
+            Self::Link => EntryKind::Symlink,
             Self::Device => EntryKind::Other,
         }
     }
@@ -205,6 +212,17 @@ impl Planted {
             size,
             content,
             mtime,
+            to: String::new(),
+        }
+    }
+
+    /// A symbolic link to `to`.
+    #[must_use]
+    pub fn link(path: FilePath, to: &str, mtime: i64) -> Self {
+        Self {
+            to: to.to_owned(),
+            mtime,
+            ..Self::other(path, Kind::Link)
         }
     }
 
@@ -217,6 +235,7 @@ impl Planted {
             size: 0,
             content: 0,
             mtime: 0,
+            to: String::new(),
         }
     }
 
@@ -275,7 +294,7 @@ pub enum Goal {
     Stat(#[serde(with = "path_text")] FilePath),
 }
 
-/// A file that is wanted elsewhere.
+/// A file, or a directory with all that is in it, that is wanted elsewhere.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Copy {
@@ -294,6 +313,27 @@ pub struct Copy {
     /// Keep time and permission bits (downloads).
     #[serde(default)]
     pub preserve: bool,
+    /// It is a directory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tree: bool,
+}
+
+impl Copy {
+    /// Whether `path`, at the end of `of`, is that of the copy or below it.
+    #[must_use]
+    pub fn covers(&self, of: &FilePath, path: &FilePath) -> bool {
+        of == path || (self.tree && below(of, path).is_some())
+    }
+}
+
+/// What follows the directory `of` in `path`, which lies in it or below.
+#[must_use]
+pub fn below<'a>(of: &FilePath, path: &'a FilePath) -> Option<&'a [u8]> {
+    let rest = path.as_bytes().strip_prefix(of.as_bytes())?;
+    if of.is_root() {
+        return (!rest.is_empty()).then_some(rest);
+    }
+    rest.strip_prefix(b"/")
 }
 
 fn replace() -> Overwrite {
@@ -443,9 +483,20 @@ pub fn address(host: u32, port: u16, moved: u8) -> SocketAddr {
 }
 
 impl Goal {
+    /// Whether a directory is to be copied.
+    #[must_use]
+    pub fn is_tree(&self) -> bool {
+        matches!(self, Self::Put(copy) | Self::Get(copy) if copy.tree)
+    }
+
     /// Whether `path` is of this goal, or a directory that it needs.
     #[must_use]
     pub fn touches(&self, path: &FilePath) -> bool {
+        if let Self::Put(copy) | Self::Get(copy) = self
+            && (copy.covers(&copy.local, path) || copy.covers(&copy.remote, path))
+        {
+            return true;
+        }
         let paths = match self {
             Self::Put(copy) | Self::Get(copy) => [&copy.local, &copy.remote],
             Self::List(path) | Self::Stat(path) => [path, path],

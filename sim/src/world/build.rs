@@ -7,7 +7,7 @@ use proto_core::wire::{Durability, ErrorCode, FilePath};
 use proto_core::{Config, Duration, Instant, RootId};
 
 use super::agenda::Agenda;
-use super::files::Files;
+use super::files::{Files, Where};
 use super::server::{Server, root_of};
 use super::user::{LOCAL_ROOT, Setup, Standing, User};
 use super::{SERVER, World, host_of};
@@ -20,7 +20,7 @@ use crate::net::NodeId;
 use crate::null_crypto::NullProvider;
 use crate::rng::Rng;
 use crate::scenario::{
-    ClientPlan, Expect, Goal, HostPlan, Kind, Misfortune, Planted, Scenario, address,
+    ClientPlan, Copy, Expect, Goal, HostPlan, Kind, Misfortune, Planted, Scenario, address, below,
 };
 use crate::seeded_crypto::SeededTls;
 
@@ -135,16 +135,31 @@ impl Builder {
         for plan in &client.goals {
             match &plan.goal {
                 Goal::Put(copy) => {
-                    let durable = copy.durability != Durability::None;
-                    (self.files).expect_copy(here(&copy.local), there(&copy.remote), durable);
+                    let (from, to) = (here(&copy.local), there(&copy.remote));
+                    self.note_target(copy, &client.local, from, to);
                 }
                 Goal::Get(copy) => {
-                    let durable = copy.durability != Durability::None;
-                    (self.files).expect_copy(there(&copy.remote), here(&copy.local), durable);
+                    let (from, to) = (there(&copy.remote), here(&copy.local));
+                    self.note_target(copy, &client.remote, from, to);
                 }
                 Goal::List(_) | Goal::Stat(_) => {}
             }
         }
+    }
+
+    fn note_target(&mut self, copy: &Copy, source: &[Planted], from: Where, to: Where) {
+        let durable = copy.durability != Durability::None;
+        if copy.tree {
+            for planted in source {
+                let below = below(&from.2, &planted.path);
+                if let Some(path) = below.and_then(|rest| to.2.join(rest).ok()) {
+                    let of = (from.0, from.1, planted.path.clone());
+                    self.files.expect_copy(of, (to.0, to.1, path), durable);
+                }
+            }
+            self.files.expect_tree(to.clone());
+        }
+        self.files.expect_copy(from, to, durable);
     }
 }
 
@@ -156,6 +171,7 @@ fn plant(disk: &mut Disk, root: RootId, planted: &Planted) -> Result<(), String>
             disk.plant(root, path, content, planted.mtime)
         }
         Kind::Directory => disk.plant_directory(root, path),
+        Kind::Link => disk.plant_link(root, path, planted.to.as_bytes(), planted.mtime),
         Kind::Device => disk.plant_device(root, path),
     };
     if done {

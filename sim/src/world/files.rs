@@ -7,7 +7,7 @@ use proto_core::{HashAs, RootId, block_value};
 
 use crate::disk::Content;
 use crate::lab::HostId;
-use crate::scenario::Planted;
+use crate::scenario::{Planted, below};
 
 /// A host, a root on it, and a path below that.
 pub(super) type Where = (HostId, RootId, FilePath);
@@ -23,6 +23,8 @@ pub(super) struct Files {
     own: BTreeMap<Where, Vec<Content>>,
     /// Places from which a place may get its content.
     sources: BTreeMap<Where, Vec<Where>>,
+    /// Directories that are copied as a whole.
+    trees: Vec<Where>,
     /// Targets that need not survive a power loss whole.
     fragile: BTreeSet<Where>,
     /// What was told to be stored for good, and must be there from then on.
@@ -53,6 +55,18 @@ impl Files {
             self.fragile.insert(to.clone());
         }
         self.sources.entry(to).or_default().push(from);
+    }
+
+    /// A directory may be filled.
+    pub(super) fn expect_tree(&mut self, to: Where) {
+        self.trees.push(to);
+    }
+
+    /// Whether `place` lies in a directory that may be filled.
+    pub(super) fn is_in_tree(&self, place: &Where) -> bool {
+        let holds = |of: &Where| (of.0, of.1) == (place.0, place.1);
+        let mut trees = self.trees.iter();
+        trees.any(|of| holds(of) && below(&of.2, &place.2).is_some())
     }
 
     /// Targets on `host` at which a power loss may leave a remnant.

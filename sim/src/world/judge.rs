@@ -56,26 +56,21 @@ impl World {
                 run.result
             )
         })?;
-        if let Some(place) = promise {
+        for place in promise {
             self.files.promise(place);
         }
         Ok(())
     }
 
-    fn unruly(&self, user: usize) -> bool {
+    pub(super) fn unruly(&self, user: usize) -> bool {
         self.unruly_server || self.unruly_clients[user]
     }
 
-    fn judge_failure(
-        &self,
-        user: usize,
-        run: &GoalRun,
-        failure: Failure,
-    ) -> Checked<Option<Where>> {
+    fn judge_failure(&self, user: usize, run: &GoalRun, failure: Failure) -> Checked<Vec<Where>> {
         let code = match failure {
             Failure::Here(code) | Failure::Peer(code) | Failure::Refused(code) => code,
             // A goal that was cancelled is not tried again.
-            Failure::SessionLost if run.cancelled => return Ok(None),
+            Failure::SessionLost if run.cancelled => return Ok(Vec::new()),
             Failure::SessionLost => return Err("a lost session is no end".into()),
             Failure::NoAnswer => return Err("an end of the classic dialect".into()),
         };
@@ -90,37 +85,38 @@ impl World {
         let own = [ErrorCode::Exists, ErrorCode::TargetChanged];
         let own_doing = run.lost > 0 && own.contains(&code);
         if expected || cancelled || own_doing || self.unruly(user) {
-            Ok(None)
+            Ok(Vec::new())
         } else {
             Err("this failure has no cause".into())
         }
     }
 
-    fn judge_success(
-        &self,
-        user: usize,
-        run: &GoalRun,
-        finished: Finished,
-    ) -> Checked<Option<Where>> {
+    fn judge_success(&self, user: usize, run: &GoalRun, finished: Finished) -> Checked<Vec<Where>> {
         if matches!(run.expect, Expect::Failure(_)) {
             return Err("it must not succeed".into());
         }
         let there = |path: &FilePath| (SERVER, root_of(user), path.clone());
         let here = |path: &FilePath| (host_of(user), LOCAL_ROOT, path.clone());
-        match (&run.plan.goal, finished) {
-            (Goal::Put(copy), Finished::Stored { .. }) => {
-                let (from, to) = (here(&copy.local), there(&copy.remote));
-                self.judge_copy(user, (copy, false), finished, &from, to)
+        let ends = match &run.plan.goal {
+            Goal::Put(copy) => Some((copy, here(&copy.local), there(&copy.remote))),
+            Goal::Get(copy) => Some((copy, there(&copy.remote), here(&copy.local))),
+            Goal::List(_) | Goal::Stat(_) => None,
+        };
+        match (&run.plan.goal, ends, finished) {
+            (_, Some((copy, from, to)), Finished::Stored { .. }) if !copy.tree => {
+                let place = self.judge_copy(user, copy, finished, &from, to)?;
+                Ok(place.into_iter().collect())
             }
-            (Goal::Get(copy), Finished::Stored { .. }) => {
-                let (from, to) = (there(&copy.remote), here(&copy.local));
-                self.judge_copy(user, (copy, copy.preserve), finished, &from, to)
+            (_, Some((copy, from, to)), Finished::Tree(totals)) if copy.tree => {
+                self.judge_tree(user, (run, copy), totals, (&from, &to))
             }
-            (Goal::List(remote), Finished::Answered) => {
-                self.judge_listing(user, run, remote).map(|()| None)
+            (Goal::List(remote), _, Finished::Answered) => {
+                self.judge_listing(user, run, remote)?;
+                Ok(Vec::new())
             }
-            (Goal::Stat(remote), Finished::Answered) => {
-                self.judge_stat(user, run, remote).map(|()| None)
+            (Goal::Stat(remote), _, Finished::Answered) => {
+                self.judge_stat(user, run, remote)?;
+                Ok(Vec::new())
             }
             _ => Err("this is no end of such a goal".into()),
         }
@@ -130,7 +126,7 @@ impl World {
     fn judge_copy(
         &self,
         user: usize,
-        (copy, preserve): (&Copy, bool),
+        copy: &Copy,
         finished: Finished,
         from: &Where,
         to: Where,
@@ -184,7 +180,7 @@ impl World {
         }
         let time = disk.meta(to.1, &to.2).map(|meta| meta.mtime);
         if single.is_some()
-            && preserve
+            && copy.preserve
             && let Some(planted) = self.files.before(from)
             && time != Some(planted.mtime)
         {
@@ -286,10 +282,17 @@ impl World {
             Finished::Hashed { root, .. } => Some(*root),
             Finished::Answered | Finished::Tree(_) | Finished::Changed { .. } => None,
         };
+        let totals_of = |finished: &Finished| match finished {
+            Finished::Tree(totals) => Some(*totals),
+            _ => None,
+        };
+        let same = |theirs: &Finished| {
+            root_of(&ours) == root_of(theirs) && totals_of(&ours) == totals_of(theirs)
+        };
         let served = self.server.served(user).iter();
         let mut seen = served.filter(|served| served.kind == kind && served.path == *path);
         let agrees = |end: End| match end {
-            End::Told(Ok(theirs)) => root_of(&ours) == root_of(&theirs),
+            End::Told(Ok(theirs)) => same(&theirs),
             // The last word to the server was lost with the session, or its own memory with the process.
             End::Told(Err(Failure::SessionLost)) | End::Forgotten => true,
             // So it is when the user was thrown out before the server heard that its answer had arrived.

@@ -11,6 +11,7 @@ mod request;
 mod server;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod user;
 
 use std::fmt::Write as _;
@@ -345,7 +346,7 @@ impl World {
         let good = match self.trust_in(&place) {
             Trust::Full => self.files.may_appear(&place, content),
             // A liar may send what it likes, but only where it was asked to.
-            Trust::Names => self.files.is_target(&place),
+            Trust::Names => self.files.is_target(&place) || self.files.is_in_tree(&place),
             // Its own directory is the liar's to fill.
             Trust::Nothing => true,
         };

@@ -17,7 +17,7 @@ pub(super) fn request(goal: &Goal) -> Request {
             to: copy.remote.clone(),
             overwrite: copy.overwrite,
             durability: copy.durability,
-            tree: false,
+            tree: copy.tree,
         },
         Goal::Get(copy) => Request::Get {
             from: copy.remote.clone(),
@@ -25,7 +25,7 @@ pub(super) fn request(goal: &Goal) -> Request {
             overwrite: copy.overwrite,
             durability: copy.durability,
             preserve: copy.preserve,
-            tree: false,
+            tree: copy.tree,
         },
         Goal::List(path) => Request::List { path: path.clone() },
         Goal::Stat(path) => Request::Stat { path: path.clone() },

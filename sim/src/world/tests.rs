@@ -116,6 +116,7 @@ fn download(size: u64) -> Scenario {
         overwrite: Overwrite::Replace,
         durability: Durability::Full,
         preserve: false,
+        tree: false,
     };
     let client = ClientPlan {
         link: Link::symmetric(LinkPlan::with_delay(Duration::from_millis(5))),

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use proto_core::crypto::{Direction, PublicKey};
 use proto_core::wire::{CloseCode, ErrorCode};
 use proto_core::{
-    Admission, CloseCause, Duration, Endpoint, Event, Failure, FileInfo, Finished, Instant, PeerId,
-    RootId, StartError, TransferId,
+    Admission, CloseCause, Duration, Endpoint, Event, Failure, FileInfo, FileReport, Finished,
+    Instant, PeerId, RootId, StartError, TransferId,
 };
 
 use super::Report;
@@ -88,6 +88,8 @@ pub(super) struct GoalRun {
     pub(super) resent: u64,
     /// What `Entry` said.
     pub(super) entry: Option<FileInfo>,
+    /// What all `Files` said.
+    pub(super) reports: Vec<FileReport>,
     /// What all `Listing`s said.
     pub(super) listing: Vec<u8>,
     /// The end.
@@ -157,6 +159,7 @@ impl User {
             bytes: 0,
             resent: 0,
             entry: None,
+            reports: Vec::new(),
             listing: Vec::new(),
             result: None,
         };
@@ -348,7 +351,10 @@ impl User {
                 self.full = false;
                 Ok(None)
             }
-            Event::Files { transfer, .. } => self.run(transfer).map(|_| None),
+            Event::Files { transfer, files } => {
+                self.run(transfer)?.reports.extend(files);
+                Ok(None)
+            }
             Event::Requested { transfer, .. } => {
                 Err(format!("{}: a server asks for {transfer:?}", self.name))
             }
@@ -429,6 +435,7 @@ impl User {
             return Ok(None);
         }
         if result == Err(Failure::Refused(ErrorCode::Busy)) {
+            run.reports.clear();
             run.state = State::Waiting(now + RETRY_AFTER * (1 << run.busy.min(DOUBLINGS_MAX)));
             run.busy += 1;
             return Ok(None);
@@ -529,6 +536,7 @@ impl GoalRun {
         self.accepted = false;
         self.progress = 0;
         self.entry = None;
+        self.reports.clear();
         self.listing.clear();
     }
 }

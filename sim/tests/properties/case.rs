@@ -238,6 +238,7 @@ fn copy(local: FilePath, remote: FilePath, overwrite: Overwrite, preserve: bool)
         overwrite,
         durability: Durability::Full,
         preserve,
+        tree: false,
     }
 }
 

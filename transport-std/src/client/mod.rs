@@ -16,7 +16,7 @@ use std::sync::{Arc, mpsc};
 
 use proto_core::crypto::PublicKey;
 use proto_core::wire::{Entry, ErrorCode, FilePath};
-use proto_core::{Failure, FileInfo, Finished, PeerStats, Request};
+use proto_core::{Failure, FileInfo, Filter, Finished, PeerStats, Request};
 
 pub use cancel::Cancel;
 pub use classic::ClassicClient;
@@ -30,6 +30,7 @@ use mailbox::Update;
 use session::Session;
 
 use crate::error::shown;
+use crate::executor::check_filter;
 use crate::{ClientError, Identity};
 
 /// A session with a server. Clones share it; calls from several threads run at once.
@@ -256,6 +257,7 @@ impl Client {
             tree: true,
         };
         let cancel = options.cancel.as_ref();
+        let request = filtered(request, options.filter.as_ref())?;
         (self.0).haul_tree(request, &from, local.as_ref(), cancel, progress)
     }
 
@@ -280,6 +282,7 @@ impl Client {
             tree: true,
         };
         let cancel = options.cancel.as_ref();
+        let request = filtered(request, options.filter.as_ref())?;
         (self.0).haul_tree(request, &to, local.as_ref(), cancel, progress)
     }
 
@@ -288,6 +291,16 @@ impl Client {
     pub fn close(&self) {
         self.0.close();
     }
+}
+
+/// The request without what the filter leaves out.
+fn filtered(request: Request, filter: Option<&Filter>) -> Result<Request, ClientError> {
+    let Some(filter) = filter.cloned() else {
+        return Ok(request);
+    };
+    check_filter(&filter).map_err(|text| ClientError::Filter { text })?;
+    let request = Box::new(request);
+    Ok(Request::Filtered { filter, request })
 }
 
 fn remote(path: &[u8]) -> Result<FilePath, ClientError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proto_core::crypto::PublicKey;
 use proto_core::wire::{Durability, EntryKind, StoredAs};
-use proto_core::{FileInfo, FileReport, LimitedBy, Overwrite, TransferStats, TreeTotals};
+use proto_core::{FileInfo, FileReport, Filter, LimitedBy, Overwrite, TransferStats, TreeTotals};
 
 use super::Cancel;
 use crate::Tuning;
@@ -64,6 +64,8 @@ pub struct GetOptions {
     pub durability: Durability,
     /// Keep modification time and permission bits.
     pub preserve: bool,
+    /// What of a directory is left out; with the remote path, at most 1,023 bytes of rules.
+    pub filter: Option<Filter>,
     /// Ends the job early.
     pub cancel: Option<Cancel>,
 }
@@ -74,6 +76,7 @@ impl Default for GetOptions {
             overwrite: Overwrite::Compare,
             durability: Durability::Full,
             preserve: true,
+            filter: None,
             cancel: None,
         }
     }
@@ -86,6 +89,8 @@ pub struct PutOptions {
     pub overwrite: Overwrite,
     /// What must survive a power loss at the server before the call returns.
     pub durability: Durability,
+    /// What of a directory is left out.
+    pub filter: Option<Filter>,
     /// Ends the job early.
     pub cancel: Option<Cancel>,
 }
@@ -95,6 +100,7 @@ impl Default for PutOptions {
         Self {
             overwrite: Overwrite::Compare,
             durability: Durability::Full,
+            filter: None,
             cancel: None,
         }
     }

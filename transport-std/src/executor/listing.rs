@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use proto_core::wire::{Entry, EntryKind, FilePath};
 use proto_core::{FileError, Meta, Outcome, RootId};
 
+use super::filters::Leaver;
 use super::meta;
 use super::rooted::{Directory, Entries};
 use super::roots::{Root, Roots};
@@ -46,9 +47,14 @@ impl Listings {
         &self,
         directory: &Directory,
         (root, path, mut cursor): (RootId, FilePath, u64),
-        max: u32,
-        with_versions: bool,
+        (max, with_versions): (u32, bool),
+        leaver: Option<&Leaver>,
     ) -> Result<Outcome, FileError> {
+        let is_hidden = |found: &Found| {
+            let is_directory = found.meta.kind == EntryKind::Directory;
+            let left_out = |leaver: &Leaver| leaver.leaves_out(&found.name, is_directory);
+            is_hidden(&found.name) || leaver.is_some_and(left_out)
+        };
         let (mut entries, mut next) = match self.take(root, &path, cursor) {
             Some(kept) => (kept.entries, Some(kept.next)),
             None => (directory.entries(&path, cursor)?, None),
@@ -68,7 +74,8 @@ impl Listings {
                     }
                 },
             };
-            if !is_hidden(&found.name) && !append(&mut page, max, &found.name, &found.meta) {
+            let hidden = is_hidden(&found);
+            if !hidden && !append(&mut page, max, &found.name, &found.meta) {
                 if page.is_empty() {
                     // Not even one entry fits: the core asks for whole ones.
                     return Err(FileError::Io);
@@ -86,7 +93,7 @@ impl Listings {
                     next: Some(cursor),
                 });
             }
-            if with_versions && !is_hidden(&found.name) {
+            if with_versions && !hidden {
                 versions.push(found.meta.version);
             }
             cursor = found.position;

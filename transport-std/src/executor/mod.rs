@@ -4,6 +4,7 @@
 
 mod batch;
 mod error;
+mod filters;
 mod io;
 mod joined;
 mod lease;
@@ -27,6 +28,7 @@ use std::time::Instant;
 
 use proto_core::{FileDone, FileOp};
 
+pub use filters::check_filter;
 pub use roots::Roots;
 
 use joined::JOINED_MAX;

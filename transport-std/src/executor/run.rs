@@ -6,13 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto_core::{
-    BLOCK_SIZE, Block, FileDone, FileError, FileId, FileOp, HashAs, Meta, Operation, Outcome,
-    RootId, block_value,
+    BLOCK_SIZE, Block, FileDone, FileError, FileId, FileOp, FilterBelow, HashAs, Meta, Operation,
+    Outcome, RootId, block_value,
 };
 
 use proto_core::wire::FilePath;
 
 use super::error::file_error;
+use super::filters::Filters;
 use super::io::{read_full_at, write_all_at};
 use super::lease::Lease;
 use super::listing::{Listings, share_meta, shares_page};
@@ -34,6 +35,7 @@ pub(super) struct Disk {
     roots: Roots,
     files: Mutex<HashMap<FileId, Opened>>,
     listings: Listings,
+    filters: Filters,
     umask: u16,
     boot: [u8; 16],
 }
@@ -44,6 +46,7 @@ impl Disk {
             roots,
             files: Mutex::default(),
             listings: Listings::default(),
+            filters: Filters::default(),
             umask: rooted::umask(),
             boot: rooted::boot_id(),
         }
@@ -177,7 +180,8 @@ impl Disk {
                 cursor,
                 max,
                 versions,
-            } => self.list(root, path, cursor, max, versions),
+                filter,
+            } => self.list((root, path, cursor), max, versions, filter.as_ref()),
             Operation::Stat { root, path } => self.stat(root, &path).map(Outcome::Meta),
             Operation::StatOpen { file } => {
                 self.with_file(file, |file| rooted::file_meta(file).map(Outcome::Meta))
@@ -369,16 +373,24 @@ impl Disk {
 
     fn list(
         &self,
-        root: RootId,
-        path: FilePath,
-        cursor: u64,
+        (root, path, cursor): (RootId, FilePath, u64),
         max: u32,
         versions: bool,
+        filter: Option<&Arc<FilterBelow>>,
     ) -> Result<Outcome> {
         match self.roots.get(root)? {
             Root::Directory(directory) => {
+                let leaver = match filter {
+                    Some(filter) => {
+                        let ready = self.filters.get(filter)?;
+                        Some(ready.of_directory(&directory, &path)?)
+                    }
+                    None => None,
+                };
                 let place = (root, path, cursor);
-                self.listings.page(&directory, place, max, versions)
+                let leaver = leaver.as_ref();
+                self.listings
+                    .page(&directory, place, (max, versions), leaver)
             }
             Root::Shares(shares) if path.is_root() => {
                 shares_page(&self.roots, &shares, cursor, max)

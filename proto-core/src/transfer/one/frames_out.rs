@@ -79,7 +79,7 @@ impl Transfer {
                 durability: self.asked.durability,
                 amount: self.asked.amount,
                 path: self.asked.path.as_bytes(),
-                argument: self.asked.to.as_bytes(),
+                argument: &self.asked.argument,
             },
             (Item::Accept, _) => Frame::Accept {
                 transfer,

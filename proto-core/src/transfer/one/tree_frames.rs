@@ -103,8 +103,9 @@ fn sink_frame(
             ref entry,
             ..
         } => {
+            let is_new = file == 0 && !sink.is_begun();
             sink.handle_entry(cx, file, parent, version, entry)?;
-            info = (file == 0).then_some(FileInfo {
+            info = is_new.then_some(FileInfo {
                 kind: entry.kind,
                 size: 0,
                 mtime: entry.mtime,

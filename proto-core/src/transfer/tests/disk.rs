@@ -1,10 +1,12 @@
 //! A disk in memory that may fail at any operation.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::file::{
-    Block, FileError, HashAs, Meta, Operation, Outcome, ReadFile, SmallFile, StoreFile, block_value,
+    Block, FileError, FilterBelow, HashAs, Meta, Operation, Outcome, ReadFile, SmallFile,
+    StoreFile, block_value,
 };
 use crate::id::FileId;
 use crate::wire::{Entry, EntryKind, FilePath};
@@ -316,8 +318,9 @@ impl Disk {
                 cursor,
                 max,
                 versions,
+                filter,
                 ..
-            } => self.list(path.as_bytes(), cursor, max, versions),
+            } => self.list(&path, cursor, max, (versions, filter)),
             Operation::MakeDir { path, .. } => {
                 if self.files.contains_key(path.as_bytes()) {
                     return Err(FileError::NotDirectory);
@@ -506,11 +509,21 @@ impl Disk {
 
     fn list(
         &self,
-        path: &[u8],
+        directory: &FilePath,
         cursor: u64,
         max: u32,
-        with_versions: bool,
+        (with_versions, filter): (bool, Option<Arc<FilterBelow>>),
     ) -> Result<Outcome, FileError> {
+        let path = directory.as_bytes();
+        // Here a rule is a path below the base.
+        let is_left_out = |name: &[u8]| {
+            filter.as_ref().is_some_and(|filter| {
+                let full = directory.join(name).unwrap_or_default();
+                let rules = filter.filter.rules.split(|&byte| byte == b'\n');
+                let mut rules = rules.filter_map(|rule| filter.base.join(rule).ok());
+                rules.any(|rule| rule == full)
+            })
+        };
         let below = |name: &'_ [u8]| -> Option<Vec<u8>> {
             if self.dirs.is_empty() {
                 return Some(name.to_vec());
@@ -527,6 +540,7 @@ impl Disk {
         let names = self.files.keys().chain(self.dirs.keys());
         let mut names: Vec<_> = names
             .filter_map(|name| Some((below(name)?, name.clone())))
+            .filter(|(name, _)| !is_left_out(name))
             .collect();
         names.sort();
         let (mut entries, mut versions) = (Vec::new(), Vec::new());

@@ -1,14 +1,16 @@
 //! Directories up and down, over good links and bad ones.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::disk::{Disk, File};
 use super::ends::*;
 use super::world::World;
 use crate::event::{Failure, Finished};
-use crate::file::FileError;
+use crate::file::{FileError, Filter};
 use crate::limits::Limits;
 use crate::transfer::{FileReport, Overwrite, Request, TransferEvent, TreeTotals};
 use crate::wire::{Durability, EntryKind, ErrorCode, StoredAs};
@@ -390,6 +392,7 @@ fn little_memory_is_enough() {
                 sink_blocks: 8,
                 source_blocks: 4,
                 credit_blocks_initial: 2,
+                credit_blocks_max: 3,
                 ..Limits::default()
             };
             let mut world = world(seed, BAD, up, few, 8);
@@ -440,4 +443,56 @@ fn kinds_are_told() {
     assert_eq!(of(b""), Some(EntryKind::Directory));
     assert_eq!(of(b"d1/link"), Some(EntryKind::Symlink));
     assert_eq!(of(b"d3/deep/f0"), Some(EntryKind::File));
+}
+
+/// What a filter leaves out does not travel, and does not count; a directory is not looked into.
+#[test]
+fn a_filter_leaves_out() {
+    for up in [true, false] {
+        let (source, from, sink, to) = ends(up);
+        let mut world = World::new(40 + u64::from(up), BAD, limits());
+        plant(&mut world.ends[source].disk, from, 3);
+        dir(&mut world.ends[sink].disk, "", 1);
+        let filter = Filter {
+            rules: b"d1\nd2/deep\ns6".to_vec(),
+            gitignore: false,
+        };
+        world.start(Request::Filtered {
+            filter,
+            request: Box::new(request(up, Overwrite::Replace)),
+        });
+        world.run();
+        let mut expected = tree(&world.ends[source].disk, from);
+        let kept = |name: &Vec<u8>| {
+            let out = [b"/d1".as_slice(), b"/d2/deep", b"/s6"];
+            !out.iter().any(|out| name.starts_with(out))
+        };
+        expected.files.retain(|name, _| kept(name));
+        expected.dirs.retain(|name, _| kept(name));
+        assert_eq!(tree(&world.ends[sink].disk, to), expected, "up: {up}");
+        let Ok(Finished::Tree(totals)) = world.outcomes(CLIENT)[0] else {
+            panic!("{:?}", world.outcomes(CLIENT));
+        };
+        assert_eq!((totals.files, totals.failed), (2 * 3 + 6, 0));
+        assert_eq!(world.outcomes(SERVER), world.outcomes(CLIENT));
+    }
+}
+
+/// A filter travels in REQUEST, and must fit with the path.
+#[test]
+fn a_filter_is_bounded() {
+    for (up, fits) in [(true, true), (false, false)] {
+        let mut world = World::new(50, PERFECT, limits());
+        plant(&mut world.ends[CLIENT].disk, "here", 1);
+        let filter = Filter {
+            rules: vec![b'x'; 1_020],
+            gitignore: false,
+        };
+        let request = Request::Filtered {
+            filter,
+            request: Box::new(request(up, Overwrite::Replace)),
+        };
+        let started = world.with(CLIENT, |transfers, cx| transfers.start(cx, request));
+        assert_eq!(started.is_ok(), fits);
+    }
 }

@@ -1,12 +1,15 @@
 //! Frames on their way between the session's packets and its transfers.
 
+use alloc::vec::Vec;
+
 use super::{Taken, Transfers};
 use crate::crypto::Direction;
+use crate::file::Filter;
 use crate::peer::PacketWriter;
 use crate::slab::Key;
 use crate::transfer::one::{Asked, Transfer};
 use crate::transfer::{Context, Item};
-use crate::wire::{CloseCode, ErrorCode, FilePath, Frame};
+use crate::wire::{CloseCode, ErrorCode, FilePath, Frame, RequestKind};
 
 impl Transfers {
     /// Acts on a frame. An error closes the session.
@@ -109,8 +112,13 @@ impl Transfers {
             let parsed = FilePath::parse(path).ok();
             parsed.filter(|path| !path.is_reserved())
         };
-        let (path, to) = (parse(path), parse(argument));
-        let named = path.is_some() && to.is_some();
+        let (to, filter) = match kind {
+            RequestKind::Get => (b"".as_slice(), Filter::decode(argument)),
+            _ => (argument, None),
+        };
+        let known = kind != RequestKind::Get || filter.is_some() == !argument.is_empty();
+        let (path, to) = (parse(path), parse(to));
+        let named = path.is_some() && to.is_some() && known;
         let (path, to) = (path.unwrap_or_default(), to.unwrap_or_default());
         let asked = Asked {
             kind,
@@ -122,6 +130,8 @@ impl Transfers {
             amount,
             path,
             to,
+            filter,
+            argument: Vec::new(),
         };
         let refusal = if !named {
             Some(ErrorCode::NameRefused)

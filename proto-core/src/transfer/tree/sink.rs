@@ -3,6 +3,7 @@
 
 mod arrive;
 mod audit;
+mod failed;
 mod large;
 mod node;
 mod ops;
@@ -12,6 +13,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
+use failed::FailedDirectories;
 use node::{Directory, Node, State};
 
 use super::totals::{FileReport, TreeTotals};
@@ -60,6 +62,8 @@ pub(in crate::transfer) struct TreeSink {
     over: RangeSet,
     /// What waits for a directory that is not there yet, by its number.
     orphans: BTreeMap<u32, Vec<u32>>,
+    /// Directories that failed.
+    failed: FailedDirectories,
     /// Directories to be made.
     make: VecDeque<u32>,
     /// Files whose targets are to be looked at.
@@ -116,6 +120,7 @@ impl TreeSink {
             nodes: BTreeMap::new(),
             over: RangeSet::new(),
             orphans: BTreeMap::new(),
+            failed: FailedDirectories::default(),
             make: VecDeque::new(),
             look: VecDeque::new(),
             want: VecDeque::new(),
@@ -162,6 +167,12 @@ impl TreeSink {
     /// Whether nothing is open or to be removed.
     pub(in crate::transfer) fn is_gone(&self) -> bool {
         self.ops_out == 0 && self.large.is_empty()
+    }
+
+    /// Whether it is known what the directory itself is.
+    pub(in crate::transfer) fn is_begun(&self) -> bool {
+        let known = self.nodes.get(&ROOT).is_some_and(Node::is_known);
+        known || self.aborted || self.over.contains(ROOT.into())
     }
 
     pub(in crate::transfer) fn totals(&self) -> TreeTotals {
@@ -235,10 +246,10 @@ impl TreeSink {
             return Vec::new();
         };
         let root = self.plan.to.path.as_bytes().len();
-        let Some(directory) = self.directory(node.parent) else {
-            return node.name.clone();
+        let above = match self.directory(node.parent) {
+            Some(directory) => directory.path.as_bytes().get(root..).unwrap_or_default(),
+            None => self.failed.path(node.parent).unwrap_or_default(),
         };
-        let above = directory.path.as_bytes().get(root..).unwrap_or_default();
         let above = above.strip_prefix(b"/").unwrap_or(above);
         let parts: [&[u8]; 2] = [above, &node.name];
         let skip = usize::from(above.is_empty());
@@ -288,6 +299,9 @@ impl TreeSink {
                 self.written += node.size;
             }
             self.totals.add(&report);
+            if result.is_err() && node.kind == EntryKind::Directory {
+                self.failed.add(file, &report.path);
+            }
             self.reports.push(report);
             self.gathering.remove(&file);
             if result.is_err() {
@@ -403,6 +417,7 @@ impl TreeSink {
         }
         self.aborted = true;
         self.nodes.clear();
+        self.units.forget();
         self.orphans.clear();
         for queue in [
             &mut self.make,

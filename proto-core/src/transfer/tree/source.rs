@@ -9,6 +9,7 @@ mod walk;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use memory::Memory;
@@ -18,7 +19,7 @@ use walk::Walk;
 use super::totals::{FileReport, TreeTotals};
 use super::{REPORTS_MAX, units};
 use crate::event::LimitedBy;
-use crate::file::{Meta, Value};
+use crate::file::{Filter, FilterBelow, Meta, Value};
 use crate::transfer::codes::Fault;
 use crate::transfer::delivery::Delivery;
 use crate::transfer::progress::Owed;
@@ -48,6 +49,8 @@ pub(in crate::transfer) struct TreeSource {
     meta: Option<Meta>,
     looked: bool,
     walk: Walk,
+    /// What the walk leaves out.
+    filter: Option<Arc<FilterBelow>>,
     /// What was found and is not settled, by number.
     files: BTreeMap<u32, Out>,
     /// The number of what is found next.
@@ -90,8 +93,10 @@ pub(in crate::transfer) struct TreeSource {
 }
 
 impl TreeSource {
-    pub(in crate::transfer) fn new(place: Place, compare: bool) -> Self {
+    pub(in crate::transfer) fn new(place: Place, compare: bool, filter: Option<Filter>) -> Self {
+        let base = place.path.clone();
         Self {
+            filter: filter.map(|filter| Arc::new(FilterBelow { base, filter })),
             compare,
             accepted: false,
             closing: false,
@@ -236,6 +241,10 @@ impl TreeSource {
         if start > end || end > out.size {
             return Err(Fault::VIOLATION);
         }
+        // It was said again, or before the sink heard that this end cannot.
+        if out.settled || out.failed.is_some() {
+            return Ok(true);
+        }
         match &mut out.body {
             Body::Unread { wanted } => {
                 if !core::mem::replace(wanted, true) {
@@ -323,8 +332,12 @@ impl TreeSource {
         let Some(out) = self.files.get(&file) else {
             return self.past(file);
         };
-        if !out.entry.was_sent() {
+        if !out.entry.is_begun() {
             return Err(Fault::VIOLATION);
+        }
+        // It was said again, while ENTRY still waits for its acknowledgement.
+        if out.settled {
+            return Ok(());
         }
         // Nobody can have stored what was not sent to the end.
         let known = match &out.body {

@@ -8,7 +8,7 @@ use crate::wire::{Durability, EntryKind, ErrorCode, StoredAs};
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct FileReport {
     /// Its path below the directory that was asked for; empty for that one itself. At the sink, bytes from the peer:
-    /// escape them before they reach a terminal.
+    /// escape them before they reach a terminal. Of what is in a directory that failed long ago, the name alone may be known.
     pub path: Vec<u8>,
     /// What it is.
     pub kind: EntryKind,

@@ -143,6 +143,11 @@ impl Units {
         })
     }
 
+    /// No file counts any more.
+    pub(super) fn forget(&mut self) {
+        (self.taken, self.wanted) = (0, 0);
+    }
+
     /// Units of the source's account came back.
     pub(super) fn free(&mut self, pool: &mut Pool, now: Instant, rtt: Duration, units: u64) {
         self.taken = self.taken.saturating_sub(units);

@@ -101,7 +101,7 @@ pub enum Frame<'a> {
         amount: u64,
         /// Path, to be checked by [`FilePath::parse`](super::FilePath::parse).
         path: &'a [u8],
-        /// `Rename`: the new path, to be checked likewise. Otherwise empty.
+        /// `Rename`: the new path, to be checked likewise. `Get`: what of a directory is left out, if anything. Otherwise empty.
         argument: &'a [u8],
     },
     /// The responder does as asked.

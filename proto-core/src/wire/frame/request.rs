@@ -4,13 +4,14 @@ use super::super::cursor::{Sink, read_byte, read_prefixed};
 use super::super::{ErrorCode, FilePath, WireError, varint};
 use super::{Durability, Frame, RequestKind};
 
+const FLAG_FILTER: u8 = 0x20;
 const FLAG_COMPARE: u8 = 0x01;
 const FLAG_NO_CLOBBER: u8 = 0x02;
 const FLAG_TREE: u8 = 0x04;
 const FLAG_RESUME: u8 = 0x08;
 
 /// REQUEST: transfer (varint), kind (1 byte), flags (1 byte), durability (1 byte), amount (varint), length (varint, at
-/// most 4,096), path; of a `Rename` also length (varint, at most 4,096), argument.
+/// most 4,096), path; of a `Rename`, and with a filter, also length (varint, at most 4,096), argument.
 pub(super) struct Request<'a> {
     pub(super) transfer: u64,
     pub(super) kind: RequestKind,
@@ -26,9 +27,10 @@ pub(super) struct Request<'a> {
 
 impl<'a> Request<'a> {
     pub(super) fn encode(&self, out: &mut impl Sink) -> Option<()> {
-        let argued = self.kind == RequestKind::Rename || self.argument.is_empty();
+        let filtered = self.kind == RequestKind::Get && !self.argument.is_empty();
+        let argued = filtered || self.kind == RequestKind::Rename;
         let long = |bytes: &[u8]| bytes.len() > FilePath::MAX_LEN;
-        if long(self.path) || long(self.argument) || !argued {
+        if long(self.path) || long(self.argument) || (!argued && !self.argument.is_empty()) {
             return None;
         }
         let compare = if self.compare { FLAG_COMPARE } else { 0 };
@@ -37,19 +39,26 @@ impl<'a> Request<'a> {
         let tree = if self.tree { FLAG_TREE } else { 0 };
         let resume = if self.resume { FLAG_RESUME } else { 0 };
         let flags = compare | no_clobber | tree | resume;
+        let filter = if filtered { FLAG_FILTER } else { 0 };
+        let flags = flags | filter;
         out.bytes(&[self.kind as u8, flags, self.durability as u8])?;
         out.varint(self.amount)?;
         out.prefixed(self.path)?;
-        match self.kind {
-            RequestKind::Rename => out.prefixed(self.argument),
-            _ => Some(()),
+        if argued {
+            out.prefixed(self.argument)?;
         }
+        Some(())
     }
 
     pub(super) fn decode(bytes: &mut &'a [u8]) -> Result<Frame<'a>, WireError> {
         let transfer = varint::read(bytes)?;
         let kind = RequestKind::from_wire(read_byte(bytes)?)?;
         let flags = read_byte(bytes)?;
+        let filtered = flags & FLAG_FILTER != 0;
+        if filtered && kind != RequestKind::Get {
+            return Err(WireError::BadValue);
+        }
+        let flags = flags & !FLAG_FILTER;
         if flags & !(FLAG_COMPARE | FLAG_NO_CLOBBER | FLAG_TREE | FLAG_RESUME) != 0 {
             return Err(WireError::BadValue);
         }
@@ -65,10 +74,20 @@ impl<'a> Request<'a> {
             path: read_prefixed(bytes, FilePath::MAX_LEN)?,
             argument: match kind {
                 RequestKind::Rename => read_prefixed(bytes, FilePath::MAX_LEN)?,
+                _ if filtered => read_filter(bytes)?,
                 _ => &[],
             },
         })
     }
+}
+
+/// A filter says something, at least its flags.
+fn read_filter<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], WireError> {
+    let filter = read_prefixed(bytes, FilePath::MAX_LEN)?;
+    if filter.is_empty() {
+        return Err(WireError::BadValue);
+    }
+    Ok(filter)
 }
 
 // ACCEPT: transfer (varint), credit (varint).

@@ -75,7 +75,11 @@ impl Parts {
                 durability,
                 amount: file,
                 path: data,
-                argument: if a as u8 % 8 == 6 { data } else { b"" },
+                argument: if matches!(a as u8 % 8, 2 | 6) {
+                    data
+                } else {
+                    b""
+                },
             },
             7 => Frame::Accept {
                 transfer,

@@ -137,6 +137,7 @@ fn list(disk: &mut Disk, max: u32) -> Vec<Vec<u8>> {
             cursor: from,
             max,
             versions: false,
+            filter: None,
         };
         let Ok(Outcome::Page { entries, next, .. }) = run(disk, what) else {
             panic!("no page");

@@ -37,6 +37,7 @@ fn attempts(world: &World, name: &str) -> Vec<Option<FileError>> {
         cursor: 0,
         max: 65_536,
         versions: false,
+        filter: None,
     };
     vec![
         world.open(name, 1).err(),
@@ -153,6 +154,7 @@ fn the_walk_does_what_the_kernel_does() {
             cursor: 0,
             max: 9,
             versions: false,
+            filter: None,
         };
         assert_eq!(world.run(list("a/b/f")), Err(FileError::NotDirectory));
         assert_eq!(world.run(list("a/b/f/g")), Err(FileError::NotFound));

@@ -26,6 +26,7 @@ fn page(
         cursor,
         max,
         versions: false,
+        filter: None,
     };
     match disk.perform(list, 0).1.unwrap() {
         Outcome::Page { entries, next, .. } => {
@@ -114,6 +115,7 @@ fn every_page_size_gives_the_same_entries() {
             cursor: 0,
             max: 3,
             versions: false,
+            filter: None,
         };
         assert_eq!(world.run(tiny), Err(FileError::Io), "not even one entry");
     }

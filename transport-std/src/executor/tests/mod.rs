@@ -1,6 +1,7 @@
 //! The executor over real directories.
 
 mod escapes;
+mod filters;
 mod joined;
 mod listings;
 mod operations;

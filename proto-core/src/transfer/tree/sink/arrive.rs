@@ -265,7 +265,7 @@ impl TreeSink {
         }
         let known = self.nodes.get(&file).filter(|node| node.is_known());
         let unasked = known.is_some_and(|node| {
-            let travels = node.is_link() || !self.plan.compare || node.want.was_sent();
+            let travels = node.is_link() || !self.plan.compare || node.want.is_begun();
             end > node.size || node.is_large() || !travels
         });
         if unasked {

@@ -206,6 +206,7 @@ impl TreeSource {
                 cursor,
                 max: cx.config.limits.page,
                 versions: true,
+                filter: self.filter.clone(),
             };
             let (file, kind) = (self.walk.lend(), OpKind::Page);
             return Ok(Some((OpTag { file, kind }, op)));
