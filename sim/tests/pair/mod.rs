@@ -82,7 +82,11 @@ pub(crate) fn ask(lab: &mut Lab, client: HostId, peer: PeerId, name: &str) {
 }
 
 /// Lets the world run until the client's transfer has ended well; its session and the time. A new session asks for `name`.
-pub(crate) fn until_finished(lab: &mut Lab, [client, _]: [HostId; 2], name: &str) -> (PeerId, Instant) {
+pub(crate) fn until_finished(
+    lab: &mut Lab,
+    [client, _]: [HostId; 2],
+    name: &str,
+) -> (PeerId, Instant) {
     loop {
         let until = lab.now() + ROUND * 100;
         let (host, event) = match lab.next(until).expect("no rule is broken") {

@@ -5,8 +5,8 @@ use std::fs;
 use std::io::{Error, ErrorKind};
 use std::path::Path;
 
-use proto_core::{Overwrite, Place};
 use proto_core::wire::FilePath;
+use proto_core::{Overwrite, Place};
 
 use crate::ClientError;
 use crate::executor::Roots;
@@ -38,7 +38,8 @@ pub(super) fn tree_target(roots: &Roots, path: &Path) -> Result<Place, ClientErr
 
 /// What is asked for: where nothing stands there is nothing to compare with, and comparing would cost a round trip.
 pub(super) fn overwrite(wanted: Overwrite, path: &Path) -> Overwrite {
-    let absent = || fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    let absent =
+        || fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
     match wanted {
         Overwrite::Compare if absent() => Overwrite::Replace,
         _ => wanted,
