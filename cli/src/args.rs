@@ -197,6 +197,9 @@ pub(crate) struct Ls {
     /// Names only
     #[arg(short = '1', long)]
     pub(crate) names: bool,
+    /// In the server's order, each entry as it comes: needs no memory for large directories
+    #[arg(short = 'U', long)]
+    pub(crate) unsorted: bool,
 }
 
 /// `dhow stat`

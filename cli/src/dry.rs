@@ -165,8 +165,11 @@ impl Dry<'_> {
             }
             (kind, None) => Some(copying(kind)),
             (kind, Some(there)) => {
-                let is_same =
-                    kind == there.kind && source.size == there.size && source.mtime == there.mtime;
+                // A listing does not tell where a link leads: it is made anew.
+                let is_same = kind == EntryKind::File
+                    && kind == there.kind
+                    && source.size == there.size
+                    && source.mtime == there.mtime;
                 if flags.no_clobber || there.kind == EntryKind::Directory {
                     Some(Action::Refuse)
                 } else if is_same && !flags.force {

@@ -10,6 +10,9 @@ use crate::exit::{Error, Exit};
 use crate::link::Link;
 use crate::walk::{self, Side};
 
+/// Paths that one pattern may mean.
+const FOUND_MAX: usize = 1_000_000;
+
 /// Whether a path has a character that means something in a pattern.
 pub(crate) fn is_pattern(path: &[u8]) -> bool {
     path.iter().any(|b| b"*?[".contains(b))
@@ -65,6 +68,10 @@ fn below(
         found.push(directory);
         return Ok(());
     };
+    if found.len() > FOUND_MAX {
+        let text = "more than a million names match";
+        return Err(Error::new(Exit::Other, "too-large", text).hint("name the directory itself"));
+    }
     // Names without a pattern need no look, but at the end.
     if !is_pattern(name) && !rest.is_empty() {
         return below(

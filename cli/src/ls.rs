@@ -30,6 +30,9 @@ pub(crate) fn list(app: &App, args: &Ls) -> Result<u8, Error> {
         Connection::Classic(client) => return list_classic(app, &remote, &client),
     };
     app.log.line(&format!("asks: list {remote}"));
+    if args.unsorted {
+        return list_unsorted(app, args, &remote, &client);
+    }
     let (directory, mut entries) = entries(&client, &remote.path)?;
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     app.log
@@ -70,22 +73,47 @@ fn list_classic(app: &App, remote: &Remote, client: &ClassicClient) -> Result<u8
 
 fn print(entries: &[DirEntry], directory: &FilePath, json: bool, names: bool) -> Result<(), Error> {
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let mut write = |entry: &DirEntry| {
-        if json {
-            // A name that is no legal component is shown alone.
-            let path = directory.join(&entry.name);
-            let path = path
-                .as_ref()
-                .map_or(&entry.name[..], |path| path.as_bytes());
-            out.write_all(json::line("entry", entry_json(path, &info_of(entry))).as_bytes())
-        } else if names {
-            writeln!(out, "{}", Escaped(&entry.name))
-        } else {
-            writeln!(out, "{}", row(entry))
-        }
-    };
-    let written = entries.iter().try_for_each(&mut write);
+    let mut each = entries.iter();
+    let written = each.try_for_each(|entry| print_one(&mut out, entry, directory, json, names));
     Error::of_stdout(written.and_then(|()| out.flush()))
+}
+
+fn print_one(
+    out: &mut impl Write,
+    entry: &DirEntry,
+    directory: &FilePath,
+    json: bool,
+    names: bool,
+) -> io::Result<()> {
+    if json {
+        // A name that is no legal component is shown alone.
+        let path = directory.join(&entry.name);
+        let path = path
+            .as_ref()
+            .map_or(&entry.name[..], |path| path.as_bytes());
+        out.write_all(json::line("entry", entry_json(path, &info_of(entry))).as_bytes())
+    } else if names {
+        writeln!(out, "{}", Escaped(&entry.name))
+    } else {
+        writeln!(out, "{}", row(entry))
+    }
+}
+
+/// Each entry as it comes. A reader that has enough is no error.
+fn list_unsorted(app: &App, args: &Ls, remote: &Remote, client: &Client) -> Result<u8, Error> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let (mut written, mut count) = (Ok(()), 0_u64);
+    let listed = client.list_each(remote.path.as_bytes(), |entry| {
+        count += 1;
+        if written.is_ok() {
+            written = print_one(&mut out, &entry, &remote.path, app.global.json, args.names);
+        }
+    });
+    listed.map_err(|error| failure::from_client(&error))?;
+    app.log
+        .line(&format!("done: list {remote}, {count} entries"));
+    app.end(client);
+    Error::of_stdout(written.and_then(|()| out.flush())).map(|()| 0)
 }
 
 /// A directory and its entries; for a file, that file alone in its directory, as `ls` does it.

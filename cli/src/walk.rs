@@ -1,11 +1,12 @@
 //! Looking through directories of both sides at once, level by level.
 
 use std::cmp::Ordering;
+use std::collections::VecDeque;
 use std::fs;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use transport_std::{DirEntry, EntryKind, FileInfo, FilePath};
+use transport_std::{Client, DirEntry, EntryKind, FileInfo, FilePath};
 
 use crate::connection::Connection;
 use crate::escape;
@@ -103,6 +104,34 @@ impl Side<'_> {
         escape::Escaped(&self.path_of(&FilePath::root())).to_string()
     }
 
+    /// As [`list`](Self::list), of several directories at once.
+    pub(crate) fn list_all(&self, below: &[&FilePath]) -> Vec<Result<Vec<DirEntry>, Error>> {
+        match self {
+            Self::Remote(link, root) if below.len() > 1 => {
+                let Connection::Modern(client) = link.connection() else {
+                    return below.iter().map(|path| self.list(path)).collect();
+                };
+                let ask = |path: &FilePath| list_once(&client, &join(root, path)?);
+                let first: Vec<_> = std::thread::scope(|scope| {
+                    let threads: Vec<_> =
+                        below.iter().map(|path| scope.spawn(|| ask(path))).collect();
+                    threads.into_iter().map(|thread| thread.join()).collect()
+                });
+                let each = below.iter().zip(first);
+                each.map(|(path, result)| match result {
+                    Ok(Ok(mut entries)) => {
+                        entries.sort_by(|a, b| a.name.cmp(&b.name));
+                        Ok(entries)
+                    }
+                    // In a new session, if that helps.
+                    _ => self.list(path),
+                })
+                .collect()
+            }
+            _ => below.iter().map(|path| self.list(path)).collect(),
+        }
+    }
+
     /// The entries of the directory `below` this one, by name. Names that dhow keeps for itself are left out (F8).
     ///
     /// # Errors
@@ -174,24 +203,8 @@ fn list_remote(link: &Link<'_>, path: &FilePath) -> Result<Vec<DirEntry>, Error>
         let Connection::Modern(client) = link.connection() else {
             return Err(Error::usage("a classic server has no directories"));
         };
-        let mut entries = Vec::new();
-        let mut too_many = false;
-        let listed = client.list_each(path.as_bytes(), |entry| {
-            if entries.len() < ENTRIES_MAX {
-                entries.push(entry);
-            } else {
-                too_many = true;
-            }
-        });
-        match listed.map_err(|error| failure::from_client(&error)) {
-            Ok(()) if too_many => {
-                let text = format!(
-                    "{}: more than a million entries",
-                    escape::Escaped(path.as_bytes())
-                );
-                return Err(Error::new(Exit::Other, "too-large", text));
-            }
-            Ok(()) => {
+        match list_once(&client, path) {
+            Ok(entries) => {
                 link.went_on();
                 return Ok(entries);
             }
@@ -199,6 +212,27 @@ fn list_remote(link: &Link<'_>, path: &FilePath) -> Result<Vec<DirEntry>, Error>
             Err(error) => return Err(error),
         }
     }
+}
+
+fn list_once(client: &Client, path: &FilePath) -> Result<Vec<DirEntry>, Error> {
+    let mut entries = Vec::new();
+    let mut too_many = false;
+    let listed = client.list_each(path.as_bytes(), |entry| {
+        if entries.len() < ENTRIES_MAX {
+            entries.push(entry);
+        } else {
+            too_many = true;
+        }
+    });
+    listed.map_err(|error| failure::from_client(&error))?;
+    if too_many {
+        let text = format!(
+            "{}: more than a million entries",
+            escape::Escaped(path.as_bytes())
+        );
+        return Err(Error::new(Exit::Other, "too-large", text));
+    }
+    Ok(entries)
 }
 
 fn of_metadata(name: Vec<u8>, metadata: &fs::Metadata) -> DirEntry {
@@ -246,8 +280,11 @@ fn mode(metadata: &fs::Metadata) -> u16 {
     }
 }
 
-/// Shows `visit` every name that stands in either directory, a directory before what is in it. What is a directory at
-/// both sides is looked through; what is one at the source alone, if `visit` says so. Links are never followed.
+/// Directories that are listed at once, so that a round trip serves many.
+const AT_ONCE: usize = 16;
+
+/// Shows `visit` every name that stands in either directory, a directory before what is in it, level by level. What is a
+/// directory at both sides is looked through; what is one at the source alone, if `visit` says so. Links are never followed.
 ///
 /// # Errors
 /// A directory cannot be listed, or `visit` fails: nothing more is visited.
@@ -256,20 +293,41 @@ pub(crate) fn compare(
     target: Option<&Side<'_>>,
     visit: &mut impl FnMut(Pair<'_>) -> Result<bool, Error>,
 ) -> Result<(), Error> {
-    level(source, target, &FilePath::root(), visit)
+    // What is to be looked through, and whether it stands at the target, too.
+    let mut waiting = VecDeque::from([(FilePath::root(), target.is_some())]);
+    while !waiting.is_empty() {
+        let some: Vec<(FilePath, bool)> = waiting.drain(..waiting.len().min(AT_ONCE)).collect();
+        let theirs: Vec<&FilePath> = some.iter().map(|(path, _)| path).collect();
+        let mut theirs = source.list_all(&theirs).into_iter();
+        let ours: Vec<&FilePath> = some
+            .iter()
+            .filter(|(_, both)| *both)
+            .map(|(path, _)| path)
+            .collect();
+        let mut ours = target
+            .map(|side| side.list_all(&ours))
+            .unwrap_or_default()
+            .into_iter();
+        for (below, both) in &some {
+            let theirs = theirs.next().unwrap_or_else(|| Ok(Vec::new()))?;
+            let ours = match both {
+                true => ours.next().unwrap_or_else(|| Ok(Vec::new()))?,
+                false => Vec::new(),
+            };
+            level(below, &theirs, &ours, visit, &mut waiting)?;
+        }
+    }
+    Ok(())
 }
 
+/// One directory: both lists are in order.
 fn level(
-    source: &Side<'_>,
-    target: Option<&Side<'_>>,
     below: &FilePath,
+    theirs: &[DirEntry],
+    ours: &[DirEntry],
     visit: &mut impl FnMut(Pair<'_>) -> Result<bool, Error>,
+    waiting: &mut VecDeque<(FilePath, bool)>,
 ) -> Result<(), Error> {
-    let theirs = source.list(below)?;
-    let ours = match target {
-        Some(side) => side.list(below)?,
-        None => Vec::new(),
-    };
     let (mut theirs, mut ours) = (theirs.iter().peekable(), ours.iter().peekable());
     loop {
         let order = match (theirs.peek(), ours.peek()) {
@@ -292,10 +350,9 @@ fn level(
         let is_directory = |entry: Option<&DirEntry>| {
             entry.is_some_and(|entry| entry.kind == EntryKind::Directory)
         };
-        match (is_directory(at_source), is_directory(at_target)) {
-            (true, true) => level(source, target, &path, visit)?,
-            (true, false) if goes_on => level(source, None, &path, visit)?,
-            _ => {}
+        let both = is_directory(at_target);
+        if is_directory(at_source) && (both || goes_on) {
+            waiting.push_back((path, both));
         }
     }
 }
@@ -346,12 +403,12 @@ mod tests {
             [
                 "+a",
                 "=both",
-                "-both/old",
-                "+both/x",
-                "=both/y",
                 "-c",
                 "-gone",
                 "+new",
+                "-both/old",
+                "+both/x",
+                "=both/y",
                 "+new/deep",
                 "+new/deep/z"
             ]

@@ -261,3 +261,29 @@ fn two_users_at_once_get_the_same_file() {
         blake3::hash(&bytes(8 << 20, 3)).to_string()
     );
 }
+
+#[test]
+fn listings_in_the_servers_order() {
+    let world = World::new();
+    let server = world.serve(&["--public"]);
+    for n in 0..500 {
+        std::fs::write(world.shared(format!("{n}")), "x").unwrap();
+    }
+    let names = |args: &[&str]| {
+        let mut all = vec!["ls", "--accept-new", "-1"];
+        all.extend(args);
+        let ran = world.run("anna", all);
+        ran.expect_ok();
+        let mut names: Vec<String> = ran.stdout.lines().map(str::to_owned).collect();
+        if args.contains(&"-U") {
+            names.sort();
+        }
+        names
+    };
+    let sorted = names(&[&server.at("")]);
+    assert_eq!(sorted.len(), 500);
+    assert_eq!(names(&["-U", &server.at("")]), sorted);
+    world
+        .run("anna", ["ls", "-U", &server.at("missing")])
+        .expect(5, "no such file");
+}

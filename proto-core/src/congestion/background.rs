@@ -180,6 +180,8 @@ impl Background {
         let fall = u128::from(window) * beyond / target.as_nanos().max(1);
         let fall = part(u64::try_from(fall).unwrap_or(BYTES_MAX).min(window / 2));
         self.set_window(self.window.saturating_add(rise).saturating_sub(fall));
+        // What was given up is no way back for slow start.
+        self.threshold = self.threshold.min(self.window());
     }
 
     /// Begins and ends slowdowns (§4.4); whether the window is held low.

@@ -56,6 +56,20 @@ impl Pacer {
         Err(now + Duration::from_nanos(wait))
     }
 
+    /// Whether the bucket is full, so that what comes next will not wait for what leaves now.
+    ///
+    /// # Errors
+    /// When it will be.
+    pub fn is_full(&mut self, now: Instant) -> Result<(), Instant> {
+        self.fill(now);
+        let missing = tokens(self.capacity()).saturating_sub(self.tokens);
+        let wait = u64::try_from(missing).unwrap_or(0).div_ceil(self.rate);
+        match wait {
+            0 => Ok(()),
+            _ => Err(now + Duration::from_nanos(wait)),
+        }
+    }
+
     /// Takes out what was sent; probes may leave a debt.
     pub fn on_sent(&mut self, now: Instant, bytes: u64) {
         self.fill(now);
@@ -127,6 +141,15 @@ mod tests {
         assert_eq!(pacer.ready(us(0), 60_000), Ok(()));
         pacer.on_sent(us(0), 60_000);
         assert_eq!(pacer.ready(us(0), 1_200), Err(us(48_000 + 1_200)));
+    }
+
+    #[test]
+    fn a_full_bucket() {
+        let mut pacer = Pacer::new(us(0), MB, 12_000);
+        assert_eq!(pacer.is_full(us(0)), Ok(()));
+        pacer.on_sent(us(0), 1_200);
+        assert_eq!(pacer.is_full(us(200)), Err(us(1_200)));
+        assert_eq!(pacer.is_full(us(1_200)), Ok(()));
     }
 
     /// T12.

@@ -153,6 +153,8 @@ pub struct PeerStats {
     pub probe_timeouts: u64,
     /// Packets sent whatever congestion control said: at a probe time-out, or to keep the session alive.
     pub probes_sent: u64,
+    /// Packets that said once more what was under way, since there was nothing else to send (P9.13).
+    pub copies_sent: u64,
     /// Packets that could not be opened: forged, or changed on the way.
     pub failed_opens: u64,
     /// The path is known to carry ECN marks (RFC 9000 §13.4.2).
@@ -188,6 +190,7 @@ impl PeerStats {
                 ("undone events", of.congestion_events_undone),
                 ("probe time-outs", of.probe_timeouts),
                 ("probes", of.probes_sent),
+                ("copies", of.copies_sent),
                 ("failed opens", of.failed_opens),
                 ("ECN marks", of.ecn_marks),
             ]

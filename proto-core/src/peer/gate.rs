@@ -93,6 +93,6 @@ impl Peer {
         space.probes > 0
             || space.ack_now
             || space.received.ack_due(now)
-            || (gate == Gate::Open && data)
+            || (gate == Gate::Open && (data || (level == Level::Data && self.owes_copies(now))))
     }
 }

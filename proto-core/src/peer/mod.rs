@@ -16,6 +16,7 @@ mod packet_writer;
 mod path;
 mod receive;
 mod state;
+mod tail;
 mod timers;
 mod transmit;
 
@@ -44,6 +45,7 @@ use key_phase::KeyPhase;
 use mtu::Mtu;
 use path::Path;
 use state::State;
+use tail::Tail;
 
 /// UDP payload that every path carries (RFC 9000 §14.1); handshakes use no more.
 const DATAGRAM_BASE: u16 = 1_200;
@@ -108,6 +110,9 @@ pub(crate) struct Peer {
     failed_opens: u64,
     /// Packets that were sent whatever congestion control said.
     probes_sent: u64,
+    /// What was sent a second time, and how often (P9.13).
+    tail: Tail,
+    copies_sent: u64,
     /// The batch that is being built leaves with ECT(0).
     marks: bool,
     /// The 1-RTT number that is left out next (T5). Drawn when the handshake completes: a first packet that cannot be
@@ -288,6 +293,8 @@ impl Peer {
             packets_received: 0,
             failed_opens: 0,
             probes_sent: 0,
+            tail: Tail::default(),
+            copies_sent: 0,
             marks: false,
             next_skip: u64::MAX,
             faults: shared.faults.clone(),
@@ -364,6 +371,7 @@ impl Peer {
             congestion_events_undone: counters.undone_cuts,
             probe_timeouts: counters.probes,
             probes_sent: self.probes_sent,
+            copies_sent: self.copies_sent,
             failed_opens: self.failed_opens,
             ecn_capable: self.recovery.is_ecn_capable(),
             ecn_marks: counters.ecn_ce,

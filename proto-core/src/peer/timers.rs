@@ -39,6 +39,7 @@ impl Peer {
             ack.map(|at| (at, Reason::AckDelay)),
             recovery,
             self.paced_until.map(|at| (at, Reason::Pacing)),
+            self.copy_at().map(|at| (at, Reason::Pacing)),
             self.path_deadline().map(|at| (at, Reason::PathValidation)),
             self.keep_alive_at(pto).map(|at| (at, Reason::KeepAlive)),
             Some((self.idle_at(pto), Reason::Idle)),
@@ -80,6 +81,7 @@ impl Peer {
         if self.paced_until.is_some_and(|at| at <= now) {
             self.paced_until = None;
         }
+        self.handle_copy_timeout(now);
         if self.keep_alive_at(pto).is_some_and(|at| at <= now) {
             self.last_ping = now;
             self.quiet_pings = self.quiet_pings.saturating_add(1);

@@ -220,6 +220,7 @@ impl Peer {
             true => Gate::Shut,
             false => self.gate(now, out.len()),
         };
+        let is_copy = self.owe_copy(now, shared, gate);
         let mut last: Option<Draft> = None;
         let mut pad = false;
         for level in Level::ALL {
@@ -255,7 +256,17 @@ impl Peer {
         {
             draft.pad(base);
         }
-        self.finish(now, shared, draft, out)
+        if draft.level != Level::Data {
+            return self.finish(now, shared, draft, out);
+        }
+        let told = (draft.end + TAG_LEN - draft.start) as u64;
+        self.note_tail(&draft.sent, told, is_copy);
+        let end = self.finish(now, shared, draft, out);
+        if is_copy {
+            // It went out since there was nothing else.
+            self.recovery.on_app_limited();
+        }
+        end
     }
 
     /// Says CLOSE at every level that the peer may have keys for (RFC 9000 §10.2.3).

@@ -329,6 +329,14 @@ impl<F: Copy> Recovery<F> {
         self.pacer.ready(now, bytes)
     }
 
+    /// Whether what may leave at once would not wait for a packet that leaves now.
+    ///
+    /// # Errors
+    /// When to ask again.
+    pub fn pacer_is_full(&mut self, now: Instant) -> Result<(), Instant> {
+        self.pacer.is_full(now)
+    }
+
     /// There is nothing more to send although window and pacer would allow it, for want of data or of the peer's
     /// credit. Holds until the next ack-eliciting packet; an unused window does not grow (RFC 9002 §7.8).
     pub fn on_app_limited(&mut self) {
@@ -340,6 +348,17 @@ impl<F: Copy> Recovery<F> {
     /// should carry (RFC 9002 §6.2.4).
     pub fn oldest(&self, level: Level, count: usize, show: &mut impl FnMut(F)) {
         self.space(level).oldest(count, show);
+    }
+
+    /// Shows the frames of the newest ack-eliciting packet in flight with a number in `range`, which stays where it is: what is
+    /// worth to be said again. The packet's number.
+    pub fn newest(
+        &self,
+        level: Level,
+        range: core::ops::Range<u64>,
+        show: &mut impl FnMut(F),
+    ) -> Option<u64> {
+        self.space(level).newest(range, show)
     }
 
     /// When the last ack-eliciting packet of a level was sent; the beginning of time for none.
@@ -384,6 +403,14 @@ impl<F: Copy> Recovery<F> {
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.in_flight
+    }
+
+    /// Whether less is in flight than the path holds without a queue, at the rate that the pacer lets go.
+    #[must_use]
+    pub fn is_path_idle(&self) -> bool {
+        let nanos = self.rtt.min().as_nanos();
+        let bytes = u128::from(self.pacing_rate()) * nanos / 1_000_000_000;
+        u128::from(self.in_flight + u64::from(self.datagram_size)) <= bytes
     }
 
     /// Bytes a second that the pacer lets go.

@@ -390,6 +390,23 @@ impl<F: Copy> Space<F> {
         }
     }
 
+    /// Shows the frames of the newest unresolved ack-eliciting packet with a number in `range`; the packet's number.
+    pub(super) fn newest(
+        &self,
+        range: core::ops::Range<u64>,
+        show: &mut impl FnMut(F),
+    ) -> Option<u64> {
+        let below = self.packets.range(..self.index_of(range.end)).rev();
+        let within = below.take_while(|packet| packet.number >= range.start);
+        let packet = within.into_iter().find(|packet| {
+            packet.state == State::Outstanding && packet.ack_eliciting && packet.in_flight
+        })?;
+        let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
+        let frames = self.frames.range(first..first + usize::from(packet.frames));
+        frames.for_each(|frame| show(*frame));
+        Some(packet.number)
+    }
+
     /// Forgets settled packets that no unsettled one stands before.
     pub(super) fn forget_resolved(&mut self) {
         while let Some(packet) = self.packets.front() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proto_core::wire::{Durability, Entry, ErrorCode, FilePath, RequestKind, StoredAs};
-use proto_core::{Failure, Finished, Overwrite};
+use proto_core::{Failure, Finished, Overwrite, TreeTotals};
 
 use super::files::{Where, root_hash};
 use super::server::{End, root_of};
@@ -283,7 +283,11 @@ impl World {
             Finished::Answered | Finished::Tree(_) | Finished::Changed { .. } => None,
         };
         let totals_of = |finished: &Finished| match finished {
-            Finished::Tree(totals) => Some(*totals),
+            // A source counts what is in a directory that failed although the sink never heard of it.
+            Finished::Tree(totals) => Some(TreeTotals {
+                failed: 0,
+                ..*totals
+            }),
             _ => None,
         };
         let same = |theirs: &Finished| {

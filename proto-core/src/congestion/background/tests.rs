@@ -170,6 +170,22 @@ fn additive_increase_and_multiplicative_decrease() {
     );
 }
 
+/// What the delay took is not slow start's to give back, when an acknowledgement tells of much at once.
+#[test]
+fn a_cut_for_delay_ends_slow_start() {
+    let mut bench = Bench::steady(1_000);
+    bench.control.threshold = bench.control.window();
+    for _ in 0..100 {
+        bench.now += 6;
+        bench.control.on_ack(&Acked {
+            now: ms(bench.now),
+            rtt_sample: Some(Duration::from_millis(160)),
+            ..ack(0, 0, 64 * DATAGRAM)
+        });
+    }
+    assert!(bench.datagrams() < 100, "{}", bench.datagrams());
+}
+
 /// RFC 6817 §2.4.2: half, at most once a round trip; never below two datagrams (invariant 24).
 #[test]
 fn loss_halves() {

@@ -41,8 +41,9 @@ pub(super) const MIN_RTT_FILTER: Duration = Duration::from_secs(10);
 pub(super) const PROBE_RTT_INTERVAL: Duration = Duration::from_secs(5);
 /// BBR.ProbeRTTDuration.
 pub(super) const PROBE_RTT_DURATION: Duration = Duration::from_millis(200);
-/// Rounds between probes so that Reno and CUBIC can keep up (§5.3.3.8).
-pub(super) const RENO_ROUNDS: u64 = 63;
+/// Rounds between probes so that Reno and CUBIC can keep up (§5.3.3.8). The draft has 63; with more probes in the same time two
+/// flows come to share sooner.
+pub(super) const RENO_ROUNDS: u64 = 40;
 /// The least time between probes, and what chance adds at most.
 pub(super) const PROBE_WAIT: Duration = Duration::from_secs(2);
 /// Nanoseconds; see [`PROBE_WAIT`].

@@ -234,6 +234,35 @@ impl Transfer {
         }
     }
 
+    /// This item, which is under way, is to be said once more; false when that would need a disk.
+    pub(in crate::transfer) fn handle_copied(&mut self, cx: &mut Context<'_>, item: Item) -> bool {
+        match (item, &mut self.job) {
+            (
+                Item::Data {
+                    again, offset, len, ..
+                },
+                Job::Source(source),
+            ) => source.data_copied(again, offset, len),
+            _ => {
+                self.handle_lost(cx, item);
+                true
+            }
+        }
+    }
+
+    /// Whether there will be more to say by its own doing.
+    pub(in crate::transfer) fn has_more_to_say(&self) -> bool {
+        self.phase != Phase::Ended
+            && match &self.job {
+                Job::Source(source) => !source.all_was_sent() || !source.is_verified(),
+                Job::TreeSource(_) | Job::TreeSink(_) => true,
+                Job::Lister(lister) => !lister.is_sent(),
+                Job::Answer(answer) => answer.meta.is_none(),
+                Job::SourceToBe(_) => true,
+                _ => false,
+            }
+    }
+
     /// Whether bytes of a file or listing can be sent.
     pub(in crate::transfer) fn has_data(&self) -> bool {
         match &self.job {

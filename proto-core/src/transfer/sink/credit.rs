@@ -6,9 +6,9 @@ use crate::audit::{Breach, check, rule};
 use crate::file::{Pool, Use};
 use crate::time::{Duration, Instant};
 
-/// A window of which half is used up within this time grows even when the round trip is shorter: the disk's latency, too,
+/// A window of which an eighth is used up within this time grows even when the round trip is shorter: the disk's latency, too,
 /// must fit into the window.
-const GROWTH_FLOOR: Duration = Duration::from_millis(4);
+const GROWTH_FLOOR: Duration = Duration::from_millis(2);
 
 /// The sink's side of credit.
 ///
@@ -111,9 +111,11 @@ impl Credit {
     /// A block was written for the first time. The limit rises up to `cap`.
     pub(super) fn complete(&mut self, pool: &mut Pool, now: Instant, rtt: Duration, cap: u64) {
         self.completed += 1;
-        if self.completed - self.epoch_completed >= u64::from(self.window.div_ceil(2)) {
-            // A block takes a round trip until it is told of, and another one for each loss in it.
-            let fast = now.since(self.epoch_at) <= (rtt * 2).max(GROWTH_FLOOR);
+        // A block takes a round trip until it is told of, and another one for each loss in it. A source that is starting up sends
+        // twice as much in the next round trip: what the first blocks took says nothing of it.
+        let fast = now.since(self.epoch_at) <= rtt.max(GROWTH_FLOOR);
+        let much = self.completed - self.epoch_completed >= u64::from(self.window.div_ceil(8));
+        if much || !fast {
             if fast && self.window < self.max && self.completed < cap {
                 let more = pool.reserve(Use::Sink, self.window.min(self.max - self.window));
                 self.reserved += more;
@@ -177,11 +179,11 @@ mod tests {
     }
 
     #[test]
-    fn the_window_follows_what_four_round_trips_use() {
-        // Half of 4 blocks in 240 ms are less than the window allows; slower sources get no more.
+    fn the_window_follows_what_eight_round_trips_use() {
+        // An eighth of 4 blocks in 120 ms are less than the window allows; slower sources get no more.
         assert_eq!(run(4, 32, Duration::from_millis(120), 100).window, 4);
-        // Half of 4 in 120 ms, but not half of 8 in 240.
-        assert_eq!(run(4, 32, Duration::from_millis(60), 100).window, 8);
+        // One of 4 or 8 in 60 ms, but not two of 16 in 120.
+        assert_eq!(run(4, 32, Duration::from_millis(60), 100).window, 16);
         assert_eq!(run(4, 32, Duration::from_millis(1), 100).window, 32);
         // The pool of 64 bounds it, too.
         assert_eq!(run(4, 1_000, Duration::from_millis(1), 1_000).window, 64);

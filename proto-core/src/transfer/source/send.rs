@@ -134,6 +134,20 @@ impl Source {
             || (before != self.acked_most && self.acked_most == self.size())
     }
 
+    /// Bytes that are under way are sent once more, if they are in memory; whether they will be.
+    pub(in crate::transfer) fn data_copied(&mut self, again: bool, offset: u64, len: u32) -> bool {
+        let range = offset..offset.saturating_add(u64::from(len));
+        let here = || by_block(range.clone()).all(|part| self.bytes(part).is_some());
+        if self.closing || range.end > self.next_send || self.is_stale(again, &range) || !here() {
+            return false;
+        }
+        let mut any = false;
+        for gap in self.acked.missing(range) {
+            any |= self.lost.insert(gap) > 0;
+        }
+        any
+    }
+
     /// Bytes are lost: what has not arrived by another packet is sent again.
     pub(in crate::transfer) fn data_lost(&mut self, again: bool, offset: u64, len: u32) {
         let range = offset..offset.saturating_add(u64::from(len));

@@ -175,6 +175,19 @@ impl Transfers {
         }
     }
 
+    /// What a packet says that is still under way will be said once more, if it can be at once; whether it will.
+    pub(crate) fn handle_copied(&mut self, cx: &mut Context<'_>, key: Key, item: Item) -> bool {
+        let transfer = self.all.get_mut(key);
+        transfer.is_some_and(|transfer| transfer.handle_copied(cx, item))
+    }
+
+    /// Whether a transfer will have more to say by its own doing, as its disk reads or the peer gives credit.
+    pub(crate) fn has_more_to_say(&self) -> bool {
+        self.all
+            .iter()
+            .any(|(_, transfer)| transfer.has_more_to_say())
+    }
+
     /// Whether [`write_frames`](Self::write_frames) has something.
     pub(crate) fn has_frames(&self) -> bool {
         let mut known = self.routes.iter().filter_map(|route| self.all.get(route.1));

@@ -392,6 +392,7 @@ impl TreeSource {
         self.memory.free(out.body.held());
         if let Body::Directory { .. } = out.body {
             if result.is_err() {
+                out.lost = true;
                 self.walk.leave(file);
             }
         } else if !matches!(out.body, Body::Reading) {
@@ -401,7 +402,35 @@ impl TreeSource {
             source.close(cx);
         }
         self.touch(cx, file);
+        if file == ROOT {
+            self.settle_lost(cx);
+        }
         self.forget(file);
+    }
+
+    /// The sink is done, and answers no more: what it has not heard of lies in directories that failed.
+    fn settle_lost(&mut self, cx: &mut Context<'_>) {
+        let open = self.files.iter().filter(|(_, out)| !out.settled);
+        let open = open.map(|(file, out)| (*file, out.parent));
+        let lost: Vec<u32> = open
+            .filter(|(_, parent)| self.is_lost(*parent))
+            .map(|(file, _)| file)
+            .collect();
+        for file in lost {
+            self.settle(cx, file, Err(ErrorCode::NotFound));
+        }
+    }
+
+    /// Whether a directory failed, or one above it.
+    fn is_lost(&self, directory: u32) -> bool {
+        let mut at = directory;
+        while let Some(out) = self.files.get(&at) {
+            if out.lost || at == ROOT {
+                return out.lost;
+            }
+            at = out.parent;
+        }
+        false
     }
 
     /// Forgets what is settled and has no children that are not.

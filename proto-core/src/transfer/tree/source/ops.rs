@@ -73,6 +73,7 @@ impl TreeSource {
                         farewell: Delivery::Unneeded,
                         body,
                         settled: false,
+                        lost: false,
                         children: 0,
                     };
                     self.found(cx, &directory, out)?;
@@ -309,6 +310,7 @@ impl TreeSource {
                 count: None,
             },
             settled: false,
+            lost: false,
             children: 0,
         };
         self.files.insert(ROOT, out);

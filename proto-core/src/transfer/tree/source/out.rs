@@ -27,6 +27,8 @@ pub(super) struct Out {
     pub(super) farewell: Delivery,
     pub(super) body: Body,
     pub(super) settled: bool,
+    /// A directory that the sink, or this end, could not have.
+    pub(super) lost: bool,
     /// Of a directory: entries that are not forgotten.
     pub(super) children: u32,
 }
