@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use serde_json::json;
 use transport_std::{
-    Cancel, ClientError, EntryKind, Failure, FilePath, FileReport, GetOptions, Overwrite,
+    Cancel, ClientError, EntryKind, Failure, FilePath, FileReport, Filter, GetOptions, Overwrite,
     Progress as Moved, PutOptions, StoredAs, Tree, TreeProgress,
 };
 
 use crate::again;
 use crate::args::Copying;
+use crate::checksum;
 use crate::connection::Connection;
 use crate::dry;
 use crate::escape::{self, Escaped};
 use crate::exchange::Exchange;
 use crate::exit::{self, Error, Exit};
 use crate::failure;
+use crate::filter;
 use crate::interrupt;
 use crate::json;
 use crate::link::Link;
@@ -85,18 +87,26 @@ pub(crate) struct Plan<'a> {
     pub(crate) tasks: Vec<Task>,
     /// What to do with what the source does not have.
     pub(crate) removal: Removal,
+    /// What has size and time of the source is compared by hash, too.
+    pub(crate) checksum: bool,
+    /// From this task on, what stands at the target is replaced.
+    pub(crate) replace_from: Option<usize>,
+    /// What of directories is left out; made of the flags when the plan is run.
+    pub(crate) filter: Option<Filter>,
 }
 
 /// Does what is planned, or tells what that would be. What the process ends with comes back.
 ///
 /// # Errors
 /// Nothing could be begun.
-pub(crate) fn run(app: &App, plan: Plan<'_>) -> Result<u8, Error> {
+pub(crate) fn run(app: &App, mut plan: Plan<'_>) -> Result<u8, Error> {
+    plan.filter = filter::of_flags(plan.flags)?;
     if plan.flags.dry_run {
         return dry::run(app, &plan);
     }
     let mut copy = Copy::begin(app, plan)?;
     copy.haul();
+    checksum::run(app, &mut copy);
     removal::run(app, &mut copy);
     copy.end()
 }
@@ -152,7 +162,24 @@ impl<'a> Copy<'a> {
 
     /// Copies all files. Errors of single files are reported and counted.
     fn haul(&mut self) {
-        for number in 0..self.plan.tasks.len() {
+        self.haul_from(0);
+    }
+
+    /// Copies further files, whatever stands at their targets.
+    pub(crate) fn replace(&mut self, tasks: Vec<Task>) {
+        let first = self.plan.tasks.len();
+        self.plan.tasks.extend(tasks);
+        self.plan.replace_from = Some(first);
+        self.haul_from(first);
+    }
+
+    /// Whether this command has written a file of its first task.
+    pub(crate) fn was_written(&self, path: &FilePath) -> bool {
+        self.tally.was_written(0, path.as_bytes())
+    }
+
+    fn haul_from(&mut self, first: usize) {
+        for number in first..self.plan.tasks.len() {
             self.progress.next();
             let result = self.one(number);
             match result {
@@ -310,7 +337,7 @@ impl<'a> Copy<'a> {
                 _ => {}
             }
         };
-        let result = call(plan, connection, task, each);
+        let result = call(plan, number, connection, task, each);
         for error in failures {
             progress.beside(|| app.report(&error, Some(task.remote.as_bytes())));
             plan.errors.push(error);
@@ -428,12 +455,14 @@ fn listed(manifest: &mut Manifest, task: &Task, report: &FileReport) -> Option<E
 
 fn call(
     plan: &Plan<'_>,
+    number: usize,
     connection: &Connection,
     task: &Task,
     each: impl FnMut(TreeProgress),
 ) -> Result<Tree, ClientError> {
     let flags = plan.flags;
-    let overwrite = match (flags.force, flags.no_clobber) {
+    let replace = plan.replace_from.is_some_and(|first| number >= first);
+    let overwrite = match (flags.force || replace, flags.no_clobber) {
         (true, _) => Overwrite::Replace,
         (_, true) => Overwrite::Never,
         _ => Overwrite::Compare,
@@ -443,7 +472,7 @@ fn call(
     match plan.way {
         Way::Download => {
             let options = GetOptions {
-                filter: None,
+                filter: plan.filter.clone(),
                 overwrite,
                 durability,
                 preserve: true,
@@ -453,7 +482,7 @@ fn call(
         }
         Way::Upload => {
             let options = PutOptions {
-                filter: None,
+                filter: plan.filter.clone(),
                 overwrite,
                 durability,
                 cancel,

@@ -9,6 +9,7 @@ use transport_std::{CongestionControl, DirEntry, EntryKind, FilePath};
 use crate::copy::{Plan, Task, Way};
 use crate::escape::Escaped;
 use crate::exit::{self, Error};
+use crate::filter::Leaver;
 use crate::json;
 use crate::rates;
 use crate::removal::Removal;
@@ -64,6 +65,10 @@ struct Dry<'a> {
 /// # Errors
 /// stdout cannot be written.
 pub(crate) fn run(app: &App, plan: &Plan<'_>) -> Result<u8, Error> {
+    if plan.way == Way::Download && plan.flags.gitignore {
+        let text = "--dry-run cannot look into .gitignore files of a server";
+        return Err(Error::usage(text).hint("leave one of --dry-run and --gitignore out"));
+    }
     let mut dry = Dry {
         app,
         plan,
@@ -119,9 +124,19 @@ impl Dry<'_> {
             return Ok(());
         }
         let is_directory = there.is_some_and(|entry| entry.kind == EntryKind::Directory);
+        let leaver = match &self.plan.filter {
+            Some(filter) => Some(Leaver::new(filter, &task.local)?),
+            None => None,
+        };
         walk::compare(&source, is_directory.then_some(&target), &mut |pair| {
-            self.visit(&pair, &target);
-            Ok(true)
+            let entry = pair.source.or(pair.target);
+            let left_out = entry.zip(leaver.as_ref()).is_some_and(|(entry, leaver)| {
+                leaver.leaves_out(pair.path, entry.kind == EntryKind::Directory)
+            });
+            if !left_out {
+                self.visit(&pair, &target);
+            }
+            Ok(!left_out)
         })
     }
 

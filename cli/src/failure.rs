@@ -244,6 +244,12 @@ pub(crate) fn from_code(code: ErrorCode) -> Error {
             "a symbolic link that may lead out of the copied directory",
             "",
         ),
+        E::NameCollision => (
+            Refused,
+            "name-collision",
+            "the file system takes the name for that of another file: case or Unicode form differ",
+            "give one of the two another name",
+        ),
         E::NotEmpty => (Refused, "not-empty", "the directory is not empty", ""),
         E::Integrity => (
             Integrity,

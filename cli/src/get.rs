@@ -11,6 +11,7 @@ use crate::copy::{self, Plan, Task, Way};
 use crate::escape;
 use crate::exit::{self, Error, Exit};
 use crate::failure;
+use crate::filter;
 use crate::glob;
 use crate::interrupt;
 use crate::link::Link;
@@ -27,6 +28,7 @@ use crate::stdio::{Spool, is_dash};
 /// A usage error; a server that cannot be used, when nothing could be copied.
 pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u8, Error> {
     let (sources, target) = read_operands(operands)?;
+    filter::of_flags(flags)?;
     if is_dash(target) {
         return to_stdout(app, &sources, flags);
     }
@@ -67,6 +69,9 @@ pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u
         cancel,
         tasks: found.into_iter().zip(targets).map(task).collect(),
         removal: Removal::Never,
+        checksum: false,
+        replace_from: None,
+        filter: None,
     };
     copy::run(app, plan)
 }
@@ -135,6 +140,9 @@ fn to_stdout(app: &App, sources: &[Remote], flags: &Copying) -> Result<u8, Error
         cancel,
         tasks: vec![task],
         removal: Removal::Never,
+        checksum: false,
+        replace_from: None,
+        filter: None,
     };
     let code = copy::run(app, plan)?;
     if code == 0 && !flags.dry_run {

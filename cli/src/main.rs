@@ -3,6 +3,7 @@
 mod again;
 mod args;
 mod changes;
+mod checksum;
 mod connection;
 mod copy;
 mod cp;
@@ -12,8 +13,10 @@ mod escape;
 mod exchange;
 mod exit;
 mod failure;
+mod filter;
 mod get;
 mod glob;
+mod hashing;
 mod home;
 mod interrupt;
 mod json;

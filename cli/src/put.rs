@@ -12,6 +12,7 @@ use crate::copy::{self, Plan, Task, Way};
 use crate::escape::{self, Escaped};
 use crate::exit::{self, Error, Exit};
 use crate::failure;
+use crate::filter;
 use crate::interrupt;
 use crate::link::Link;
 use crate::names;
@@ -34,6 +35,7 @@ pub(crate) struct Source {
 /// A usage error, or a server that cannot be used.
 pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u8, Error> {
     let (operands, target) = read_operands(operands)?;
+    filter::of_flags(flags)?;
     let several = operands.len() > 1;
     if operands.iter().any(|path| is_dash(path)) {
         return from_stdin(app, several, &target, flags);
@@ -73,6 +75,9 @@ pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u
         cancel,
         tasks: plan(sources, &target, into)?,
         removal: Removal::Never,
+        checksum: false,
+        replace_from: None,
+        filter: None,
     };
     copy::run(app, plan)
 }
@@ -111,6 +116,9 @@ fn from_stdin(app: &App, several: bool, target: &Remote, flags: &Copying) -> Res
         cancel,
         tasks: vec![task],
         removal: Removal::Never,
+        checksum: false,
+        replace_from: None,
+        filter: None,
     };
     copy::run(app, plan)
 }

@@ -1,13 +1,14 @@
 //! What `--delete` does after copying: what the source does not have goes from the target.
 
 use serde_json::json;
-use transport_std::{DirEntry, FilePath, RemoveOptions};
+use transport_std::{DirEntry, EntryKind, FilePath, RemoveOptions};
 
 use crate::connection::Connection;
 use crate::copy::{Copy, Plan, Way};
 use crate::escape::Escaped;
 use crate::exit::{Error, Exit};
 use crate::failure;
+use crate::filter::Leaver;
 use crate::interrupt;
 use crate::json;
 use crate::link::Link;
@@ -74,12 +75,26 @@ fn remove_all(app: &App, copy: &Copy<'_>) -> Result<(), Error> {
         }
         Ok(())
     };
+    let local = plan.tasks.first().map(|task| task.local.as_path());
+    let leaver = match (&plan.filter, local) {
+        (Some(filter), Some(local)) => Some(Leaver::new(filter, local)?),
+        _ => None,
+    };
     let mut result = walk::compare(&source, Some(&target), &mut |pair| {
-        if let (None, Some(entry)) = (pair.source, pair.target) {
+        let Some(entry) = pair.target else {
+            return Ok(false);
+        };
+        if leaves_out(leaver.as_ref(), pair.path, entry) {
+            return Ok(false);
+        }
+        if pair.source.is_some() {
+            return Ok(true);
+        }
+        if is_removable(&target, leaver.as_ref(), pair.path, entry, &mut waiting)? {
             waiting.push((pair.path.clone(), entry.clone()));
-            if waiting.len() >= AT_ONCE {
-                flush(&mut waiting)?;
-            }
+        }
+        if waiting.len() >= AT_ONCE {
+            flush(&mut waiting)?;
         }
         Ok(false)
     });
@@ -91,6 +106,40 @@ fn remove_all(app: &App, copy: &Copy<'_>) -> Result<(), Error> {
         copy.progress().beside(|| app.note(&text));
     }
     result
+}
+
+fn leaves_out(leaver: Option<&Leaver>, path: &FilePath, entry: &DirEntry) -> bool {
+    leaver.is_some_and(|leaver| leaver.leaves_out(path, entry.kind == EntryKind::Directory))
+}
+
+/// Whether an entry may go with all that is in it. When something in it is left out, that stays, and what else is in it
+/// goes to `parts`.
+fn is_removable(
+    target: &Side<'_>,
+    leaver: Option<&Leaver>,
+    path: &FilePath,
+    entry: &DirEntry,
+    parts: &mut Vec<(FilePath, DirEntry)>,
+) -> Result<bool, Error> {
+    if leaver.is_none() || entry.kind != EntryKind::Directory {
+        return Ok(true);
+    }
+    let mut all = true;
+    let mut mine = Vec::new();
+    for inner in target.list(path)? {
+        let below = walk::child(path, &inner.name)?;
+        if !leaves_out(leaver, &below, &inner)
+            && is_removable(target, leaver, &below, &inner, &mut mine)?
+        {
+            mine.push((below, inner));
+        } else {
+            all = false;
+        }
+    }
+    if !all {
+        parts.append(&mut mine);
+    }
+    Ok(all)
 }
 
 /// Removes all that waits; what is removed comes back.

@@ -13,6 +13,7 @@ use crate::cp::{no_server, two_servers};
 use crate::escape;
 use crate::exit::Error;
 use crate::failure;
+use crate::filter;
 use crate::get::ends_with_slash;
 use crate::interrupt;
 use crate::link::Link;
@@ -28,6 +29,13 @@ use crate::walk::{self, Side};
 /// # Errors
 /// A usage error, a source that is not there, a server that cannot be used.
 pub(crate) fn run(app: &App, args: &Sync) -> Result<u8, Error> {
+    filter::of_flags(&args.copying)?;
+    if args.checksum && args.copying.dry_run {
+        return Err(
+            Error::usage("--dry-run compares sizes and times, and reads no file")
+                .hint("'dhow verify' compares by hash and changes nothing"),
+        );
+    }
     match (Operand::parse(&args.source)?, Operand::parse(&args.target)?) {
         (Operand::Remote(source), Operand::Remote(target)) => Err(two_servers(&source, &target)),
         (Operand::Local(_), Operand::Local(_)) => Err(no_server()),
@@ -75,6 +83,9 @@ fn down(app: &App, args: &Sync, source: &Remote, target: &Path) -> Result<u8, Er
         cancel,
         tasks: vec![task],
         removal: removal(args, is_tree),
+        checksum: args.checksum,
+        replace_from: None,
+        filter: None,
     };
     copy::run(app, plan)
 }
@@ -111,6 +122,9 @@ fn up(app: &App, args: &Sync, source: PathBuf, target: &Remote) -> Result<u8, Er
         cancel,
         tasks: vec![task],
         removal: removal(args, is_tree),
+        checksum: args.checksum,
+        replace_from: None,
+        filter: None,
     };
     copy::run(app, plan)
 }

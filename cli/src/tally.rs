@@ -51,6 +51,11 @@ impl Tally {
         self.totals.get(&task).copied().unwrap_or_default()
     }
 
+    /// Whether a file of a task was written by this command.
+    pub(crate) fn was_written(&self, task: usize, path: &[u8]) -> bool {
+        self.told.get(&key(task, path)) == Some(&Ok(StoredAs::Written))
+    }
+
     /// What the failures mean for the command.
     pub(crate) fn failures(&self) -> impl Iterator<Item = Exit> {
         self.told.values().filter_map(|told| told.err())

@@ -1,32 +1,28 @@
 //! `dhow verify REMOTE LOCAL`: whether both sides are the same, by hash; nothing is copied.
 
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use serde_json::json;
-use transport_std::{Cancel, Client, EntryKind, ErrorCode, FilePath};
+use transport_std::{Cancel, EntryKind, ErrorCode, FilePath};
 
 use crate::args::Verify;
-use crate::connection::Connection;
 use crate::escape::{self, Escaped};
 use crate::exit::{Error, Exit};
 use crate::failure;
 use crate::get::ends_with_slash;
+use crate::hashing;
 use crate::interrupt;
 use crate::json;
 use crate::link::Link;
 use crate::ls;
-use crate::manifest::hash_of;
 use crate::names;
 use crate::remote::Operand;
 use crate::session::App;
 use crate::units;
 use crate::walk::{self, Pair, Side};
 
-/// Files that are hashed at once, and those that wait for it.
-const AT_ONCE: usize = 8;
+/// Files that wait to be hashed.
 const WAITING_MAX: usize = 256;
 
 /// What was found of one entry.
@@ -124,7 +120,7 @@ pub(crate) fn run(app: &App, args: &Verify) -> Result<u8, Error> {
     })?;
     if is_tree && found.kind == EntryKind::Directory {
         walk::compare(&source, Some(&here), &mut |pair| {
-            check.visit(&pair).map(|()| false)
+            check.visit(&pair).map(|()| pair.target.is_some())
         })?;
     }
     check.flush()?;
@@ -163,86 +159,32 @@ impl Check<'_> {
 
     /// Compares what waits.
     fn flush(&mut self) -> Result<(), Error> {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        while !waiting.is_empty() {
-            let Connection::Modern(client) = self.link.connection() else {
-                return Err(Error::usage("the classic dialect has no hashes"));
-            };
-            let results = self.compare(&client, &waiting)?;
-            let mut lost = None;
-            let mut left = Vec::new();
-            for (both, result) in waiting.into_iter().zip(results) {
-                match result {
-                    Ok(hash) => {
-                        let finding = if hash.is_some() {
-                            Finding::Same
-                        } else {
-                            Finding::Differs
-                        };
-                        self.bytes += both.size;
-                        self.tell(&both.path, finding, both.size, hash);
-                    }
-                    Err(error) if self.link.is_lost(&error) => {
-                        left.push(both);
-                        lost = Some(error);
-                    }
-                    Err(error) if error.exit == Exit::Interrupted => return Err(error),
-                    Err(error) => {
-                        self.app.report(&error, Some(both.path.as_bytes()));
-                        self.errors.push(error);
-                    }
+        let waiting = std::mem::take(&mut self.waiting);
+        let each = waiting.iter().map(|both| {
+            let local = walk::local(&self.local, &both.path)?;
+            Ok((walk::join(&self.remote, &both.path)?, local))
+        });
+        let pairs: Result<Vec<hashing::Pair>, Error> = each.collect();
+        let results = hashing::compare(self.link, &pairs?, &self.cancel)?;
+        for (both, result) in waiting.into_iter().zip(results) {
+            match result {
+                Ok(hash) => {
+                    let is_same = hash.is_some();
+                    let finding = if is_same {
+                        Finding::Same
+                    } else {
+                        Finding::Differs
+                    };
+                    self.bytes += both.size;
+                    self.tell(&both.path, finding, both.size, hash);
                 }
-            }
-            waiting = left;
-            match lost {
-                Some(error) => self.link.again(error)?,
-                None => self.link.went_on(),
+                Err(error) => {
+                    self.app.report(&error, Some(both.path.as_bytes()));
+                    self.errors.push(error);
+                }
             }
         }
         Ok(())
-    }
-
-    /// The hash of each file that is the same on both sides; nothing for one that differs.
-    fn compare(
-        &self,
-        client: &Client,
-        files: &[Both],
-    ) -> Result<Vec<Result<Option<[u8; 32]>, Error>>, Error> {
-        let paths: Result<Vec<(FilePath, PathBuf)>, Error> = files
-            .iter()
-            .map(|both| {
-                Ok((
-                    walk::join(&self.remote, &both.path)?,
-                    walk::local(&self.local, &both.path)?,
-                ))
-            })
-            .collect();
-        let paths = paths?;
-        let (next, cancel) = (AtomicUsize::new(0), &self.cancel);
-        let results: Vec<_> = paths.iter().map(|_| Mutex::new(None)).collect();
-        std::thread::scope(|scope| {
-            for _ in 0..AT_ONCE.min(paths.len()) {
-                scope.spawn(|| {
-                    loop {
-                        let number = next.fetch_add(1, Ordering::Relaxed);
-                        let (Some((remote, local)), Some(slot)) =
-                            (paths.get(number), results.get(number))
-                        else {
-                            return;
-                        };
-                        let result = hashes(client, remote, local, cancel);
-                        if let Ok(mut slot) = slot.lock() {
-                            *slot = Some(result);
-                        }
-                    }
-                });
-            }
-        });
-        let taken = results.into_iter().map(|slot| {
-            let result = slot.into_inner().ok().flatten();
-            result.unwrap_or_else(|| Err(Error::new(Exit::Other, "other", "was not compared")))
-        });
-        Ok(taken.collect())
     }
 
     fn tell(&mut self, path: &FilePath, finding: Finding, size: u64, hash: Option<[u8; 32]>) {
@@ -298,18 +240,4 @@ impl Check<'_> {
             _ => Exit::Integrity as u8,
         }
     }
-}
-
-/// The hash, if it is the same on both sides.
-fn hashes(
-    client: &Client,
-    remote: &FilePath,
-    local: &Path,
-    cancel: &Cancel,
-) -> Result<Option<[u8; 32]>, Error> {
-    let theirs = client
-        .hash(remote.as_bytes(), Some(cancel))
-        .map_err(|error| failure::from_client(&error))?;
-    let ours = hash_of(local).map_err(|error| Error::io(escape::path(local), &error))?;
-    Ok((theirs.hash == ours).then_some(ours))
 }

@@ -283,8 +283,8 @@ fn mode(metadata: &fs::Metadata) -> u16 {
 /// Directories that are listed at once, so that a round trip serves many.
 const AT_ONCE: usize = 16;
 
-/// Shows `visit` every name that stands in either directory, a directory before what is in it, level by level. What is a
-/// directory at both sides is looked through; what is one at the source alone, if `visit` says so. Links are never followed.
+/// Shows `visit` every name that stands in either directory, a directory before what is in it, level by level. A
+/// directory of the source is looked through if `visit` says so. Links are never followed.
 ///
 /// # Errors
 /// A directory cannot be listed, or `visit` fails: nothing more is visited.
@@ -350,9 +350,8 @@ fn level(
         let is_directory = |entry: Option<&DirEntry>| {
             entry.is_some_and(|entry| entry.kind == EntryKind::Directory)
         };
-        let both = is_directory(at_target);
-        if is_directory(at_source) && (both || goes_on) {
-            waiting.push_back((path, both));
+        if is_directory(at_source) && goes_on {
+            waiting.push_back((path, is_directory(at_target)));
         }
     }
 }

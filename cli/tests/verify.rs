@@ -68,6 +68,32 @@ fn what_differs_is_found_though_size_and_time_are_the_same() {
         .find(|event| event["path"] == "d/9")
         .unwrap();
     assert_eq!(same["blake3"], blake3::hash(b"9").to_string());
+    let fixed = run(
+        &world,
+        &["sync", "--checksum", "--json", &server.at("tree/"), "copy"],
+    );
+    fixed.expect_ok();
+    let mut written: Vec<String> = (fixed.named("file").iter())
+        .filter(|event| event["outcome"] == "written" && event["kind"].is_null())
+        .map(|event| event["path"].as_str().unwrap().to_owned())
+        .collect();
+    written.sort();
+    // By size, for it is not there, and by hash.
+    assert_eq!(written, ["tree/d/7", "tree/d/8", "tree/large"]);
+    run(&world, &["verify", &server.at("tree"), "copy"]).expect(7, "1 not on the server");
+    // Again, with other bytes of the same length and time.
+    for (path, text) in [("copy/d/7", "8"), ("copy/large", "short")] {
+        let path = world.local(path);
+        let time = fs::metadata(&path).unwrap().modified().unwrap();
+        fs::write(&path, text).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
+    }
+    fs::remove_file(world.local("copy/d/8")).unwrap();
     let words = run(&world, &["verify", &server.at("tree"), "copy"]);
     words.expect(7, "2 differ, 1 missing here, 1 not on the server");
     assert!(words.stdout.contains("differs  large\n"), "{words:?}");

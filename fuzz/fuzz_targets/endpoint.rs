@@ -266,7 +266,7 @@ fn answer(op: FileOp, how: Answer) -> FileDone {
             let blocks = len.div_ceil(BLOCK_SIZE) as usize;
             (None, Outcome::Values(vec![[7; 32]; blocks]))
         }
-        Operation::MakeDir { .. } => (None, Outcome::Made { new: true }),
+        Operation::MakeDir { .. } => (None, Outcome::Made { new: true, folds: true }),
         Operation::RemoveTree { max, .. } => {
             let count = max.into();
             let more = matches!(how, Answer::Short { .. });

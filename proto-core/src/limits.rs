@@ -28,6 +28,9 @@ pub struct Limits {
     /// Bytes from which on a sink keeps a journal of a file, so that a later transfer can go on with it; smaller ones are sent
     /// again. Files of one piece (1 MiB) never have one.
     pub journal_min: u64,
+    /// Pieces (1 MiB) that a journal may know before their bytes are synced, unless nothing must survive a power loss: as many are
+    /// read again after an unclean stop of the machine. Syncs more often cost speed.
+    pub journal_unsynced: u32,
     /// Exchanges of the classic dialect at once.
     pub classic_exchanges: u32,
     /// Exchanges of the classic dialect with the clients of one IPv4 address, or one IPv6 network of 64 bits.
@@ -57,6 +60,7 @@ impl Default for Limits {
             credit_blocks_initial: (2 << 20) / BLOCK_SIZE,
             read_ahead_blocks: 8,
             journal_min: 4 << 20,
+            journal_unsynced: 256,
             classic_exchanges: 1_024,
             classic_exchanges_per_source: 32,
             crypto_buffer: 16 << 10,

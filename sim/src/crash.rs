@@ -83,6 +83,8 @@ pub struct Report {
     pub process_crashes: u64,
     /// Restarts with an upload to a name that had been crashed.
     pub restarts: u64,
+    /// Restarts with the same transfers again.
+    pub resumes: u64,
     /// Power losses after which a target was the new file, whole.
     pub found_new: u64,
     /// Power losses after which a target was what stood there before.
@@ -100,6 +102,7 @@ impl Report {
         self.points += other.points;
         self.process_crashes += other.process_crashes;
         self.restarts += other.restarts;
+        self.resumes += other.resumes;
         self.found_new += other.found_new;
         self.found_old += other.found_old;
         self.found_remnant += other.found_remnant;

@@ -169,6 +169,9 @@ pub fn code_text(code: proto_core::wire::ErrorCode) -> String {
         E::TargetChanged => "the target was changed by someone else meanwhile",
         E::LinkRefused => "a symbolic link that may lead out of the copied directory: not made",
         E::NotEmpty => "the directory is not empty",
+        E::NameCollision => {
+            "here, the name is that of another file of the directory: case or Unicode form differ"
+        }
         E::Other(number) => return format!("failed with code {number}"),
     };
     text.into()

@@ -18,6 +18,16 @@ pub(crate) struct Copying {
     /// Copy nothing; print what would be done, and how long that might take
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
+    /// Leave out of directories what PATTERN means, in gitignore's form: '*.o', '/build/', 'a/**/b'; of several that match,
+    /// the last counts
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) exclude: Vec<String>,
+    /// Take in again what --exclude leaves out; what is in a directory that is left out is not looked at
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) include: Vec<String>,
+    /// Leave out what the .gitignore files of the source say, and .git
+    #[arg(long)]
+    pub(crate) gitignore: bool,
     /// Write the BLAKE3 hash of each local file that was sent, received or there already to FILE, for b3sum -c
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Option<PathBuf>,
@@ -130,6 +140,9 @@ pub(crate) struct Sync {
     /// Afterwards remove from DST what SRC does not have; not when something could not be copied
     #[arg(long)]
     pub(crate) delete: bool,
+    /// Compare by hash what has the source's size and time, and copy what differs: both sides read all of it
+    #[arg(long, conflicts_with = "no_clobber")]
+    pub(crate) checksum: bool,
     /// With --delete: remove even when something could not be copied
     #[arg(long, requires = "delete")]
     pub(crate) ignore_errors: bool,

@@ -127,6 +127,18 @@ impl Server {
         format!("dhow://{}/{path}", self.address)
     }
 
+    /// Bytes of files that it has read, and written, so far.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        let text = std::fs::read_to_string(format!("/proc/{}/io", self.child.id())).unwrap();
+        let of = |name: &str| {
+            let mut lines = text.lines();
+            let line = lines.find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().parse().unwrap()
+        };
+        (of("rchar:"), of("wchar:"))
+    }
+
     /// Its next JSON line.
     pub(crate) fn next_event(&mut self) -> Value {
         let mut line = String::new();

@@ -264,6 +264,22 @@ impl Endpoint {
         })?
     }
 
+    /// Keeps the entries of a listing back ([`Event::Listing`] comes no more) or, with `held` false, lets them come again. The
+    /// peer sends no more than 64 KiB meanwhile. For an application whose own reader is slower than the network.
+    ///
+    /// # Errors
+    /// When the transfer is gone.
+    pub fn hold_listing(
+        &mut self,
+        now: Instant,
+        transfer: TransferId,
+        held: bool,
+    ) -> Result<(), StaleId> {
+        self.with_peer(now, transfer.peer, |peer, now, shared| {
+            peer.hold_listing(now, shared, transfer.key, held)
+        })?
+    }
+
     /// Ends a session: open transfers are given up, what is owed to the peer goes out (for at most 3 PTO), then CLOSE.
     /// [`Event::PeerClosed`] follows.
     ///

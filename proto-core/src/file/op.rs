@@ -231,7 +231,7 @@ pub enum Operation {
         /// Which root.
         root: RootId,
     },
-    /// Make a directory (mode 0700). One that exists stays as it is; a symbolic link is none.
+    /// Make a directory (mode 0700). One that exists stays as it is, the root, too; a symbolic link is none.
     MakeDir {
         /// Where the path begins.
         root: RootId,
@@ -395,6 +395,8 @@ pub enum Outcome {
     Made {
         /// It was not there before.
         new: bool,
+        /// Its file system takes names for one that differ in case, or in Unicode's form.
+        folds: bool,
     },
     /// `RemoveTree`.
     Removed {

@@ -46,6 +46,18 @@ impl Peer {
         })
     }
 
+    pub(crate) fn hold_listing(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        transfer: Key,
+        held: bool,
+    ) -> Result<(), StaleId> {
+        self.with_transfers(now, shared, |transfers, _| {
+            transfers.hold_listing(transfer, held)
+        })
+    }
+
     pub(crate) fn handle_file_done(
         &mut self,
         now: Instant,

@@ -173,7 +173,7 @@ impl Change {
         let full = self.durability == Durability::Full;
         let depth = self.path.components().count();
         Ok(match (self.step, result) {
-            (Step::Make(made), Ok(Outcome::Made { new })) => {
+            (Step::Make(made), Ok(Outcome::Made { new, .. })) => {
                 self.begun |= made < depth;
                 self.count += u64::from(new);
                 match (new, &self.work) {

@@ -256,6 +256,8 @@ pub(super) struct Reader {
     whole: usize,
     /// CREDIT is to be told.
     pub(super) credit: Delivery,
+    /// The application does not want entries now.
+    pub(super) held: bool,
 }
 
 impl Reader {
@@ -336,7 +338,7 @@ impl Reader {
 
     /// Whether entries wait for the application.
     pub(super) fn has_entries(&self) -> bool {
-        self.whole > 0
+        self.whole > 0 && !self.held
     }
 
     /// Takes the whole entries, which makes room for more.

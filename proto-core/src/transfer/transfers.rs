@@ -155,6 +155,12 @@ impl Transfers {
         Ok(())
     }
 
+    /// Keeps a listing's entries back, or no more.
+    pub(crate) fn hold_listing(&mut self, key: Key, held: bool) -> Result<(), StaleId> {
+        self.all.get_mut(key).ok_or(StaleId)?.hold_listing(held);
+        Ok(())
+    }
+
     /// Gives all transfers up.
     pub(crate) fn cancel_all(&mut self, cx: &mut Context<'_>) {
         self.for_each(cx, |transfer, cx| transfer.cancel(cx, ErrorCode::Cancelled));

@@ -130,6 +130,8 @@ pub enum ErrorCode {
     LinkRefused,
     /// 21: a directory that is not empty.
     NotEmpty,
+    /// 22: the file system takes the name for that of another file of the job.
+    NameCollision,
     /// Any other.
     Other(u64),
 }
@@ -160,6 +162,7 @@ impl ErrorCode {
             Self::TargetChanged => 19,
             Self::LinkRefused => 20,
             Self::NotEmpty => 21,
+            Self::NameCollision => 22,
             Self::Other(code) => code,
         }
     }
@@ -189,6 +192,7 @@ impl ErrorCode {
             19 => Self::TargetChanged,
             20 => Self::LinkRefused,
             21 => Self::NotEmpty,
+            22 => Self::NameCollision,
             _ => Self::Other(code),
         }
     }

@@ -84,8 +84,8 @@ fn print_summary(summary: &Summary, wall: f64) {
         total.found_old, total.found_new, total.found_remnant
     );
     println!(
-        "{} ends of the process alone, {} restarts with another upload",
-        total.process_crashes, total.restarts
+        "{} ends of the process alone, {} restarts with another upload, {} with the same again",
+        total.process_crashes, total.restarts, total.resumes
     );
     println!("{} violations, {wall:.1} s", summary.violations.len());
 }

@@ -22,6 +22,7 @@ pub(super) fn again(target: &FilePath, mut disk: Disk, mut rng: Rng) -> Result<(
     let setup = Setup {
         datagram_size: 8_952,
         sink_blocks: 8,
+        journal_min: u64::MAX,
         bug: None,
     };
     let mut exchange = Exchange::new(setup, &mut rng, [source, disk])?;

@@ -41,6 +41,8 @@ pub(super) struct Case {
     pub(super) datagram_size: u16,
     /// Blocks that the sink's endpoint may hold.
     pub(super) sink_blocks: u32,
+    /// Bytes from which on a file has a journal.
+    pub(super) journal_min: u64,
     /// A planted bug in both cores, and how seldom it strikes.
     pub(super) bug: Option<(Fault, u32)>,
 }
@@ -100,6 +102,7 @@ impl Case {
             disk: draw_disk(&mut rng, lie),
             datagram_size: *rng.pick(&[1_200, 1_452, 8_952]),
             sink_blocks: *rng.pick(&[2, 8, 64]),
+            journal_min: *rng.pick(&[1 << 20, 1 << 20, 4 << 20]),
             bug: None,
         };
         if rng.one_in(3) && this.files.len() == this.targets.len() {

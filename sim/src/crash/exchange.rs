@@ -58,6 +58,8 @@ pub(crate) struct Exchange {
 pub(crate) struct Setup {
     pub(crate) datagram_size: u16,
     pub(crate) sink_blocks: u32,
+    /// Bytes from which on a file has a journal.
+    pub(crate) journal_min: u64,
     /// A planted bug in both cores, and how seldom it strikes.
     pub(crate) bug: Option<(Fault, u32)>,
 }
@@ -77,6 +79,8 @@ impl Exchange {
             config.datagram_size = setup.datagram_size;
             config.datagram_max = setup.datagram_size;
             config.limits.sink_blocks = setup.sink_blocks;
+            config.limits.journal_min = setup.journal_min;
+            config.limits.journal_unsynced = 1;
             if let Some((bug, one_in)) = setup.bug {
                 let plan = FaultPlan::only(bug, one_in);
                 let faults = PlannedFaults::new(&plan, Rng::new(number as u64, 0xfa17));

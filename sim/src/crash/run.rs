@@ -2,7 +2,9 @@
 
 use proto_core::fault::Fault;
 use proto_core::wire::FilePath;
-use proto_core::{Event, Failure, FileReport, Finished, Place, Request, TransferId};
+use proto_core::{
+    Event, Failure, FileReport, Finished, Overwrite, PIECE_SIZE, Place, Request, TransferId,
+};
 
 use super::again::again;
 use super::case::{Case, Sent, TREE_SOURCE, TREE_TARGET, path};
@@ -16,6 +18,8 @@ use crate::rng::Rng;
 const PROCESS_CRASHES: u64 = 4;
 /// At one moment in so many, one of the crashed disks is used again.
 const RESTART_ONE_IN: u64 = 8;
+/// At one moment in so many, the same transfers run again on one of the crashed disks.
+const RESUME_ONE_IN: u64 = 6;
 
 /// Where a run says what happens.
 type Trace<'a> = &'a mut dyn FnMut(&str);
@@ -89,6 +93,7 @@ fn build(case: &Case, rng: &mut Rng) -> Checked<Exchange> {
     let setup = Setup {
         datagram_size: case.datagram_size,
         sink_blocks: case.sink_blocks,
+        journal_min: case.journal_min,
         bug: case.bug,
     };
     let disks = if case.download {
@@ -280,16 +285,19 @@ impl Run<'_> {
     fn moment(&mut self, when: &str) -> Checked<()> {
         let moment = self.report.moments;
         self.report.moments += 1;
-        let disk = &self.exchange.sides[self.sink].disk;
+        let disk = self.exchange.sides[self.sink].disk.clone();
         let at = |what: String| format!("moment {moment} ({when}): {what}");
-        judge(self.case, &self.told, disk, After::Nothing).map_err(at)?;
+        judge(self.case, &self.told, &disk, After::Nothing).map_err(at)?;
         for number in 0..PROCESS_CRASHES {
             let mut disk = disk.clone();
             disk.set_rng(self.rng.fork());
             disk.process_crash();
             self.report.process_crashes += 1;
-            judge(self.case, &self.told, &disk, After::Nothing)
-                .map_err(|what| at(format!("end {number} of the process: {what}")))?;
+            let at = |what: String| at(format!("end {number} of the process: {what}"));
+            judge(self.case, &self.told, &disk, After::Nothing).map_err(at)?;
+            if number == 0 && self.rng.one_in(RESUME_ONE_IN) {
+                self.resume(disk, true).map_err(at)?;
+            }
         }
         let restart = self
             .rng
@@ -307,8 +315,84 @@ impl Run<'_> {
             if restart == Some(subset) && !self.case.tree {
                 self.report.restarts += 1;
                 again(&self.case.targets[0].path, disk, self.rng.fork()).map_err(at)?;
+            } else if subset == 0 && self.rng.one_in(RESUME_ONE_IN) {
+                self.resume(disk, false).map_err(at)?;
             }
         }
+        Ok(())
+    }
+}
+
+impl Run<'_> {
+    /// After a restart with `disk` at the sink, the same transfers again must all succeed and last, whatever is left of the
+    /// first ones. `all` says that all that was written is there.
+    fn resume(&mut self, mut disk: Disk, all: bool) -> Checked<()> {
+        let case = self.case;
+        // A file of one piece has no journal.
+        let least = case.journal_min.max(PIECE_SIZE + 1);
+        let large = |sent: &Sent| sent.content.len() >= least;
+        if case.tree || !case.files.iter().any(large) {
+            return Ok(());
+        }
+        let mut source = self.exchange.sides[1 - self.sink].disk.clone();
+        disk.set_plan(DiskPlan::default());
+        for sent in case.files.iter().filter(|sent| large(sent)) {
+            for disk in [&mut source, &mut disk] {
+                disk.process_crash();
+            }
+            let mut request = request(case, sent);
+            let (Request::Get { overwrite, .. } | Request::Put { overwrite, .. }) = &mut request
+            else {
+                continue;
+            };
+            if *overwrite == Overwrite::Never {
+                *overwrite = Overwrite::Replace;
+            }
+            let replaces = *overwrite == Overwrite::Replace;
+            let setup = Setup {
+                datagram_size: case.datagram_size,
+                sink_blocks: case.sink_blocks,
+                journal_min: case.journal_min,
+                bug: None,
+            };
+            let disks = [disk, source];
+            let disks = if self.sink == CLIENT {
+                disks
+            } else {
+                let [a, b] = disks;
+                [b, a]
+            };
+            let mut exchange = Exchange::new(setup, &mut self.rng, disks)?;
+            let result = exchange.finish(request, |_| {})?;
+            let [client, server] = exchange.sides.map(|side| side.disk);
+            (disk, source) = if self.sink == CLIENT {
+                (client, server)
+            } else {
+                (server, client)
+            };
+            if result.is_err() {
+                return Err(format!("the same again ended with {result:?}"));
+            }
+            let target = &case.targets[sent.target];
+            let is = disk.content(ROOT, &target.path);
+            let old = target.old.as_ref().map(|(content, _)| content);
+            // What is there may pass for the same file.
+            if is != Some(&sent.content) && (replaces || is != old) {
+                return Err(format!(
+                    "the same again left another file under {:?}",
+                    target.path
+                ));
+            }
+        }
+        let left = disk
+            .walk(ROOT)
+            .into_iter()
+            .filter(FilePath::is_reserved)
+            .count();
+        if all && left > 0 && case.files.len() == 1 {
+            return Err(format!("{left} temporary files and journals are left"));
+        }
+        self.report.resumes += 1;
         Ok(())
     }
 }

@@ -32,6 +32,8 @@ pub(super) enum Command {
     Start(Ticket, Request),
     /// End the job of this number.
     Cancel(u64),
+    /// The listing of this number was read as far as it came.
+    GoOn(u64),
     /// Answer with the session's figures.
     Stats(mpsc::Sender<()>),
     /// End the session in good order.
@@ -223,7 +225,13 @@ impl ClientApplication {
         match event {
             Event::Accepted { .. } => ticket.mailbox.update(Update::Progress(Progress::Accepted)),
             Event::Entry { file, .. } => ticket.mailbox.update(Update::Entry(file)),
-            Event::Listing { entries, .. } => ticket.mailbox.update(Update::Page(entries)),
+            Event::Listing { entries, .. } => {
+                ticket.mailbox.update(Update::Page(entries));
+                if ticket.mailbox.holds_listing() {
+                    // Stale only if its end is on its way.
+                    let _ = endpoint.hold_listing(now, transfer, true);
+                }
+            }
             Event::Files { files, .. } => ticket.mailbox.update(Update::Files(files)),
             Event::Progress {
                 bytes,
@@ -281,6 +289,13 @@ impl Application for ClientApplication {
             }
             Command::Start(ticket, request) => self.start(now, endpoint, ticket, request),
             Command::Cancel(number) => self.cancel(now, endpoint, number),
+            Command::GoOn(number) => {
+                let mut jobs = self.jobs.iter();
+                if let Some((transfer, _)) = jobs.find(|(_, ticket)| ticket.number == number) {
+                    // Stale only if its end is on its way.
+                    let _ = endpoint.hold_listing(now, *transfer, false);
+                }
+            }
             Command::Stats(reply) => {
                 self.board
                     .note(self.peer().and_then(|peer| endpoint.stats(peer)));

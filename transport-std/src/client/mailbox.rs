@@ -11,6 +11,9 @@ use super::Progress;
 /// Between two looks at progress: a caller that is woken for every step costs more than it learns.
 const REST: Duration = Duration::from_millis(10);
 
+/// Pages of a listing (64 KiB at most, each) that may wait for a slow caller.
+const PAGES_MAX: usize = 8;
+
 /// One thing that a job tells.
 #[derive(Debug)]
 pub(super) enum Update {
@@ -36,6 +39,10 @@ pub(super) struct Mailbox {
 struct Post {
     updates: VecDeque<Update>,
     end: Option<End>,
+    /// Pages of a listing among the updates.
+    pages: usize,
+    /// The listing waits until these are read.
+    held: bool,
     /// The caller has seen progress just now, and looks again by itself.
     resting: bool,
 }
@@ -49,6 +56,7 @@ impl Mailbox {
     pub(super) fn update(&self, update: Update) {
         let mut post = self.lock();
         let wakes = !(post.resting && is_moved(&update));
+        post.pages += usize::from(is_page(&update));
         match post.updates.back_mut() {
             Some(last) if is_moved(last) && is_moved(&update) => *last = update,
             _ => post.updates.push_back(update),
@@ -57,6 +65,21 @@ impl Mailbox {
         if wakes {
             self.changed.notify_one();
         }
+    }
+
+    /// Whether so many pages of a listing wait that no more should come before they are read.
+    pub(super) fn holds_listing(&self) -> bool {
+        let mut post = self.lock();
+        post.held |= post.pages >= PAGES_MAX;
+        post.held
+    }
+
+    /// Whether the pages that were waited for are read: more may come. True once.
+    pub(super) fn lets_listing_go_on(&self) -> bool {
+        let mut post = self.lock();
+        let read = post.held && post.pages == 0;
+        post.held &= !read;
+        read
     }
 
     /// The job is over; only the first end counts.
@@ -71,6 +94,7 @@ impl Mailbox {
         loop {
             if let Some(update) = post.updates.pop_front() {
                 let moved = is_moved(&update);
+                post.pages -= usize::from(is_page(&update));
                 drop(post);
                 each(update);
                 post = self.lock();
@@ -103,6 +127,10 @@ impl Mailbox {
         post.resting = false;
         post
     }
+}
+
+fn is_page(update: &Update) -> bool {
+    matches!(update, Update::Page(_))
 }
 
 fn is_moved(update: &Update) -> bool {

@@ -112,7 +112,7 @@ impl Session {
         &self,
         request: Request,
         cancel: Option<&Cancel>,
-        each: impl FnMut(Update),
+        mut each: impl FnMut(Update),
     ) -> End {
         let number = self.jobs.fetch_add(1, Ordering::Relaxed);
         let mailbox = Arc::new(Mailbox::default());
@@ -130,7 +130,12 @@ impl Session {
                 handle.send(Command::Cancel(number));
             })
         });
-        mailbox.wait(each)
+        mailbox.wait(|update| {
+            each(update);
+            if mailbox.lets_listing_go_on() {
+                self.handle.send(Command::GoOn(number));
+            }
+        })
     }
 
     /// Runs a job that moves a file.

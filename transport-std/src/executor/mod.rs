@@ -17,6 +17,7 @@ mod removal;
 mod rooted;
 mod roots;
 mod run;
+mod sweep;
 
 #[cfg(all(test, unix))]
 mod tests;

@@ -274,6 +274,16 @@ impl Directory {
         self.without_links(path).map(Names)
     }
 
+    /// Whether names that differ in case, or in Unicode's form, are one in this directory: on these systems they are as a rule, and
+    /// no call common to them tells.
+    #[expect(
+        clippy::unused_self,
+        reason = "as on Linux, where it depends on the directory"
+    )]
+    pub(super) fn folds_names(&self, _path: &FilePath) -> bool {
+        cfg!(any(windows, target_vendor = "apple"))
+    }
+
     /// Makes a directory, if it is not there; whether it was not. With `sync`, its name is durable.
     pub(super) fn make_directory(&self, path: &FilePath, sync: bool) -> Result<bool> {
         let (parent, name) = self.parent(path)?;

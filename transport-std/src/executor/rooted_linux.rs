@@ -23,6 +23,21 @@ type Result<T> = std::result::Result<T, FileError>;
 /// How often a resolution is tried that the kernel could not finish because of renames at the same time.
 const RACES_MAX: u32 = 128;
 
+/// File systems that heed no case: FAT, exFAT, both drivers of NTFS, SMB, HFS+.
+const FOLDING: [u32; 8] = [
+    0x4d44,
+    0x2011_bab0,
+    0x5346_544e,
+    0x7366_746e,
+    0x517b,
+    0xff53_4d42,
+    0xfe53_4d42,
+    0x482b,
+];
+
+/// The flag of directories in which ext4, F2FS and others heed no case (`FS_CASEFOLD_FL`).
+const CASEFOLD: u32 = 0x4000_0000;
+
 /// A directory that is held open; paths are resolved beneath it.
 #[derive(Debug)]
 pub(super) struct Directory {
@@ -258,6 +273,17 @@ impl Directory {
         let links = if links { Links::Follow } else { Links::Refuse };
         let flags = OFlags::PATH | OFlags::DIRECTORY;
         self.resolve(path, flags, links).map(Names).map_err(refused)
+    }
+
+    /// Whether names that differ in case, or in Unicode's form, are one in this directory.
+    pub(super) fn folds_names(&self, path: &FilePath) -> bool {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let Ok(fd) = self.resolve(path, flags, Links::Refuse) else {
+            return false;
+        };
+        let kind = rustix::fs::fstatfs(&fd).map_or(0, |stat| stat.f_type as u32);
+        let flags = || rustix::fs::ioctl_getflags(&fd).map_or(0, |flags| flags.bits());
+        FOLDING.contains(&kind) || flags() & CASEFOLD != 0
     }
 
     /// Makes a directory, if it is not there; whether it was not. With `sync`, its name is durable.

@@ -5,15 +5,17 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use proto_core::wire::FilePath;
 use proto_core::{FileError, RootId};
 
 use super::lease::Leases;
 use super::rooted::Directory;
+use super::sweep::Sweeps;
 
 /// The directories that operations may reach, by number. Clones are the same table; roots may come and go while
 /// executors run.
 #[derive(Clone, Debug, Default)]
-pub struct Roots(Arc<RwLock<Table>>, Arc<Leases>);
+pub struct Roots(Arc<RwLock<Table>>, Arc<Leases>, Arc<Sweeps>);
 
 #[derive(Debug, Default)]
 struct Table {
@@ -88,6 +90,13 @@ impl Roots {
 
     pub(super) fn add(&self, root: Root) -> RootId {
         self.write().add(root)
+    }
+
+    /// Removes what unfinished transfers left in a directory at least 7 days ago, if it was not swept within the last hour.
+    pub(crate) fn sweep(&self, root: RootId, path: &FilePath) {
+        if let Ok(directory) = self.directory(root) {
+            self.2.sweep(&directory, root, path);
+        }
     }
 
     /// The leases of all executors with this table.

@@ -191,8 +191,10 @@ impl Disk {
                 self.roots.directory(root)?.free_space().map(Outcome::Free)
             }
             Operation::MakeDir { root, path, sync } => {
-                let new = self.roots.directory(root)?.make_directory(&path, sync)?;
-                Ok(Outcome::Made { new })
+                let directory = self.roots.directory(root)?;
+                let new = !path.is_root() && directory.make_directory(&path, sync)?;
+                let folds = directory.folds_names(&path);
+                Ok(Outcome::Made { new, folds })
             }
             Operation::SetDirMeta {
                 root,
@@ -290,6 +292,7 @@ impl Disk {
             lease: Some(lease),
         };
         self.files().insert(file, opened);
+        self.roots.sweep(root, &path.parent());
         Ok(Outcome::Log { boot: self.boot })
     }
 

@@ -28,6 +28,24 @@ pub(super) enum Layout {
 impl Layout {
     /// Opens the shares.
     pub(super) fn open(shares: Vec<Share>, roots: &Roots) -> Result<Self> {
+        let layout = Self::open_all(shares, roots)?;
+        let one = match &layout {
+            Self::Single(root, rights) => Some((*root, *rights)),
+            Self::Named { .. } => None,
+        };
+        let named = match &layout {
+            Self::Single(..) => None,
+            Self::Named { shares, .. } => Some(shares.values().copied()),
+        };
+        for (root, rights) in one.into_iter().chain(named.into_iter().flatten()) {
+            if rights == Rights::ReadWrite {
+                roots.sweep(root, &FilePath::root());
+            }
+        }
+        Ok(layout)
+    }
+
+    fn open_all(shares: Vec<Share>, roots: &Roots) -> Result<Self> {
         let unusable = |text: String| Error::new(ErrorKind::InvalidInput, text);
         let open = |path: &PathBuf| {
             roots.add_dir(path).map_err(|error| {

@@ -27,6 +27,13 @@ impl Transfer {
         self.events.finished
     }
 
+    /// Keeps a listing's entries back, or no more.
+    pub(in crate::transfer) fn hold_listing(&mut self, held: bool) {
+        if let Job::Reader(reader) = &mut self.job {
+            reader.held = held;
+        }
+    }
+
     pub(in crate::transfer) fn has_event(&self, admitted: bool, session_lost: bool) -> bool {
         if self.events.requested {
             return admitted;

@@ -58,7 +58,7 @@ impl Sink {
     pub(super) fn open_log(&mut self, cx: &mut Context<'_>) -> Option<Operation> {
         let (path, entry) = (self.journal()?, self.entry?);
         let file = cx.allot_file();
-        self.log = Some(Log::new(file));
+        self.log = Some(Log::new(file, cx.config.limits.journal_unsynced));
         let identity = journal::identity(entry.version, entry.size);
         Some(Operation::OpenLog {
             root: self.plan.to.root,

@@ -8,10 +8,6 @@ use crate::file::{Operation, Value};
 use crate::id::FileId;
 use crate::wire::{Durability, FilePath};
 
-/// Pieces that may be written down before their bytes are synced. After an unclean stop of the machine, as many are read
-/// again; a sync more often would cost speed.
-const SYNC_PIECES: u32 = 256;
-
 /// An open journal, or one that is being opened.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -36,8 +32,9 @@ pub(super) struct Log {
     writing: bool,
     /// A sync is on loan.
     syncing: bool,
-    /// Pieces written down since the last sync began.
+    /// Pieces written down since the last sync began, and how many may be.
     unsynced: u32,
+    unsynced_max: u32,
     /// Slots before the sync that is on loan.
     mark: u64,
     /// The journal itself is to be synced once its records are written.
@@ -89,7 +86,7 @@ pub(super) enum LogStep {
 }
 
 impl Log {
-    pub(super) fn new(file: FileId) -> Self {
+    pub(super) fn new(file: FileId, unsynced_max: u32) -> Self {
         Self {
             file,
             open: false,
@@ -106,6 +103,7 @@ impl Log {
             writing: false,
             syncing: false,
             unsynced: 0,
+            unsynced_max,
             mark: 0,
             sync_log: false,
         }
@@ -170,7 +168,7 @@ impl Log {
         } else if self.sync_log {
             Some(LogStep::SyncLog)
         } else {
-            (self.unsynced >= SYNC_PIECES).then_some(LogStep::SyncData)
+            (self.unsynced >= self.unsynced_max).then_some(LogStep::SyncData)
         }
     }
 

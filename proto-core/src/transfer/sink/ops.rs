@@ -259,8 +259,6 @@ impl Sink {
                 self.plan.may_replace |= self.faults.strikes(Planted::TargetReplaced);
                 if commit::judge_target(&self.plan, self.entry, &outcome)? {
                     self.unchanged = true;
-                    self.step = Step::Stored;
-                    return Ok(());
                 }
             }
             (Step::FreeSpace, Ok(Outcome::Free(free)))
@@ -303,6 +301,11 @@ impl Sink {
         let early = self.entry.is_none() && self.plan.announced.is_some();
         let journal = || self.journal().is_some();
         match step {
+            // A journal that was not removed when the file was stored.
+            Step::StatTarget if self.unchanged && journal() => Step::Look,
+            Step::Look if self.unchanged && self.found => Step::OpenLog,
+            Step::OpenLog if self.unchanged => Step::CloseLog,
+            Step::StatTarget | Step::Look if self.unchanged => Step::Stored,
             Step::Look if early && !self.found => Step::FreeSpace,
             Step::Look => Step::AwaitEntry,
             Step::AwaitEntry if self.found || self.cleared => match self.plan.announced {

@@ -29,6 +29,8 @@ pub(super) struct Disk {
     pub(super) dirs: BTreeMap<Vec<u8>, (i64, u16)>,
     /// Where each open file is; removed or renamed ones are no longer looked up by name.
     pub(super) open: BTreeMap<FileId, Vec<u8>>,
+    /// Names that differ in ASCII case are one.
+    pub(super) folds: bool,
     pub(super) free: u64,
     /// Names in the order of their completion.
     pub(super) log: Vec<&'static str>,
@@ -285,6 +287,7 @@ impl Disk {
                 log,
                 ..
             } => {
+                self.check_own_name(to.as_bytes());
                 log.map_or(Ok(()), |log| self.check(log))?;
                 if !replace && self.files.contains_key(to.as_bytes()) {
                     return Err(FileError::Exists);
@@ -322,6 +325,7 @@ impl Disk {
                 ..
             } => self.list(&path, cursor, max, (versions, filter)),
             Operation::MakeDir { path, .. } => {
+                self.check_own_name(path.as_bytes());
                 if self.files.contains_key(path.as_bytes()) {
                     return Err(FileError::NotDirectory);
                 }
@@ -330,7 +334,8 @@ impl Disk {
                 self.dirs
                     .entry(path.as_bytes().to_vec())
                     .or_insert((0, 0o700));
-                Ok(Outcome::Made { new })
+                let folds = self.folds;
+                Ok(Outcome::Made { new, folds })
             }
             Operation::SetDirMeta {
                 path, mtime, mode, ..
@@ -405,6 +410,17 @@ impl Disk {
         })
     }
 
+    /// A core that asks for such a name would overwrite another file.
+    fn check_own_name(&self, path: &[u8]) {
+        let mut names = self.files.keys().chain(self.dirs.keys());
+        let other = names.find(|name| name.eq_ignore_ascii_case(path) && *name != path);
+        assert!(
+            !self.folds || other.is_none(),
+            "{:?} collides",
+            path.escape_ascii()
+        );
+    }
+
     fn has_parent(&self, path: &[u8]) -> Result<(), FileError> {
         let parent = FilePath::parse(path)
             .map_err(|_| FileError::BadName)?
@@ -436,6 +452,7 @@ impl Disk {
             return Err(FileError::Mismatch);
         }
         let path = path.join(&file.name).map_err(|_| FileError::BadName)?;
+        self.check_own_name(path.as_bytes());
         self.has_parent(path.as_bytes())?;
         if self.dirs.contains_key(path.as_bytes()) {
             return Err(FileError::IsDirectory);

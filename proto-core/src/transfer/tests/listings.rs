@@ -235,3 +235,42 @@ fn many_requests_in_a_row_keep_their_numbers_apart() {
         [Ok(Finished::Answered); 2_000].to_vec()
     );
 }
+
+/// M8: an application that does not want entries now makes the server wait.
+#[test]
+fn m8_a_listing_that_is_held_back_costs_its_window() {
+    let mut world = World::new(11, BAD, limits());
+    for number in 0..20_000 {
+        world.put_file(SERVER, format!("file {number}").as_bytes(), 0);
+    }
+    let key = world.start(Request::List {
+        path: FilePath::root(),
+    });
+    let listed = |world: &World| {
+        let pages = world.ends[CLIENT].events.iter();
+        pages
+            .map(|(_, event)| match event {
+                TransferEvent::Listing(entries) => entries.len(),
+                _ => 0,
+            })
+            .sum::<usize>()
+    };
+    while listed(&world) == 0 {
+        assert!(world.step());
+    }
+    let hold = |world: &mut World, held| {
+        world.with(CLIENT, |transfers, _| transfers.hold_listing(key, held))
+    };
+    assert_eq!(hold(&mut world, true), Ok(()));
+    let before = listed(&world);
+    let packets = world.packets;
+    for _ in 0..3_000 {
+        world.step();
+    }
+    assert_eq!(listed(&world), before);
+    assert!(world.packets - packets < 200, "the server went on");
+    assert_eq!(hold(&mut world, false), Ok(()));
+    world.run();
+    assert_eq!(world.outcomes(CLIENT), [Ok(Finished::Answered)]);
+    assert!(listed(&world) > 20_000 * 20);
+}

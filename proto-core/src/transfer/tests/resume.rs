@@ -119,6 +119,49 @@ fn d5_after_an_unclean_stop_what_is_in_doubt_is_read_again() {
     }
 }
 
+/// What was synced before the machine stopped is believed.
+#[test]
+fn d5_what_was_synced_is_not_read_again() {
+    let (from, name, to, _) = ends(false);
+    let often = Limits {
+        journal_unsynced: 1,
+        ..limits()
+    };
+    let mut world = World::new(4, PERFECT, often);
+    let content = world.put_file(from, name, SIZE);
+    world.start(request(false, Overwrite::Compare));
+    run_until(&mut world, to, 9 * MIB);
+    let mut world = restarted(5, world);
+    world.ends[to].disk.boot += 1;
+    world.start(request(false, Overwrite::Compare));
+    world.run();
+    check_stored(&world, false, &content);
+    let (sent, checked) = (world.ends[from].disk.read, world.ends[to].disk.read);
+    assert!(
+        sent <= SIZE - 5 * MIB && checked <= 2 * MIB,
+        "{sent} {checked}"
+    );
+}
+
+/// The process ended when the file had its name and its journal was not removed.
+#[test]
+fn a_journal_that_was_left_is_removed() {
+    for up in [false, true] {
+        let (from, name, to, target) = ends(up);
+        let mut world = World::new(14, PERFECT, limits());
+        world.put_file(from, name, SIZE);
+        world.start(request(up, Overwrite::Compare));
+        while !world.ends[to].disk.files.contains_key(target) {
+            assert!(world.step(), "it ended before");
+        }
+        assert_eq!(world.ends[to].disk.temp_files(), 1);
+        let mut world = restarted(15, world);
+        world.start(request(up, Overwrite::Compare));
+        world.run();
+        assert_eq!(world.ends[to].disk.log.last(), Some(&"CloseLog"));
+    }
+}
+
 /// What was in doubt and is not what it was comes again, and all behind it.
 #[test]
 fn d5_what_was_lost_is_sent_again() {

@@ -496,3 +496,63 @@ fn a_filter_is_bounded() {
         assert_eq!(started.is_ok(), fits);
     }
 }
+
+/// F10: where the file system takes two names for one, the second fails before anything is done with it; elsewhere both are kept.
+#[test]
+fn f10_names_that_collide_are_found_before_anything_is_written() {
+    for (seed, folds) in [(60, true), (61, false), (62, true), (63, true)] {
+        let up = seed % 2 == 0;
+        let overwrite = if seed == 62 {
+            Overwrite::Compare
+        } else {
+            Overwrite::Replace
+        };
+        let (source, from, sink, to) = ends(up);
+        let mut world = World::new(seed, BAD, limits());
+        let disk = &mut world.ends[source].disk;
+        for name in ["", "/d", "/D", "/e"] {
+            dir(disk, &format!("{from}{name}"), 1);
+        }
+        for (name, size) in [
+            ("/a", 10),
+            ("/A", 20),
+            ("/b", 900_000),
+            ("/B", 800_000),
+            ("/d/x", 5),
+            ("/D/y", 6),
+            ("/e/a", 7),
+        ] {
+            let at = format!("{from}{name}").into_bytes();
+            disk.files.insert(at, file(size, size));
+        }
+        disk.files
+            .insert(format!("{from}/E").into_bytes(), link(b"a"));
+        dir(&mut world.ends[sink].disk, "", 1);
+        world.ends[sink].disk.folds = folds;
+        world.start(request(up, overwrite));
+        world.run();
+        let Ok(Finished::Tree(totals)) = world.outcomes(CLIENT)[0] else {
+            panic!("{:?}", world.outcomes(CLIENT));
+        };
+        // Of a/A, b/B, d/D and e/E one each fails, and what is in a directory that failed.
+        let reports = world.ends[CLIENT]
+            .events
+            .iter()
+            .flat_map(|(_, event)| match event {
+                TransferEvent::Files(files) => files.clone(),
+                _ => Vec::new(),
+            });
+        let collisions = reports.filter(|report| report.result == Err(ErrorCode::NameCollision));
+        assert_eq!(collisions.count(), if folds { 4 } else { 0 }, "{seed}");
+        assert_eq!(totals.failed == 0, !folds);
+        let stored = tree(&world.ends[sink].disk, to);
+        let planted = tree(&world.ends[source].disk, from);
+        assert!(
+            stored
+                .files
+                .iter()
+                .all(|(name, file)| planted.files.get(name) == Some(file))
+        );
+        assert_eq!(stored.files.len() as u64, totals.files + totals.links);
+    }
+}

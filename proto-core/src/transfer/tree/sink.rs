@@ -4,6 +4,7 @@
 mod arrive;
 mod audit;
 mod failed;
+mod fold;
 mod large;
 mod node;
 mod ops;

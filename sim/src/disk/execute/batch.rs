@@ -234,10 +234,14 @@ impl Disk {
         sync: bool,
     ) -> Result<Outcome> {
         self.fail(self.plan.io_errors, FileError::Io)?;
+        let folds = false;
+        if path.is_root() {
+            return Ok(Outcome::Made { new: false, folds });
+        }
         let (parent, name) = self.parent(root, path)?;
         if let Some(there) = self.tree.lookup(parent, name) {
             return match self.tree.meta(there)?.kind {
-                EntryKind::Directory => Ok(Outcome::Made { new: false }),
+                EntryKind::Directory => Ok(Outcome::Made { new: false, folds }),
                 _ => Err(FileError::NotDirectory),
             };
         }
@@ -247,7 +251,7 @@ impl Disk {
             self.fail(self.plan.sync_errors, FileError::Io)?;
             self.tree.sync_directory(parent);
         }
-        Ok(Outcome::Made { new: true })
+        Ok(Outcome::Made { new: true, folds })
     }
 
     pub(super) fn set_directory(

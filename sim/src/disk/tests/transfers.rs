@@ -21,6 +21,7 @@ fn exchange(seed: u64, source: DiskPlan, sink: DiskPlan) -> Exchange {
     let setup = Setup {
         datagram_size: 8_952,
         sink_blocks: 16,
+        journal_min: u64::MAX,
         bug: None,
     };
     let mut exchange = Exchange::new(setup, &mut rng, disks).unwrap();

@@ -4,6 +4,7 @@ mod escapes;
 mod filters;
 mod joined;
 mod listings;
+mod logs;
 mod operations;
 mod races;
 mod removal;

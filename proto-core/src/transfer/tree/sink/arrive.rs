@@ -1,5 +1,8 @@
 //! What the source says of files.
 
+use alloc::collections::BTreeSet;
+
+use super::fold::fold;
 use super::node::{Directory, Node, State};
 use super::{ROOT, TreeSink};
 use crate::file::Value;
@@ -103,7 +106,7 @@ impl TreeSink {
         };
         if file == ROOT {
             let path = self.plan.to.path.clone();
-            return self.directory_known(cx, file, path);
+            return self.directory_known(file, path);
         }
         let parent = node.parent;
         let settled = match self.nodes.get(&parent) {
@@ -139,8 +142,14 @@ impl TreeSink {
         let Some(path) = path else {
             return self.settle(cx, file, Err(ErrorCode::NameRefused), true);
         };
+        if !self.has_name_of_its_own(file) {
+            return self.settle(cx, file, Err(ErrorCode::NameCollision), true);
+        }
+        let Some(node) = self.nodes.get(&file) else {
+            return Ok(());
+        };
         match node.kind {
-            EntryKind::Directory => self.directory_known(cx, file, path),
+            EntryKind::Directory => self.directory_known(file, path),
             EntryKind::Other => self.settle(cx, file, Err(ErrorCode::NotRegular), true),
             EntryKind::File if self.plan.compare => {
                 self.set_state(file, State::Looking);
@@ -159,19 +168,27 @@ impl TreeSink {
         }
     }
 
+    /// Notes the name of a file that finds its place; false when the file system takes it for that of another (F10).
+    fn has_name_of_its_own(&mut self, file: u32) -> bool {
+        let Some(node) = self.nodes.get(&file) else {
+            return true;
+        };
+        let (parent, folded) = (node.parent, fold(&node.name));
+        match self.nodes.get_mut(&parent).map(|node| &mut node.state) {
+            Some(State::Directory(Directory {
+                names: Some(names), ..
+            })) => names.insert(folded),
+            _ => true,
+        }
+    }
+
     pub(super) fn set_state(&mut self, file: u32, state: State) {
         if let Some(node) = self.nodes.get_mut(&file) {
             node.state = state;
         }
     }
 
-    fn directory_known(
-        &mut self,
-        cx: &mut Context<'_>,
-        file: u32,
-        path: FilePath,
-    ) -> Result<(), Fault> {
-        let there = path.is_root();
+    fn directory_known(&mut self, file: u32, path: FilePath) -> Result<(), Fault> {
         let Some(node) = self.nodes.get_mut(&file) else {
             return Ok(());
         };
@@ -182,13 +199,10 @@ impl TreeSink {
             count: node.seal.map(|(count, _)| count),
             settled: 0,
             finishing: false,
+            names: None,
         });
-        if there {
-            self.directory_made(cx, file, false)
-        } else {
-            self.make.push_back(file);
-            Ok(())
-        }
+        self.make.push_back(file);
+        Ok(())
     }
 
     /// A directory is there: its entries find their places.
@@ -197,6 +211,7 @@ impl TreeSink {
         cx: &mut Context<'_>,
         file: u32,
         new: bool,
+        folds: bool,
     ) -> Result<(), Fault> {
         let Some(Node {
             state: State::Directory(directory),
@@ -207,6 +222,7 @@ impl TreeSink {
             return Ok(());
         };
         (directory.made, directory.new) = (true, new);
+        directory.names = folds.then(BTreeSet::new);
         if let Some(code) = *failed {
             return self.settle(cx, file, Err(code), false);
         }

@@ -1,5 +1,6 @@
 //! One file, directory or link on its way in.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::file::Value;
@@ -68,6 +69,8 @@ pub(super) struct Directory {
     pub(super) count: Option<u64>,
     pub(super) settled: u64,
     pub(super) finishing: bool,
+    /// Names placed so far, folded; only where the file system folds them, too.
+    pub(super) names: Option<BTreeSet<u64>>,
 }
 
 impl Node {

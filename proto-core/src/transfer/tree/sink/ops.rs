@@ -254,7 +254,7 @@ impl TreeSink {
             return Ok(());
         }
         match result {
-            Ok(Outcome::Made { new }) => self.directory_made(cx, file, new),
+            Ok(Outcome::Made { new, folds }) => self.directory_made(cx, file, new, folds),
             result => {
                 let code = result.err().map_or(ErrorCode::Io, error_code);
                 if file == ROOT {
