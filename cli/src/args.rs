@@ -14,7 +14,7 @@ use transport_std::CongestionControl;
 pub(crate) use changes::{Mkdir, Mv, Rm};
 pub(crate) use copying::{Copying, Cp, DurabilityArg, Get, Put, Sync, TreeArgs, Verify};
 
-use crate::units::parse_timeout;
+use crate::units::{parse_limit, parse_timeout};
 
 /// Haul files over UDP: encrypted, checked by hash, through loss.
 #[derive(Parser, Debug)]
@@ -68,6 +68,9 @@ pub(crate) struct Global {
     /// fixed:RATE (fixed:20M bytes or fixed:160mbit a second) is for networks that are yours alone
     #[arg(long, global = true, value_name = "NAME", default_value = "bbr")]
     pub(crate) cc: CongestionControl,
+    /// How fast to send and to be sent to, in bytes a second (20M) or bits (160mbit); serve: each session
+    #[arg(short, long, global = true, value_name = "RATE", value_parser = parse_limit)]
+    pub(crate) limit: Option<u64>,
     /// The server's port, where REMOTE does not name one
     #[arg(short = 'P', long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
@@ -145,7 +148,8 @@ pub(crate) enum Command {
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Users come in by key: list theirs (dhow key show) in authorized_keys, one a line, with
-'read-only' before a key that shall not write. --public lets in everyone.
+'read-only' before a key that shall not write, 'limit=20M' before one that shall not take more than that a second; commas
+between options. --public lets in everyone.
 
 Examples:
   dhow serve ~/pub                         users in authorized_keys may read and write

@@ -14,6 +14,7 @@ use crate::escape::{self, Escaped};
 use crate::exit::{Error, Exit};
 use crate::home;
 use crate::strict::{self, Secrecy};
+use crate::units::parse_limit;
 
 /// A private key and what its file calls it.
 #[derive(Debug)]
@@ -190,6 +191,8 @@ pub(crate) struct AuthorizedKey {
     pub(crate) name: String,
     /// The line has the option `read-only`.
     pub(crate) read_only: bool,
+    /// `limit=RATE`: bytes a second in each direction.
+    pub(crate) limit: Option<u64>,
 }
 
 /// Users that a server lets in.
@@ -215,7 +218,8 @@ impl AuthorizedKeys {
         Ok(keys)
     }
 
-    /// Reads the lines of a file: keys, `read-only` and a key, comments, empty lines.
+    /// Reads the lines of a file: keys, options (`read-only`, `limit=20M`, with a comma between them) and a key, comments,
+    /// empty lines.
     pub(crate) fn parse(text: &str) -> Self {
         let mut all = Self::default();
         for (index, line) in text.lines().enumerate() {
@@ -223,18 +227,10 @@ impl AuthorizedKeys {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let (rest, read_only) = match line.strip_prefix("read-only") {
-                Some(rest) if rest.starts_with([' ', '\t']) => (rest.trim_start(), true),
-                _ => (line, false),
-            };
-            match parse_public(rest) {
-                Some((key, name)) => all.add(AuthorizedKey {
-                    key,
-                    name,
-                    read_only,
-                }),
+            match Self::parse_line(line) {
+                Some(entry) => all.add(entry),
                 None => all.warnings.push(format!(
-                    "line {} is skipped: not an ssh-ed25519 key, or an option other than read-only",
+                    "line {} is skipped: not an ssh-ed25519 key, or an option other than read-only and limit=RATE",
                     index + 1
                 )),
             }
@@ -242,10 +238,36 @@ impl AuthorizedKeys {
         all
     }
 
+    /// A key, or options and a key.
+    fn parse_line(line: &str) -> Option<AuthorizedKey> {
+        let entry = |(key, name)| AuthorizedKey {
+            key,
+            name,
+            read_only: false,
+            limit: None,
+        };
+        if let Some(plain) = parse_public(line) {
+            return Some(entry(plain));
+        }
+        let (options, rest) = line.split_once([' ', '\t'])?;
+        let mut entry = entry(parse_public(rest.trim_start())?);
+        for option in options.split(',') {
+            match option.strip_prefix("limit=") {
+                Some(rate) => entry.limit = Some(parse_limit(rate).ok()?),
+                None if option == "read-only" => entry.read_only = true,
+                None => return None,
+            }
+        }
+        Some(entry)
+    }
+
     /// Of several lines for a key the first names it, and the strictest counts.
     fn add(&mut self, line: AuthorizedKey) {
         match self.keys.iter_mut().find(|entry| entry.key == line.key) {
-            Some(entry) => entry.read_only |= line.read_only,
+            Some(entry) => {
+                entry.read_only |= line.read_only;
+                entry.limit = entry.limit.into_iter().chain(line.limit).min();
+            }
             None => self.keys.push(line),
         }
     }

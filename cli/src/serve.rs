@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
-use transport_std::{PublicKey, Rights, Server, ServerEvent, Tuning, fingerprint};
+use transport_std::{PublicKey, RateLimits, Rights, Server, ServerEvent, Tuning, fingerprint};
 
 use crate::args::{Global, Public, Serve};
 use crate::escape::{self, Escaped};
@@ -72,9 +72,15 @@ pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
         idle_timeout: app.global.timeout,
         datagram_max: app.global.max_datagram,
         congestion: app.global.cc,
+        rate_limits: RateLimits {
+            send: app.global.limit,
+            receive: app.global.limit,
+        },
         ..Tuning::default()
     };
+    let (limited_users, most) = (Arc::clone(&users), app.global.limit);
     let builder = builder
+        .limits(move |key| limits_of(&limited_users, most, key))
         .admission(move |key, _| rights_of(&policy_users, public, key))
         .on_event(move |event| watcher.see(event))
         .threads(args.threads)
@@ -122,6 +128,16 @@ fn rights_of(users: &AuthorizedKeys, public: Option<Rights>, key: &PublicKey) ->
     });
     // A line that limits a key is not undone by what everyone may do.
     own.or(public)
+}
+
+/// How fast a user with this key may be, where the line of the key says so: of that and what holds for all, the lower.
+fn limits_of(users: &AuthorizedKeys, most: Option<u64>, key: &PublicKey) -> Option<RateLimits> {
+    let own = users.find(key)?.limit?;
+    let limit = Some(most.map_or(own, |most| most.min(own)));
+    Some(RateLimits {
+        send: limit,
+        receive: limit,
+    })
 }
 
 fn public_rights(public: Option<Public>) -> Option<Rights> {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use transport_std::{
-    ClassicClient, Client, ClientError, ClientOptions, PeerStats, Trust, Tuning, fingerprint,
+    ClassicClient, Client, ClientError, ClientOptions, PeerStats, RateLimits, Trust, Tuning,
+    fingerprint,
 };
 
 use crate::args::Global;
@@ -168,6 +169,10 @@ impl App {
             idle_timeout: self.global.timeout,
             datagram_max: self.global.max_datagram,
             congestion: self.global.cc,
+            rate_limits: RateLimits {
+                send: self.global.limit,
+                receive: self.global.limit,
+            },
             ..Tuning::default()
         };
         let client =

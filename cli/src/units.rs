@@ -26,6 +26,17 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a duration such as 5s, 10m or 250ms".to_owned())
 }
 
+/// `--limit`: bytes a second as `20M`, or bits as `160mbit`, at least 1,000 bytes.
+///
+/// # Errors
+/// A text that says what is expected.
+pub(crate) fn parse_limit(text: &str) -> Result<u64, String> {
+    let rate = transport_std::parse_rate(text);
+    rate.ok_or_else(|| {
+        "expected a rate such as 20M (bytes a second) or 160mbit, 1K at least".to_owned()
+    })
+}
+
 /// `--timeout`: the silence after which a session ends, 1 s to 10 min (T8).
 ///
 /// # Errors
@@ -145,6 +156,15 @@ fn three_digits(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_are_read() {
+        assert_eq!(parse_limit("20M"), Ok(20_000_000));
+        assert_eq!(parse_limit("160mbit"), Ok(20_000_000));
+        for wrong in ["", "0", "999", "20 M", "20MB", "-1K"] {
+            assert!(parse_limit(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn durations_are_read() {

@@ -6,6 +6,7 @@ use crate::congestion::CongestionControl;
 use crate::crypto::Provider;
 use crate::fault::{FaultHook, Faults};
 use crate::limits::Limits;
+use crate::peer::RateLimits;
 use crate::time::Duration;
 use zeroize::Zeroize as _;
 
@@ -28,6 +29,8 @@ pub struct Config {
     /// Whether the classic dialect is spoken, too (`docs/CLASSIC.md`): without encryption and identity. With
     /// [`accept`](Self::accept), its clients are served. Off by default.
     pub classic: bool,
+    /// How fast each new session may send and be sent to; [`Endpoint::set_limits`](crate::Endpoint::set_limits) changes it.
+    pub rate_limits: RateLimits,
     /// Which congestion controller new sessions get.
     pub congestion: CongestionControl,
     /// A server's secret that outlasts restarts. With it, a server that was restarted tells clients of sessions from before
@@ -124,6 +127,7 @@ impl Config {
             datagram_max: 65_507,
             receive_buffer: 0,
             classic: false,
+            rate_limits: RateLimits::default(),
             congestion: CongestionControl::default(),
             host_secret: None,
             shard: None,

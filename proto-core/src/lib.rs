@@ -43,5 +43,6 @@ pub use file::{
 };
 pub use id::{FileId, OpId, PeerId, RootId, TransferId};
 pub use limits::Limits;
+pub use peer::RateLimits;
 pub use time::{Duration, Instant};
 pub use transfer::{Decision, FileReport, Overwrite, Place, Request, Requested, TreeTotals};

@@ -51,11 +51,12 @@ pub use server::{
 pub use tuning::Tuning;
 
 pub use proto_core::classic::ClassicIgnored;
+pub use proto_core::congestion::parse_rate;
 pub use proto_core::crypto::PublicKey;
 pub use proto_core::wire::{
     CloseCode, Durability, EntryKind, ErrorCode, FilePath, PathError, RequestKind, StoredAs,
 };
 pub use proto_core::{
     CloseCause, CongestionControl, Failure, FileInfo, FileReport, Filter, Finished, LimitedBy,
-    Overwrite, PeerStats, TransferStats, TreeTotals,
+    Overwrite, PeerStats, RateLimits, TransferStats, TreeTotals,
 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto_core::crypto::TlsProvider;
-use proto_core::{Config, CongestionControl};
+use proto_core::{Config, CongestionControl, RateLimits};
 
 use crate::{Faults, Identity};
 
@@ -20,6 +20,8 @@ pub struct Tuning {
     pub datagram_size: u16,
     /// UDP payload that datagrams grow to where the path carries it (RFC 8899). Default 65,507, which only loopback carries.
     pub datagram_max: u16,
+    /// How fast each session may send and be sent to, as it begins.
+    pub rate_limits: RateLimits,
     /// Which congestion controller sessions use.
     pub congestion: CongestionControl,
     /// Damage done on purpose to what is sent: a test aid, off by default.
@@ -33,6 +35,7 @@ impl Default for Tuning {
             disk_threads: 4,
             datagram_size: 1_200,
             datagram_max: 65_507,
+            rate_limits: RateLimits::default(),
             congestion: CongestionControl::default(),
             faults: None,
         }
@@ -47,6 +50,7 @@ impl Tuning {
             idle_timeout: self.idle_timeout,
             datagram_size: self.datagram_size,
             datagram_max: self.datagram_max,
+            rate_limits: self.rate_limits,
             congestion: self.congestion,
             ..Config::new(Arc::new(provider))
         })

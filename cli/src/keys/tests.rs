@@ -185,3 +185,26 @@ fn fingerprints_are_told_from_other_texts() {
         assert!(!is_fingerprint(text), "{text}");
     }
 }
+
+#[test]
+fn options_of_a_line() {
+    let line = KeyPair::generate("a").public_line();
+    let of = |text: &str| {
+        let keys = AuthorizedKeys::parse(text);
+        keys.keys
+            .first()
+            .map(|entry| (entry.read_only, entry.limit))
+    };
+    assert_eq!(of(&line), Some((false, None)));
+    let limited = Some(20_000_000);
+    assert_eq!(of(&format!("limit=20M {line}")), Some((false, limited)));
+    for both in ["read-only,limit=160mbit", "limit=20M,read-only"] {
+        assert_eq!(of(&format!("{both} {line}")), Some((true, limited)));
+    }
+    for wrong in ["limit=", "limit=20MB", "limit=20M,pty", "limit", ","] {
+        assert_eq!(of(&format!("{wrong} {line}")), None, "{wrong}");
+    }
+    // The strictest of several lines.
+    let lines = format!("limit=2M {line}\nlimit=1M {line}\n{line}");
+    assert_eq!(of(&lines), Some((false, Some(1_000_000))));
+}

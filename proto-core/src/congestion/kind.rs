@@ -60,7 +60,7 @@ impl FromStr for CongestionControl {
             None if text == "bbr" => Ok(Self::Bbr),
             None if text == "cubic" => Ok(Self::Cubic),
             None if text == "background" => Ok(Self::Background),
-            Some(("fixed", text)) => rate(text)
+            Some(("fixed", text)) => parse_rate(text)
                 .map(Self::Fixed)
                 .ok_or(CongestionControlError::Rate),
             _ => Err(CongestionControlError::Name),
@@ -68,8 +68,9 @@ impl FromStr for CongestionControl {
     }
 }
 
-/// Bytes per second.
-fn rate(text: &str) -> Option<u64> {
+/// Bytes per second of a text such as `20M` (bytes) or `160mbit`, at least 1,000; `None` for any other text.
+#[must_use]
+pub fn parse_rate(text: &str) -> Option<u64> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit());
     let (number, unit) = text.split_at(unit_at.unwrap_or(text.len()));
     let number: u64 = number.parse().ok()?;

@@ -21,7 +21,7 @@ pub use background::Background;
 pub use bbr::Bbr;
 pub use cubic::Cubic;
 pub use fixed::Fixed;
-pub use kind::{CongestionControl, CongestionControlError};
+pub use kind::{CongestionControl, CongestionControlError, parse_rate};
 pub use pacer::Pacer;
 
 use crate::recovery::Rtt;

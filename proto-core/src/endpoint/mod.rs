@@ -32,7 +32,7 @@ use crate::event::Event;
 use crate::fault::Fault;
 use crate::file::{FileDone, FileOp};
 use crate::id::{OpId, PeerId, TransferId};
-use crate::peer::{Opening, Peer};
+use crate::peer::{Opening, Peer, RateLimits};
 use crate::slab::{Key, Slab};
 use crate::time::Instant;
 use crate::transfer::{Decision, OpTag, Request};
@@ -212,6 +212,19 @@ impl Endpoint {
         self.with_peer(now, peer, |peer, now, shared| {
             peer.admit(now, shared, admission)
         })
+    }
+
+    /// Limits how fast the session sends and is sent to, from now on: also while transfers run.
+    ///
+    /// # Errors
+    /// When the session is gone.
+    pub fn set_limits(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        limits: RateLimits,
+    ) -> Result<(), StaleId> {
+        self.with_peer(now, peer, |peer, now, _| peer.set_limits(now, limits))
     }
 
     /// Asks the peer for something. [`Event::Finished`] is the last that is heard of it.

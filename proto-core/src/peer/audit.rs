@@ -125,7 +125,8 @@ impl Peer {
             | SentFrame::Path
             | SentFrame::NewId { .. }
             | SentFrame::RetireId { .. }
-            | SentFrame::AckFrequency { .. } => {}
+            | SentFrame::AckFrequency { .. }
+            | SentFrame::RateLimit { .. } => {}
         });
         for (space, flying) in self.spaces.iter().zip(&crypto) {
             let missing = space

@@ -2,6 +2,7 @@
 
 use super::frequency::Frequency;
 use super::ids::{Destination, Destinations, Issued};
+use super::limit::Limit;
 use super::mtu::Mtu;
 use super::packet_writer::{MAX_FRAMES, SentFrame};
 use super::{Arrival, Peer, Space};
@@ -118,6 +119,7 @@ impl Peer {
                 };
                 self.on_ack_frequency(*sequence, asked);
             }
+            Frame::RateLimit { sequence, rate } => self.on_rate_limit(now, *sequence, *rate),
             Frame::PathResponse { data } => self.on_path_response(now, shared, *data),
             Frame::Close { code, .. } => self.end(now, shared, CloseCause::Peer(*code)),
             transfer => {
@@ -208,6 +210,7 @@ impl Peer {
             destinations: &mut self.destinations,
             mtu: &mut self.mtu,
             frequency: &mut self.frequency,
+            limit: &mut self.limit,
         };
         (&mut self.recovery, owners)
     }
@@ -222,6 +225,7 @@ struct Owners<'a> {
     destinations: &'a mut Destinations,
     mtu: &'a mut Mtu,
     frequency: &'a mut Frequency,
+    limit: &'a mut Limit,
 }
 
 impl Owners<'_> {
@@ -245,12 +249,14 @@ impl Owners<'_> {
                 SentFrame::HandshakeDone
                 | SentFrame::NewId { .. }
                 | SentFrame::RetireId { .. }
-                | SentFrame::AckFrequency { .. },
+                | SentFrame::AckFrequency { .. }
+                | SentFrame::RateLimit { .. },
                 Fate::Acked | Fate::Late,
             ) => {}
             (SentFrame::MtuProbe(id), Fate::Acked | Fate::Late) => self.mtu.on_acked(cx.now, id),
             (SentFrame::MtuProbe(id), Fate::Lost) => self.mtu.on_lost(cx.now, id),
             (SentFrame::AckFrequency { sequence }, Fate::Lost) => self.frequency.on_lost(sequence),
+            (SentFrame::RateLimit { sequence }, Fate::Lost) => self.limit.on_lost(sequence),
             (SentFrame::HandshakeDone, Fate::Lost) => *self.handshake_done_pending = true,
             (SentFrame::NewId { sequence }, Fate::Lost) => self.issued.set_owed(sequence, true),
             (SentFrame::RetireId { sequence }, Fate::Lost) => {

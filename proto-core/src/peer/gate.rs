@@ -89,6 +89,7 @@ impl Peer {
                     || self.issued.owed().is_some()
                     || self.destinations.owed().is_some()
                     || self.frequency.is_due()
+                    || self.limit.is_due()
                     || self.transfers.has_frames()));
         space.probes > 0
             || space.ack_now

@@ -10,6 +10,7 @@ mod gate;
 mod handshake;
 mod ids;
 mod key_phase;
+mod limit;
 mod migration;
 mod mtu;
 mod packet_writer;
@@ -20,6 +21,7 @@ mod tail;
 mod timers;
 mod transmit;
 
+pub use limit::RateLimits;
 pub(crate) use packet_writer::{PacketWriter, SentFrame};
 pub(crate) use path::Arrival;
 
@@ -42,6 +44,7 @@ use crypto_stream::{CryptoReceive, CryptoSend};
 use frequency::Frequency;
 use ids::{Destination, Destinations, Issued};
 use key_phase::KeyPhase;
+use limit::Limit;
 use mtu::Mtu;
 use path::Path;
 use state::State;
@@ -103,6 +106,7 @@ pub(crate) struct Peer {
     /// How long the peer said that it holds acknowledgements back.
     peer_ack_delay: Duration,
     frequency: Frequency,
+    limit: Limit,
     /// The peer's socket receive buffer in bytes; 0 when it does not say.
     peer_buffer: u64,
     events: Pending,
@@ -288,6 +292,7 @@ impl Peer {
             mtu: Mtu::new(DATAGRAM_BASE, DATAGRAM_BASE),
             peer_ack_delay: MAX_ACK_DELAY,
             frequency: Frequency::default(),
+            limit: Limit::default(),
             peer_buffer: 0,
             events: Pending::default(),
             packets_received: 0,
@@ -300,6 +305,7 @@ impl Peer {
             faults: shared.faults.clone(),
         };
         peer.recovery.set_faults(shared.faults.clone());
+        peer.set_limits(now, config.rate_limits);
         peer.pump_handshake();
         Ok(peer)
     }

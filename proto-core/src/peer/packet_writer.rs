@@ -43,6 +43,10 @@ pub(crate) enum SentFrame {
     AckFrequency {
         sequence: u64,
     },
+    /// RATE_LIMIT.
+    RateLimit {
+        sequence: u64,
+    },
     Transfer {
         key: Key,
         item: Item,

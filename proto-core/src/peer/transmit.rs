@@ -323,6 +323,9 @@ impl Peer {
             if self.frequency.is_due() {
                 self.write_ack_frequency(writer);
             }
+            if self.limit.is_due() {
+                self.write_rate_limit(writer);
+            }
         }
         let Self {
             spaces,

@@ -166,6 +166,8 @@ pub struct Recovery<F> {
     reordering: Reordering,
     ecn: Ecn,
     app_limited: bool,
+    /// No faster than this, whatever the controller says; bytes a second.
+    rate_limit: Option<u64>,
     black_hole: black_hole::BlackHole,
     timers: timer::Timers,
     counters: Counters,
@@ -196,6 +198,7 @@ impl<F: Copy> Recovery<F> {
             reordering: Reordering::default(),
             ecn: Ecn::default(),
             app_limited: false,
+            rate_limit: None,
             black_hole: black_hole::BlackHole::default(),
             timers: timer::Timers::new(settings.is_server, now),
             counters: Counters::default(),
@@ -222,9 +225,26 @@ impl<F: Copy> Recovery<F> {
 
     /// The pacer takes the controller's rate.
     fn pace(&mut self, now: Instant) {
-        let rate = self.control.pacing_rate(&self.rtt);
-        self.pacer
-            .set_rate(now, rate, self.control.send_quantum(rate));
+        let rate = self.pacing_rate();
+        let mut quantum = self.control.send_quantum(rate);
+        if self.is_rate_limited() {
+            quantum = quantum.min((rate / 1_000).max(2 * u64::from(self.datagram_size)));
+        }
+        self.pacer.set_rate(now, rate, quantum);
+    }
+
+    /// Nothing leaves faster than `limit` bytes a second from `now` on, whatever the controller says; `None` for no limit.
+    pub fn set_rate_limit(&mut self, now: Instant, limit: Option<u64>) {
+        if self.rate_limit != limit {
+            self.rate_limit = limit;
+            self.pace(now);
+        }
+    }
+
+    /// Whether the limit is what holds packets back.
+    fn is_rate_limited(&self) -> bool {
+        let free = self.control.pacing_rate(&self.rtt);
+        self.rate_limit.is_some_and(|limit| limit < free)
     }
 
     /// From now on, packets of `size` that are lost while smaller ones arrive are noticed, if `size` is above `base`.
@@ -290,6 +310,10 @@ impl<F: Copy> Recovery<F> {
         if sent.ack_eliciting {
             self.app_limited = false;
             self.timers.restart(now);
+        }
+        if self.is_rate_limited() {
+            // What goes out tells nothing of what the path could carry.
+            self.on_app_limited();
         }
     }
 
@@ -416,7 +440,8 @@ impl<F: Copy> Recovery<F> {
     /// Bytes a second that the pacer lets go.
     #[must_use]
     pub fn pacing_rate(&self) -> u64 {
-        self.control.pacing_rate(&self.rtt)
+        let free = self.control.pacing_rate(&self.rtt);
+        self.rate_limit.map_or(free, |limit| free.min(limit))
     }
 
     /// The congestion window in bytes.

@@ -346,6 +346,7 @@ fn fields(frame: &Frame<'_>) -> String {
         } => {
             format!(" sequence={sequence} packets={packets} delay={delay} reordering={reordering}")
         }
+        Frame::RateLimit { sequence, rate } => format!(" sequence={sequence} rate={rate}"),
         Frame::RetireConnectionId { sequence } => format!(" sequence={sequence}"),
         Frame::PathChallenge { data } | Frame::PathResponse { data } => {
             format!(" data={}", hex::encode(data))

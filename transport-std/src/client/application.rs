@@ -8,8 +8,8 @@ use std::time::Duration;
 use proto_core::crypto::PublicKey;
 use proto_core::wire::{CloseCode, ErrorCode};
 use proto_core::{
-    Admission, CloseCause, Endpoint, Event, Failure, Instant, PeerId, PeerStats, Request,
-    StartError, TransferId, TransferStats,
+    Admission, CloseCause, Endpoint, Event, Failure, Instant, PeerId, PeerStats, RateLimits,
+    Request, StartError, TransferId, TransferStats,
 };
 
 use super::Progress;
@@ -36,6 +36,8 @@ pub(super) enum Command {
     GoOn(u64),
     /// Answer with the session's figures.
     Stats(mpsc::Sender<()>),
+    /// Send and be sent to no faster.
+    Limit(RateLimits),
     /// End the session in good order.
     Close,
 }
@@ -301,6 +303,12 @@ impl Application for ClientApplication {
                     .note(self.peer().and_then(|peer| endpoint.stats(peer)));
                 // Nobody waits any more if the caller has panicked.
                 let _ = reply.send(());
+            }
+            Command::Limit(limits) => {
+                // A session that is over has no speed.
+                let _ = self
+                    .peer()
+                    .map(|peer| endpoint.set_limits(now, peer, limits));
             }
             Command::Close => self.close(now, endpoint),
         }

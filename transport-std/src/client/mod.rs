@@ -16,7 +16,7 @@ use std::sync::{Arc, mpsc};
 
 use proto_core::crypto::PublicKey;
 use proto_core::wire::{Entry, ErrorCode, FilePath};
-use proto_core::{Failure, FileInfo, Filter, Finished, PeerStats, Request};
+use proto_core::{Failure, FileInfo, Filter, Finished, PeerStats, RateLimits, Request};
 
 pub use cancel::Cancel;
 pub use classic::ClassicClient;
@@ -285,6 +285,11 @@ impl Client {
         let cancel = options.cancel.as_ref();
         let request = filtered(request, options.filter.as_ref())?;
         (self.0).haul_tree(request, &to, local.as_ref(), cancel, progress)
+    }
+
+    /// Limits how fast the session sends and is sent to, from now on: also while jobs run.
+    pub fn set_limits(&self, limits: RateLimits) {
+        self.0.handle.send(Command::Limit(limits));
     }
 
     /// Ends the session: what is owed to the server is sent first. Waits for that, at most a few seconds. The session

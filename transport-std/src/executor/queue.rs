@@ -99,7 +99,14 @@ impl Queue {
             .filter(|operation| !is_on_bytes(operation))
             .count();
         let mut state = self.lock();
-        state.operations.extend(operations.drain(..));
+        for operation in operations.drain(..) {
+            match operation.what {
+                // A few bytes, and the sooner they are written the less is sent again after a kill: they do not wait behind
+                // thousands of blocks.
+                Operation::WriteLog { .. } => state.operations.push_front(operation),
+                _ => state.operations.push_back(operation),
+            }
+        }
         let count = state.threads.to_wake(state.operations.len(), fresh, other);
         self.call(state, count);
     }

@@ -14,7 +14,7 @@ use proto_core::{
 };
 
 use super::layout::Layout;
-use super::{AdmissionPolicy, Job, OnServerEvent, Rights, ServerEvent, SessionInfo};
+use super::{AdmissionPolicy, Job, LimitPolicy, OnServerEvent, Rights, ServerEvent, SessionInfo};
 use crate::driver::Application;
 
 /// How long sessions may take to say goodbye when the server stops.
@@ -45,16 +45,23 @@ pub(super) struct ServerApplication {
 pub(super) struct Host {
     layout: Layout,
     admission: Mutex<AdmissionPolicy>,
+    limits: Mutex<LimitPolicy>,
     on_event: Mutex<OnServerEvent>,
     session_count: AtomicU64,
     job_count: AtomicU64,
 }
 
 impl Host {
-    pub(super) fn new(layout: Layout, admission: AdmissionPolicy, on_event: OnServerEvent) -> Self {
+    pub(super) fn new(
+        layout: Layout,
+        admission: AdmissionPolicy,
+        limits: LimitPolicy,
+        on_event: OnServerEvent,
+    ) -> Self {
         Self {
             layout,
             admission: Mutex::new(admission),
+            limits: Mutex::new(limits),
             on_event: Mutex::new(on_event),
             session_count: AtomicU64::new(0),
             job_count: AtomicU64::new(0),
@@ -116,6 +123,11 @@ impl ServerApplication {
             return self.tell(&ServerEvent::Refused { address, key });
         };
         if endpoint.admit(now, peer, Admission::Admit).is_ok() {
+            let limits = self.host.limits.lock();
+            if let Some(limits) = (limits.unwrap_or_else(PoisonError::into_inner))(&key) {
+                // It was there a line ago.
+                let _ = endpoint.set_limits(now, peer, limits);
+            }
             let number = Host::next(&self.host.session_count);
             let session = Arc::new(SessionInfo {
                 number,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use proto_core::crypto::PublicKey;
-use proto_core::{Config, HostSecret};
+use proto_core::{Config, HostSecret, RateLimits};
 
 pub use event::{Job, Rights, ServerEvent, SessionInfo};
 
@@ -23,6 +23,7 @@ use crate::executor::Roots;
 use crate::{Identity, Tuning};
 
 type AdmissionPolicy = Box<dyn Fn(&PublicKey, SocketAddr) -> Option<Rights> + Send>;
+type LimitPolicy = Box<dyn Fn(&PublicKey) -> Option<RateLimits> + Send>;
 type OnServerEvent = Box<dyn FnMut(&ServerEvent) + Send>;
 /// Gathers a server's settings.
 #[must_use = "a server exists after `bind`"]
@@ -30,6 +31,7 @@ pub struct ServerBuilder {
     identity: Identity,
     shares: Vec<Share>,
     admission: AdmissionPolicy,
+    limits: LimitPolicy,
     classic: Option<Rights>,
     on_event: OnServerEvent,
     tuning: Tuning,
@@ -67,6 +69,16 @@ impl ServerBuilder {
         policy: impl Fn(&PublicKey, SocketAddr) -> Option<Rights> + Send + 'static,
     ) -> Self {
         self.admission = Box::new(policy);
+        self
+    }
+
+    /// How fast a user's sessions may send and be sent to, each; `None` for what [`Tuning::rate_limits`] says. Called on the
+    /// driver's thread when a session is let in: it must not block.
+    pub fn limits(
+        mut self,
+        policy: impl Fn(&PublicKey) -> Option<RateLimits> + Send + 'static,
+    ) -> Self {
+        self.limits = Box::new(policy);
         self
     }
 
@@ -122,7 +134,12 @@ impl ServerBuilder {
         config.limits = config.limits.divided(u32::from(self.threads));
         let group = Group::new(self.threads)?;
         let classic = self.classic.unwrap_or(Rights::None);
-        let host = Arc::new(Host::new(layout, self.admission, self.on_event));
+        let host = Arc::new(Host::new(
+            layout,
+            self.admission,
+            self.limits,
+            self.on_event,
+        ));
         let disk_threads = self.tuning.disk_threads.div_ceil(usize::from(self.threads));
         let (mut drivers, mut handles) = (Vec::new(), Vec::new());
         for (index, socket) in (0..).zip(sockets) {
@@ -192,6 +209,7 @@ impl Server {
             identity,
             shares: Vec::new(),
             admission: Box::new(|_, _| Some(Rights::ReadWrite)),
+            limits: Box::new(|_| None),
             classic: None,
             on_event: Box::new(|_| {}),
             tuning: Tuning::default(),

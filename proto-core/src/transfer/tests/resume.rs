@@ -5,13 +5,14 @@ use core::mem;
 use super::disk::Disk;
 use super::ends::*;
 use super::files::{ends, request};
+use super::liars::say;
 use super::world::World;
 use crate::event::{Failure, Finished};
 use crate::file::FileError;
 use crate::limits::Limits;
 use crate::time::Duration;
 use crate::transfer::Overwrite;
-use crate::wire::{Durability, ErrorCode, StoredAs};
+use crate::wire::{CloseCode, Durability, ErrorCode, Frame, StoredAs};
 
 const MIB: u64 = 1 << 20;
 /// Not a whole number of blocks.
@@ -368,4 +369,130 @@ fn i3_many_kills_in_a_row() {
         assert_eq!(world.ends[to].disk.temp_files(), 0);
         assert!(read <= SIZE + 9 * 8 * MIB, "{read}");
     }
+}
+
+/// A larger file of a directory, too; what is small is sent again.
+#[test]
+fn i3_larger_files_of_a_directory_go_on() {
+    for up in [false, true] {
+        let (from, to) = if up {
+            (CLIENT, SERVER)
+        } else {
+            (SERVER, CLIENT)
+        };
+        let (source, target): (&[u8], &[u8]) = if up {
+            (b"here", b"there")
+        } else {
+            (b"there", b"here")
+        };
+        let mut world = World::new(21, PERFECT, limits());
+        let large = [source, b"/large"].concat();
+        let content = world.put_file(from, &large, SIZE);
+        let small = world.put_file(from, &[source, b"/small"].concat(), 5_000);
+        super::trees::plant_empty(
+            &mut world.ends[from].disk,
+            core::str::from_utf8(source).unwrap(),
+        );
+        super::trees::plant_empty(&mut world.ends[to].disk, "elsewhere");
+        world.start(super::trees::request(up, Overwrite::Compare));
+        run_until(&mut world, to, 9 * MIB);
+        let mut world = restarted(22, world);
+        world.start(super::trees::request(up, Overwrite::Compare));
+        world.run();
+        assert!(
+            world.outcomes(CLIENT).iter().all(Result::is_ok),
+            "{:?}",
+            world.outcomes(CLIENT)
+        );
+        let files = &world.ends[to].disk.files;
+        assert!(files[&[target, b"/large"].concat()].content == content);
+        assert!(files[&[target, b"/small"].concat()].content == small);
+        let sent = world.ends[from].disk.read;
+        assert!(sent <= SIZE - 5 * MIB, "{sent}");
+    }
+}
+
+/// What a server says of an upload that waits, and how the session ends.
+fn said(credit: u64, frames: &[Frame<'_>]) -> (Option<CloseCode>, u64) {
+    let mut world = World::new(1, PERFECT, limits());
+    world.put_file(CLIENT, b"here", SIZE);
+    world.cut = true;
+    world.start(request(true, Overwrite::Replace));
+    for _ in 0..3 {
+        world.step();
+    }
+    let before = world.ends[CLIENT].disk.read;
+    let transfer = 0;
+    say(&mut world, CLIENT, &Frame::Accept { transfer, credit });
+    for frame in frames {
+        say(&mut world, CLIENT, frame);
+    }
+    for _ in 0..200 {
+        world.step();
+    }
+    (world.closed, world.ends[CLIENT].disk.read - before)
+}
+
+fn have(index: u64, level: u8) -> Frame<'static> {
+    Frame::Have {
+        transfer: 0,
+        file: 0,
+        index,
+        level,
+        value: &[9; 32],
+    }
+}
+
+fn want(start: u64, end: u64) -> Frame<'static> {
+    Frame::Want {
+        transfer: 0,
+        file: 0,
+        start,
+        end,
+    }
+}
+
+/// Nothing is read before all is said; then what is missing, and nothing else.
+#[test]
+fn a_source_waits_for_the_whole_picture() {
+    let credit = Frame::Credit {
+        transfer: 0,
+        file: 0,
+        limit: 1_000,
+    };
+    let (tail, rest) = (want(8 * MIB + MIB, SIZE), want(8 * MIB, 9 * MIB));
+    assert_eq!(said(0, &[credit, tail]), (None, 0));
+    assert_eq!(said(0, &[credit, tail, have(0, 3)]), (None, 0));
+    let (closed, read) = said(0, &[credit, tail, have(0, 3), rest, have(0, 3)]);
+    assert!(
+        closed.is_none() && read > 0 && read <= SIZE - 8 * MIB,
+        "{read}"
+    );
+    // A sink that has everything, or says so: the file is looked at, and not read.
+    let all = [
+        credit,
+        have(8, 2),
+        have(0, 3),
+        have(12, 0),
+        want(SIZE, SIZE),
+    ];
+    assert_eq!(said(0, &all), (None, 0));
+}
+
+#[test]
+fn lies_about_what_is_there_end_the_session() {
+    let breach = Some(CloseCode::ProtocolViolation);
+    let whole = want(0, SIZE);
+    for frames in [
+        // Behind the end; the last piece with others; twice; what is wanted, too.
+        &[have(16, 4)][..],
+        &[have(12, 2)],
+        &[have(0, 3), have(4, 0)],
+        &[have(0, 3), whole],
+        &[whole, have(0, 3)],
+    ] {
+        assert_eq!(said(0, frames).0, breach, "{frames:?}");
+    }
+    // Nobody waits.
+    assert_eq!(said(32, &[have(0, 3)]).0, breach);
 }

@@ -66,6 +66,10 @@ impl<'a> Frame<'a> {
                 delay: varint::read(bytes)?,
                 reordering: varint::read(bytes)?,
             },
+            kind::RATE_LIMIT => Self::RateLimit {
+                sequence: varint::read(bytes)?,
+                rate: varint::read(bytes)?,
+            },
             _ => return Err(WireError::UnknownType),
         })
     }
@@ -148,6 +152,7 @@ impl<'a> Frame<'a> {
             Self::Have { .. } => (kind::HAVE, "HAVE"),
             Self::Done { .. } => (kind::DONE, "DONE"),
             Self::AckFrequency { .. } => (kind::ACK_FREQUENCY, "ACK_FREQUENCY"),
+            Self::RateLimit { .. } => (kind::RATE_LIMIT, "RATE_LIMIT"),
         }
     }
 
@@ -268,6 +273,10 @@ impl<'a> Frame<'a> {
             } => {
                 let fields = [sequence, packets, delay, reordering];
                 fields.into_iter().try_for_each(|field| out.varint(field))
+            }
+            Self::RateLimit { sequence, rate } => {
+                out.varint(sequence)?;
+                out.varint(rate)
             }
         }
     }

@@ -27,3 +27,4 @@ pub(super) const PAGE: u8 = 0x2c;
 pub(super) const HAVE: u8 = 0x2d;
 pub(super) const DONE: u8 = 0x2e;
 pub(super) const ACK_FREQUENCY: u8 = 0x30;
+pub(super) const RATE_LIMIT: u8 = 0x31;

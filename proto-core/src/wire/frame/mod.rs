@@ -60,6 +60,13 @@ pub enum Frame<'a> {
         /// That of the challenge.
         data: [u8; 8],
     },
+    /// Asks the receiver to send no faster.
+    RateLimit {
+        /// They count from 1; of two, the one with the higher number holds.
+        sequence: u64,
+        /// Bytes of UDP payload a second; 0 for no limit.
+        rate: u64,
+    },
     /// Asks the receiver to acknowledge more or less often.
     AckFrequency {
         /// They count from 1; of two, the one with the higher number holds.

@@ -21,7 +21,7 @@ struct Parts {
 fn parts() -> impl Strategy<Value = Parts> {
     let number = || (0..=varint::MAX / 2, 0..62_u32).prop_map(|(n, shift)| n >> shift);
     (
-        0..26_usize,
+        0..27_usize,
         [number(), number(), number(), number()],
         prop::collection::vec(any::<u8>(), 1..200),
         any::<[u8; 32]>(),
@@ -166,6 +166,10 @@ impl Parts {
                 delay: transfer,
                 reordering: file,
             },
+            25 => Frame::RateLimit {
+                sequence: a,
+                rate: b,
+            },
             24 => Frame::Done {
                 transfer,
                 count: a,
@@ -257,7 +261,7 @@ fn padding_is_a_run() {
 #[test]
 fn unknown_types_are_refused() {
     let known = [
-        0, 1, 2, 3, 6, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1e, 0x2e, 0x30,
+        0, 1, 2, 3, 6, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1e, 0x2e, 0x30, 0x31,
     ];
     for first in 0..=255_u8 {
         let unknown = !known.contains(&first) && !(0x20..=0x2d).contains(&first);
