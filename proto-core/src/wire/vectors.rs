@@ -86,7 +86,7 @@ fn the_table_of_frames_is_right() {
         .map(|row| format!("{} {} {}", row[0], row[1], row[4]))
         .collect();
     assert_eq!(table, with_vector);
-    assert_eq!(table.len(), 27);
+    assert_eq!(table.len(), 28);
 }
 
 #[test]

@@ -83,10 +83,13 @@ fn refused(code: ErrorCode) -> Result<Finished, Failure> {
     Err(Failure::Refused(code))
 }
 
+/// A request, what it comes to, and the names that are there afterwards.
+type Case<'a> = (Request, Result<Finished, Failure>, &'a [&'a [u8]]);
+
 #[test]
 fn each_change_is_made_and_counted() {
     let start: [&[u8]; 4] = [b"", b"d", b"d/f", b"g"];
-    let cases: [(Request, Result<Finished, Failure>, &[&[u8]]); 14] = [
+    let cases: [Case<'_>; 14] = [
         (
             make(b"n", false, true),
             changed(1),

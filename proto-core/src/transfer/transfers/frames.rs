@@ -116,7 +116,7 @@ impl Transfers {
             RequestKind::Get => (b"".as_slice(), Filter::decode(argument)),
             _ => (argument, None),
         };
-        let known = kind != RequestKind::Get || filter.is_some() == !argument.is_empty();
+        let known = kind != RequestKind::Get || filter.is_some() != argument.is_empty();
         let (path, to) = (parse(path), parse(to));
         let named = path.is_some() && to.is_some() && known;
         let (path, to) = (path.unwrap_or_default(), to.unwrap_or_default());
