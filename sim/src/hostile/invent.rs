@@ -142,7 +142,7 @@ pub(super) fn frame(rng: &mut Rng, memory: &Memory, room: usize) -> Vec<u8> {
     let named = rng.one_in(3);
     let code = ErrorCode::from_wire(rng.log_uniform(varint::MAX));
     let durability = *rng.pick(&[Durability::None, Durability::File, Durability::Full]);
-    let invented = match rng.below(20) {
+    let invented = match rng.below(21) {
         0 => Frame::Padding,
         1 => Frame::Ping,
         2 => {
@@ -213,6 +213,13 @@ pub(super) fn frame(rng: &mut Rng, memory: &Memory, room: usize) -> Vec<u8> {
             count: a,
             durability,
         },
+        19 => Frame::Have {
+            transfer,
+            file,
+            index: (a >> 20) & !1,
+            level: (b % 2) as u8,
+            value,
+        },
         _ => Frame::Page {
             transfer,
             offset: a,
@@ -242,7 +249,7 @@ pub(super) fn request<'a>(rng: &mut Rng, transfer: u64, amount: u64, path: &'a [
         compare: rng.one_in(2),
         no_clobber: rng.one_in(2),
         tree: rng.one_in(4),
-        resume: false,
+        resume: rng.one_in(4),
         durability: *rng.pick(&[Durability::None, Durability::File, Durability::Full]),
         amount,
         path,

@@ -13,10 +13,10 @@ use proto_core::wire::{EntryKind, FilePath};
 use super::rooted::Directory;
 
 /// What was not written for so long is removed.
-const AGE: Duration = Duration::from_hours(7 * 24);
+const AGE: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// A directory is not swept again before this.
-const PAUSE: Duration = Duration::from_hours(1);
+const PAUSE: Duration = Duration::from_secs(3_600);
 
 /// Entries of a directory that are looked at in one sweep.
 const ENTRIES_MAX: usize = 4_096;

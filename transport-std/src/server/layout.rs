@@ -29,18 +29,15 @@ impl Layout {
     /// Opens the shares.
     pub(super) fn open(shares: Vec<Share>, roots: &Roots) -> Result<Self> {
         let layout = Self::open_all(shares, roots)?;
-        let one = match &layout {
-            Self::Single(root, rights) => Some((*root, *rights)),
-            Self::Named { .. } => None,
+        let open: Vec<_> = match &layout {
+            Self::Single(root, rights) => vec![(*root, *rights)],
+            Self::Named { shares, .. } => shares.values().copied().collect(),
         };
-        let named = match &layout {
-            Self::Single(..) => None,
-            Self::Named { shares, .. } => Some(shares.values().copied()),
-        };
-        for (root, rights) in one.into_iter().chain(named.into_iter().flatten()) {
-            if rights == Rights::ReadWrite {
-                roots.sweep(root, &FilePath::root());
-            }
+        for (root, _) in open
+            .iter()
+            .filter(|(_, rights)| *rights == Rights::ReadWrite)
+        {
+            roots.sweep(*root, &FilePath::root());
         }
         Ok(layout)
     }

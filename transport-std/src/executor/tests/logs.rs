@@ -140,7 +140,7 @@ fn what_is_not_ours_alone_is_no_journal() {
 #[test]
 fn d6_what_lies_about_for_seven_days_is_swept_away() {
     let world = World::new();
-    let day = Duration::from_hours(24);
+    let day = Duration::from_secs(24 * 3_600);
     let plant = |name: &str, days: u32| {
         let file = File::create(world.at(name)).unwrap();
         file.set_modified(SystemTime::now() - day * days).unwrap();
