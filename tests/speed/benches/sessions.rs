@@ -185,14 +185,14 @@ fn serve(dir: &Path) -> Result<()> {
 }
 
 /// The load's driver, what it tells, and the thread that it runs on.
-type Load = (
+type Running = (
     Handle<Order>,
     Receiver<Told>,
     thread::JoinHandle<io::Result<()>>,
 );
 
 /// The load's driver on a thread of its own, and what it tells.
-fn load(server: SocketAddr, dir: &Path) -> Result<Load> {
+fn load(server: SocketAddr, dir: &Path) -> Result<Running> {
     let roots = Roots::new();
     let root = roots.add_dir(dir)?;
     let (tell, told) = channel();
