@@ -107,12 +107,17 @@ impl Peer {
                 }
             });
             let Some(number) = number else {
-                // The pass is over; what was sent since it began is the next one's.
+                // The pass is over; what was sent since it began is the next one's, which begins at once: a poll that sends
+                // nothing must not be what it waits for.
                 self.tail.next = self.tail.floor;
+                if self.tail.is_owed() {
+                    continue;
+                }
                 return false;
             };
             self.tail.next = number;
-            if owed {
+            // What was said may have been settled in another way since.
+            if owed && self.transfers.has_frames() {
                 return true;
             }
         }
