@@ -123,7 +123,9 @@ impl Progress {
     /// What the present task is. `name` is escaped.
     pub(crate) fn start(&mut self, name: &str, size: u64, is_directory: bool) {
         self.is_open = is_directory;
-        if !is_directory {
+        if is_directory {
+            self.count.is_directory();
+        } else {
             self.count.found(size, 1);
         }
         if let Some(bar) = &self.bar {

@@ -304,8 +304,10 @@ fn a_filter_leaves_out_both_ways() {
     for left_out in ["d1/sub/f1", "d1/sub/f0", "d2", "d2/sub/f2", "size 65536"] {
         assert!(!has(left_out), "{left_out}");
     }
-    let mut put = PutOptions::default();
-    put.filter = filter;
+    let put = PutOptions {
+        filter,
+        ..PutOptions::default()
+    };
     client
         .put_tree(world.shared("tree"), "put", &put, |_| {})
         .unwrap();

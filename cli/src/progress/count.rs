@@ -27,6 +27,10 @@ pub(crate) struct Count {
     /// As they were when the present try began.
     moved_before: u64,
     resent_before: u64,
+    /// Bytes that the present try found where an earlier one had left them; not known before its first step.
+    kept: Option<u64>,
+    /// Tries at the present task.
+    tries: u32,
     /// Tasks that have not begun.
     waiting: u64,
 }
@@ -55,13 +59,20 @@ impl Count {
             bytes: self.bytes,
             files: self.files,
         };
-        (self.carried, self.skipped) = (0, 0);
+        (self.carried, self.skipped, self.tries) = (0, 0, 0);
     }
 
     /// A try at the present task begins; earlier ones stored `carried` bytes.
     pub(crate) fn begin(&mut self, carried: u64) {
         self.carried = carried;
         (self.moved_before, self.resent_before) = (self.moved, self.resent);
+        self.kept = (self.tries == 0).then_some(0);
+        self.tries = self.tries.saturating_add(1);
+    }
+
+    /// The present try moves many files: what its first step tells of has travelled.
+    pub(crate) fn is_directory(&mut self) {
+        self.kept = Some(0);
     }
 
     /// So much is known of the present task: its bytes, its files.
@@ -93,7 +104,9 @@ impl Count {
 
     /// The present try went on: bytes that it has moved, bytes that it has sent again.
     pub(crate) fn moved(&mut self, bytes: u64, resent: u64) {
-        self.moved = self.moved.max(self.moved_before.saturating_add(bytes));
+        let before = self.bytes.saturating_sub(self.before.bytes);
+        let travelled = bytes.saturating_sub(*self.kept.get_or_insert(bytes.min(before)));
+        self.moved = self.moved.max(self.moved_before.saturating_add(travelled));
         self.resent = self.resent.max(self.resent_before.saturating_add(resent));
         let parts = [self.carried, self.skipped, bytes];
         let done = parts
@@ -163,6 +176,7 @@ mod tests {
         let mut count = Count::new(1, 0);
         count.next();
         count.begin(0);
+        count.is_directory();
         count.found(100, 10);
         count.settle(Settled::Unchanged(20));
         count.moved(50, 0);
@@ -178,17 +192,32 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_an_interrupted_transfer_left_does_not_travel_again() {
+        let mut count = Count::new(1, 0);
+        count.next();
+        count.begin(0);
+        count.moved(64 << 10, 0);
+        count.moved(50 << 20, 0);
+        count.begin(0);
+        count.moved(48 << 20, 0);
+        assert_eq!((count.bytes, count.moved), (50 << 20, 50 << 20));
+        count.moved(100 << 20, 0);
+        assert_eq!((count.bytes, count.moved), (100 << 20, 102 << 20));
+    }
+
     proptest! {
         #[test]
         fn never_backwards(steps: Vec<(u8, u64, u64)>, tasks in 0_usize..5, bytes: u64) {
             let mut count = Count::new(tasks, bytes);
             for (kind, a, b) in steps {
                 let before = count;
-                match kind % 7 {
+                match kind % 8 {
                     0 => count.found(a, b),
                     1 => count.moved(a, b),
                     2 => count.begin(a),
                     3 => count.next(),
+                    6 => count.is_directory(),
                     4 => count.settle(Settled::Verified(a)),
                     5 => count.settle(Settled::Unchanged(a)),
                     _ => count.settle(Settled::Failed),

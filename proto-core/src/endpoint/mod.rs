@@ -343,6 +343,8 @@ impl Endpoint {
             if transmit.is_some() {
                 if peer.wants_transmit(now) {
                     self.sending.push(index);
+                } else {
+                    peer.note_app_limited(now);
                 }
                 self.touched.push(index);
                 return transmit;

@@ -40,6 +40,14 @@ impl Peer {
         room.min(fits.saturating_sub(self.recovery.in_flight()))
     }
 
+    /// There is nothing more to send. When more might have been sent, what the path delivers from now on says less of it
+    /// than it could (draft-ietf-ccwg-bbr §4.1.2.4): a short last datagram must not hide this.
+    pub(crate) fn note_app_limited(&mut self, now: Instant) {
+        if self.is_gate_open(now) {
+            self.recovery.on_app_limited();
+        }
+    }
+
     /// Asks congestion control and pacer for one datagram.
     pub(super) fn gate(&mut self, now: Instant, size: usize) -> Gate {
         if !self.is_gate_open(now) {

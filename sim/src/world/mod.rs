@@ -19,7 +19,7 @@ use std::hash::Hash as _;
 use std::sync::Arc;
 
 use proto_core::wire::FilePath;
-use proto_core::{Duration, Event, Instant, RootId};
+use proto_core::{Duration, Endpoint, Event, Instant, RootId};
 
 pub use outcome::{GoalOutcome, Outcome, UserOutcome};
 
@@ -36,8 +36,10 @@ use crate::scenario::{Demands, Incident, Scenario};
 /// The server's place among the hosts.
 const SERVER: HostId = HostId(0);
 
-/// From the last user's leaving to the last trace of a session: an idle time-out and what flushing takes.
-const REST_MAX: Duration = Duration::from_secs(120);
+/// From the last user's leaving to the last trace of a session: what flushing takes, then an idle time-out after the last answer of
+/// a user's closed session. One whose CLOSE does not get through, since it was made hollow, still answers for three probe
+/// time-outs, which may be a minute.
+const REST_MAX: Duration = Duration::from_secs(240);
 
 /// Silence of all applications after which a run is stuck.
 const SILENCE_MAX: Duration = Duration::from_secs(600);
@@ -380,8 +382,9 @@ impl World {
                 // Writing to a string cannot fail.
                 let _ = write!(
                     text,
-                    "{}: {} operations on loan, {} files open, deadline {:?}, {} bytes received; ",
+                    "{}: {} sessions, {} operations on loan, {} files open, deadline {:?}, {} bytes received; ",
                     host.name(),
+                    host.endpoint().map_or(0, Endpoint::sessions),
                     host.disk().on_loan(),
                     host.disk().open_files(),
                     host.deadline(),

@@ -178,7 +178,13 @@ fn what_is_lost_after_it_was_stored_for_good_is_a_violation() {
     run(&scenario).expect("a disk that keeps what it was told to");
     scenario.clients[0].host.disk.ignore_sync = true;
     scenario.clients[0].host.disk.ignore_sync_dir = true;
-    let violation = run(&scenario).expect_err("a disk that lies");
+    // What a power loss leaves of writes that were not synced is chance: it may be all.
+    let violation = (1..=16)
+        .find_map(|seed| {
+            scenario.seed = seed;
+            run(&scenario).err()
+        })
+        .expect("a disk that lies");
     assert!(violation.what.contains("stored for good"), "{violation}");
 }
 

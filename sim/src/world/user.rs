@@ -435,8 +435,8 @@ impl User {
             return Ok(None);
         }
         if result == Err(Failure::Refused(ErrorCode::Busy)) {
-            run.reports.clear();
-            run.state = State::Waiting(now + RETRY_AFTER * (1 << run.busy.min(DOUBLINGS_MAX)));
+            // A lying server may have accepted it before.
+            run.wait_until(now + RETRY_AFTER * (1 << run.busy.min(DOUBLINGS_MAX)));
             run.busy += 1;
             return Ok(None);
         }
@@ -532,6 +532,11 @@ impl GoalRun {
             return;
         }
         self.lost += 1;
+        self.wait_until(at);
+    }
+
+    /// Nothing has happened yet to the transfer that will be tried then.
+    fn wait_until(&mut self, at: Instant) {
         self.state = State::Waiting(at);
         self.accepted = false;
         self.progress = 0;

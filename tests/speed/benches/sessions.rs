@@ -184,15 +184,15 @@ fn serve(dir: &Path) -> Result<()> {
     Ok(server.stop()?)
 }
 
-/// The load's driver on a thread of its own, and what it tells.
-fn load(
-    server: SocketAddr,
-    dir: &Path,
-) -> Result<(
+/// The load's driver, what it tells, and the thread that it runs on.
+type Load = (
     Handle<Order>,
     Receiver<Told>,
     thread::JoinHandle<io::Result<()>>,
-)> {
+);
+
+/// The load's driver on a thread of its own, and what it tells.
+fn load(server: SocketAddr, dir: &Path) -> Result<Load> {
     let roots = Roots::new();
     let root = roots.add_dir(dir)?;
     let (tell, told) = channel();

@@ -5,8 +5,8 @@ use std::fs;
 use std::io::{Error, ErrorKind};
 use std::path::Path;
 
-use proto_core::Place;
 use proto_core::wire::FilePath;
+use proto_core::{Overwrite, Place};
 
 use crate::ClientError;
 use crate::executor::Roots;
@@ -33,6 +33,16 @@ pub(super) fn tree_target(roots: &Roots, path: &Path) -> Result<Place, ClientErr
         directory(roots, path)
     } else {
         place(roots, path)
+    }
+}
+
+/// What is asked for: where nothing stands there is nothing to compare with, and comparing would cost a round trip.
+pub(super) fn overwrite(wanted: Overwrite, path: &Path) -> Overwrite {
+    let absent =
+        || fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    match wanted {
+        Overwrite::Compare if absent() => Overwrite::Replace,
+        _ => wanted,
     }
 }
 

@@ -193,7 +193,7 @@ impl Client {
         let request = Request::Get {
             from: from.clone(),
             to: local::target(&self.0.roots, local.as_ref())?,
-            overwrite: options.overwrite,
+            overwrite: local::overwrite(options.overwrite, local.as_ref()),
             durability: options.durability,
             preserve: options.preserve,
             tree: false,
@@ -252,7 +252,7 @@ impl Client {
         let request = Request::Get {
             from: from.clone(),
             to: local::tree_target(&self.0.roots, local.as_ref())?,
-            overwrite: options.overwrite,
+            overwrite: local::overwrite(options.overwrite, local.as_ref()),
             durability: options.durability,
             preserve: options.preserve,
             tree: true,

@@ -543,6 +543,23 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
     }
 
+    /// EMSGSIZE: the datagram is lost as on a path that does not carry it, what follows is not, and batches go on.
+    #[test]
+    fn what_is_too_large_is_lost_and_no_error() {
+        let (from, mut to) = pair();
+        let large = vec![1; 65_508];
+        let error = from.try_send(&batch(&to, large.len(), large.len()), &large, large.len());
+        let code = error
+            .expect_err("no UDP datagram is as large")
+            .raw_os_error();
+        assert_eq!(code, Some(rustix::io::Errno::MSGSIZE.raw_os_error()));
+        let sent = from.send(&batch(&to, large.len(), large.len()), &large);
+        assert_eq!(sent, Sent::Taken);
+        assert_eq!(from.send(&batch(&to, 30, 10), &[7; 30]), Sent::Taken);
+        let (datagrams, _) = drain(&mut to);
+        assert_eq!(datagrams, vec![vec![7; 10]; 3]);
+    }
+
     #[test]
     fn what_cannot_be_sent_is_lost_and_no_error() {
         let (from, _to) = pair();

@@ -1,5 +1,6 @@
 //! How transfers end, and when they are forgotten.
 
+use super::job::Job;
 use super::{Farewell, Phase, Transfer};
 use crate::event::{Failure, Finished};
 use crate::transfer::Context;
@@ -64,6 +65,9 @@ impl Transfer {
     /// The peer is gone.
     pub(in crate::transfer) fn session_lost(&mut self, cx: &mut Context<'_>) {
         self.give_up(cx, Failure::SessionLost, Farewell::None);
+        if let Job::TreeSink(sink) = &mut self.job {
+            sink.fall_silent();
+        }
     }
 
     /// Whether the outcome is known, at the peer, too.

@@ -411,6 +411,11 @@ impl TreeSink {
         set(&mut self.due, says);
     }
 
+    /// Nobody is there any more to be told of what is settled.
+    pub(in crate::transfer) fn fall_silent(&mut self) {
+        self.due.clear();
+    }
+
     /// The rest shall come to nothing; false when all is stored.
     pub(in crate::transfer) fn abort(&mut self, cx: &mut Context<'_>, keep: bool) -> bool {
         if self.root_settled {

@@ -20,6 +20,11 @@ pub(in crate::transfer) const BLOCKS_MIN: u32 = 6;
 const BLOCKS_MAX: u32 = 256;
 /// As for blocks: a window that is used up within this time grows even when the round trip is shorter.
 const GROWTH_FLOOR: Duration = Duration::from_millis(4);
+/// Round trips in which a window is used up that bounds the source: one until its files have come, half of one until the
+/// source's word comes that it knows they are stored, one more where bodies wait for WANT; and one for losses.
+const GROWTH_ROUNDS: u32 = 4;
+/// A window that is too small becomes so many times larger: files are small, and the journey is short.
+const GROWTH: u32 = 4;
 
 /// Units that a small body of so many bytes takes.
 pub(super) fn of_body(size: u64) -> u64 {
@@ -151,9 +156,9 @@ impl Units {
             return;
         }
         if self.freed - self.epoch_freed >= self.window() {
-            let fast = now.since(self.epoch_at) <= (rtt * 2).max(GROWTH_FLOOR);
+            let fast = now.since(self.epoch_at) <= (rtt * GROWTH_ROUNDS).max(GROWTH_FLOOR);
             if fast && self.blocks < BLOCKS_MAX {
-                let more = self.blocks.min(BLOCKS_MAX - self.blocks);
+                let more = (self.blocks * (GROWTH - 1)).min(BLOCKS_MAX - self.blocks);
                 self.blocks += pool.reserve_split(Use::Sink, more);
             }
             self.epoch_at = now;

@@ -143,14 +143,14 @@ fn self_costs(text: &str) -> BTreeMap<String, u64> {
             }
             // The line after `calls=` is what the call took, callees included.
             skip = kind == "calls";
-        } else if line.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first)) {
-            if !std::mem::take(&mut skip) {
-                let cost = line
-                    .split_whitespace()
-                    .nth(1)
-                    .and_then(|cost| cost.parse().ok());
-                *costs.entry(current.clone()).or_insert(0) += cost.unwrap_or(0_u64);
-            }
+        } else if line.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first))
+            && !std::mem::take(&mut skip)
+        {
+            let cost = line
+                .split_whitespace()
+                .nth(1)
+                .and_then(|cost| cost.parse().ok());
+            *costs.entry(current.clone()).or_insert(0) += cost.unwrap_or(0_u64);
         }
     }
     costs

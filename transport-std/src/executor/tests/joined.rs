@@ -28,8 +28,11 @@ fn write(file: u64, offset: u64, bytes: &[u8]) -> Operation {
     }
 }
 
-/// Carries all out together: bytes that the one call moved, and each one's bytes with its answer.
-fn together(world: &World, mut all: Vec<Operation>) -> (usize, Vec<(Vec<u8>, Result<Outcome>)>) {
+/// The bytes of an operation's block, and its answer.
+type Answer = (Vec<u8>, Result<Outcome>);
+
+/// Carries all out together: bytes that the one call moved, and what came of each.
+fn together(world: &World, mut all: Vec<Operation>) -> (usize, Vec<Answer>) {
     let moved = move_together(&world.disk, all.iter_mut());
     let mut left = moved;
     let answers = all.into_iter().map(|what| {

@@ -1,0 +1,128 @@
+//! What tests of whole downloads share: a client (1) and a server (2) on a path without loss, with real TLS, whose applications
+//! decide at once.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use proto_core::wire::{Durability, FilePath};
+use proto_core::{
+    Admission, Config, Decision, Duration, Event, Instant, Overwrite, PeerId, Place, Request,
+    RootId,
+};
+use sim::disk::{Disk, DiskPlan};
+use sim::lab::{Happening, HostId, HostSetup, Lab};
+use sim::net::{Delay, Node, QueueLimit, Rate};
+use sim::rng::Rng;
+use sim::seeded_crypto::SeededTls;
+
+pub(crate) const ROOT: RootId = RootId(0);
+pub(crate) const ROUND: Duration = Duration::from_millis(100);
+
+pub(crate) fn address(last: u8) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)), 4_433)
+}
+
+pub(crate) fn path(text: &str) -> FilePath {
+    FilePath::parse(text.as_bytes()).expect("a test's path is well formed")
+}
+
+fn place(name: &str) -> Place {
+    Place {
+        root: ROOT,
+        path: path(name),
+    }
+}
+
+/// The two, with a round trip of [`ROUND`] between them. `plant` fills the server's disk.
+pub(crate) fn lab(
+    seed: u64,
+    bits_a_second: u64,
+    plant: impl Fn(&mut Disk, &mut Rng),
+) -> (Lab, [HostId; 2]) {
+    let mut lab = Lab::new(seed);
+    let mut rng = Rng::new(seed, 1);
+    let hosts = [1, 2].map(|last| {
+        let provider = SeededTls::new(&rng.bytes32(), rng.bytes32()).expect("a provider");
+        let mut config = Config::new(Arc::new(provider));
+        config.accept = last == 2;
+        let mut disk = Disk::new(DiskPlan::default(), rng.fork());
+        disk.add_root(ROOT);
+        if last == 2 {
+            plant(&mut disk, &mut rng);
+        }
+        lab.add_host(HostSetup {
+            name: format!("host {last}"),
+            address: address(last),
+            config,
+            disk,
+            segments_max: 10,
+        })
+    });
+    for (from, to) in [(1, 2), (2, 1)] {
+        let wire = Rate::new(bits_a_second, QueueLimit::Packets(2_000)).with_overhead(28);
+        let nodes: [Box<dyn Node>; 2] = [Box::new(wire), Box::new(Delay::new(ROUND / 2))];
+        let nodes = nodes.map(|node| lab.network().add(node)).to_vec();
+        lab.network().connect(address(from), address(to), nodes);
+    }
+    (lab, hosts)
+}
+
+/// Asks for what has this name; it may be a directory.
+pub(crate) fn ask(lab: &mut Lab, client: HostId, peer: PeerId, name: &str) {
+    let request = Request::Get {
+        from: path(name),
+        to: place(name),
+        overwrite: Overwrite::Replace,
+        durability: Durability::Full,
+        preserve: false,
+        tree: true,
+    };
+    let (now, endpoint) = lab.endpoint(client).expect("it runs");
+    endpoint.start(now, peer, request).expect("there is room");
+}
+
+/// Lets the world run until the client's transfer has ended well; its session and the time. A new session asks for `name`.
+pub(crate) fn until_finished(
+    lab: &mut Lab,
+    [client, _]: [HostId; 2],
+    name: &str,
+) -> (PeerId, Instant) {
+    loop {
+        let until = lab.now() + ROUND * 100;
+        let (host, event) = match lab.next(until).expect("no rule is broken") {
+            Happening::Event(host, event) => (host, event),
+            Happening::Appeared(..) => continue,
+            Happening::Until => panic!("the transfer does not end"),
+        };
+        let (now, endpoint) = lab.endpoint(host).expect("it runs");
+        match event {
+            Event::PeerReady { peer, .. } => {
+                endpoint
+                    .admit(now, peer, Admission::Admit)
+                    .expect("it is there");
+                if host == client {
+                    ask(lab, client, peer, name);
+                }
+            }
+            Event::Requested { transfer, request } => {
+                let decision = Decision::Grant {
+                    place: Place {
+                        root: ROOT,
+                        path: request.path,
+                    },
+                    may_replace: true,
+                };
+                endpoint
+                    .decide(now, transfer, decision)
+                    .expect("it is there");
+            }
+            Event::Finished {
+                transfer, result, ..
+            } if host == client => {
+                assert!(result.is_ok(), "{result:?}");
+                return (transfer.peer(), now);
+            }
+            _ => {}
+        }
+    }
+}
