@@ -34,7 +34,7 @@ pub const MUTANTS: &[Mutant] = &[
     shows(Fault::SyncSkipped, Crash, 10),
     shows(Fault::DirectorySyncSkipped, Crash, 10),
     shows(Fault::StoredEarly, Crash, 10),
-    shows(Fault::SyncFailureIgnored, CrashWithFailingSyncs, 10),
+    shows(Fault::SyncFailureIgnored, CrashWithFailingSyncs, 30),
     shows(Fault::RenameBeforeHash, Drawn, 15),
     shows(Fault::WritesUnawaited, Drawn, 10),
     shows(Fault::PieceUnchecked, Harder(FlippedBits), 25),
