@@ -301,8 +301,11 @@ impl World {
             End::Told(Err(Failure::SessionLost)) | End::Forgotten => true,
             // So it is when the user was thrown out before the server heard that its answer had arrived.
             End::Told(Err(Failure::Here(ErrorCode::Cancelled))) if self.users[user].revoked => true,
-            // A source reads again what it takes for lost, and finds another file, after the sink has stored it (P10.16).
-            End::Told(Err(Failure::Here(ErrorCode::SourceChanged))) => kind == RequestKind::Get,
+            // A source reads again what it takes for lost, and finds another file or a bad disk, after the sink has stored
+            // it (P10.16).
+            End::Told(Err(Failure::Here(ErrorCode::SourceChanged | ErrorCode::Io))) => {
+                kind == RequestKind::Get
+            }
             End::Told(Err(_)) | End::Open => false,
         };
         if seen.any(|served| agrees(served.end)) {
