@@ -545,9 +545,10 @@ impl TreeSource {
         set(&mut self.due, file, says);
     }
 
-    /// Whether memory is held that may be of no use now.
+    /// Whether memory is held that may be of no use now, or was given to others.
     pub(in crate::transfer) fn is_idle(&self) -> bool {
-        !self.closing && (!self.idle.is_empty() || self.memory.promised() > 0)
+        let memory = self.memory.promised() > 0 || self.memory.is_patient();
+        !self.closing && (!self.idle.is_empty() || memory)
     }
 
     /// Whether memory is needed that is not there.
@@ -575,8 +576,8 @@ impl TreeSource {
         }
         if cx.pool.is_source_wanted() {
             self.drop_bodies();
-            self.memory.shrink(cx.pool);
         }
+        self.memory.shrink(cx.pool);
     }
 
     /// Begins larger files that the sink wants, as far as there is memory.

@@ -19,6 +19,8 @@ pub(super) struct Memory {
     used: u64,
     /// There was too little when some was needed.
     short: bool,
+    /// All was given to those that wait for some: they come first, whoever looks next.
+    patient: bool,
 }
 
 impl Memory {
@@ -30,6 +32,11 @@ impl Memory {
     /// Whether more is needed than there is.
     pub(super) fn is_short(&self) -> bool {
         self.short
+    }
+
+    /// Whether all was given to those that wait for some.
+    pub(super) fn is_patient(&self) -> bool {
+        self.patient
     }
 
     /// Takes units; false when there are not so many now.
@@ -55,6 +62,10 @@ impl Memory {
     }
 
     fn reserve(&mut self, pool: &mut Pool) {
+        if self.patient {
+            self.short = true;
+            return;
+        }
         let missing = LARGE_MIN.saturating_sub(self.spare);
         let Some(got) = pool.reserve_source(BLOCKS_MIN + missing, BLOCKS_MAX + missing) else {
             self.short = true;
@@ -73,8 +84,10 @@ impl Memory {
         }
     }
 
-    /// Gives back what nobody uses, to those that wait for some.
+    /// Gives back what nobody uses, to those that wait for some. What was all given back is looked for again after the next
+    /// call at the earliest: a tree that took it again at once would leave them nothing for ever.
     pub(super) fn shrink(&mut self, pool: &mut Pool) {
+        self.patient = false;
         if !pool.is_source_wanted() || self.short {
             return;
         }
@@ -83,6 +96,8 @@ impl Memory {
         self.split = self.split.min(needed);
         if self.split == 0 {
             pool.release(Use::Source, core::mem::take(&mut self.spare));
+            self.patient = true;
+            self.short = true;
         }
     }
 
@@ -109,5 +124,6 @@ impl Memory {
         self.lend_spare(pool);
         self.used = 0;
         self.short = false;
+        self.patient = false;
     }
 }
