@@ -16,11 +16,8 @@ use crate::endpoint::Shared;
 use crate::time::Instant;
 use crate::transfer::Item;
 
-/// Datagrams that may be copied on a path of which nothing is known: a short transfer ends before anything is.
-const UNKNOWN_PATH: u64 = 10;
-
-/// So many acknowledged packets without loss make a path known as one without.
-const KNOWN: u64 = 64;
+/// Datagrams that may be copied however small the window is.
+const COPIES_LEAST: u64 = 10;
 
 /// Copies are sent where one packet of so many is lost, or more.
 const LOSS_LEAST: u64 = 2_000;
@@ -145,15 +142,12 @@ impl Peer {
         }
     }
 
-    /// Bytes of copies at most: where nothing is lost there are none.
+    /// Bytes of copies at most: where nothing was lost there are none.
     fn copies_max(&self) -> u64 {
         let counters = self.recovery.counters();
         let lost = counters.lost_packets.saturating_sub(counters.late_packets);
-        let few = UNKNOWN_PATH * self.datagram_size() as u64;
         if lost.saturating_mul(LOSS_LEAST) >= counters.sent_packets.max(1) {
-            few.max(self.recovery.window() / 2)
-        } else if counters.acked_packets < KNOWN {
-            few
+            (COPIES_LEAST * self.datagram_size() as u64).max(self.recovery.window() / 2)
         } else {
             0
         }

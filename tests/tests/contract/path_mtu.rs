@@ -51,7 +51,7 @@ fn p3_18_datagrams_grow_to_what_the_path_carries() {
         let (mut pair, content) = pair(&Rc::new(Cell::new(carries)), 8_000_000);
         open(&mut pair);
         // A search goes on with the next transfer.
-        for _ in 0..4 {
+        for _ in 0..6 {
             let told = run(&mut pair, get("down"));
             assert_eq!(stored_root(&told), Some(hash(&content)));
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use proto_core::wire::{CloseCode, ErrorCode};
+use proto_core::wire::{CloseCode, ErrorCode, RequestKind};
 use proto_core::{
     Admission, CloseCause, Decision, Event, Failure, Finished, Instant, PeerId, Place, Request,
     RootId, TransferId,
@@ -55,8 +55,12 @@ impl Server {
                     let user = self.sessions[&transfer.peer()];
                     assert!(self.users.contains(&user), "invariant 8: {request:?}");
                     *self.asked.entry(user).or_default() += 1;
+                    let changes = [RequestKind::Remove, RequestKind::Rename];
                     let decision = if request.path.is_reserved() {
                         Decision::Refuse(ErrorCode::NameRefused)
+                    } else if changes.contains(&request.kind) {
+                        // What users have must still be there in the end.
+                        Decision::Refuse(ErrorCode::ReadOnly)
                     } else {
                         Decision::Grant {
                             place: Place {
