@@ -53,28 +53,31 @@ pub(super) fn store(
     durability: Durability,
     umask: u16,
 ) -> Outcome {
-    let keep = durability != Durability::None;
-    let written: Vec<Result<Option<File>>> = files
+    let sync = durability != Durability::None;
+    let written: Vec<Result<Written>> = files
         .iter()
-        .map(|file| write_temp(directory, file, umask).map(|open| open.filter(|_| keep)))
+        .map(|file| write_temp(directory, file, umask))
         .collect();
-    let mut results = Vec::with_capacity(files.len());
+    let mut synced = Vec::with_capacity(files.len());
     for (file, written) in files.iter().zip(written) {
-        let synced = written.and_then(|open| match open {
+        let done = written.and_then(|written| match &written {
             // A failed sync is final (D4).
-            Some(open) => open.sync_all().map_err(|error| file_error(&error)),
-            None => Ok(()),
+            Written::Named(open) | Written::Unnamed(open) if sync => match open.sync_all() {
+                Ok(()) => Ok(written),
+                Err(error) => Err(file_error(&error)),
+            },
+            _ => Ok(written),
         });
-        results.push(synced.map_err(|error| given_up(directory, file, error)));
+        synced.push(done.map_err(|error| given_up(directory, file, error)));
     }
+    let mut results = Vec::with_capacity(files.len());
     let mut renamed = false;
-    for (file, result) in files.iter().zip(&mut results) {
-        if result.is_ok() {
-            *result = directory
-                .rename(&file.temp, &file.name, file.replace)
-                .map_err(|error| given_up(directory, file, error));
-            renamed |= result.is_ok();
-        }
+    for (file, synced) in files.iter().zip(synced) {
+        let result = synced.and_then(|written| {
+            commit(directory, file, &written).map_err(|error| given_up(directory, file, error))
+        });
+        renamed |= result.is_ok();
+        results.push(result);
     }
     let synced = durability != Durability::Full || !renamed || directory.sync().is_ok();
     Outcome::Stored {
@@ -83,16 +86,39 @@ pub(super) fn store(
     }
 }
 
-/// Writes a temporary file or link with its time and permission bits; the file is still open.
-fn write_temp(directory: &Names, file: &StoreFile, umask: u16) -> Result<Option<File>> {
+/// What was written, before it has its name.
+enum Written {
+    /// A symbolic link, under the temporary name.
+    Link,
+    /// An open file, under the temporary name.
+    Named(File),
+    /// An open file that has no name yet: of a process that is killed, nothing stays.
+    Unnamed(File),
+}
+
+/// Gives what was written the file's name.
+fn commit(directory: &Names, file: &StoreFile, written: &Written) -> Result<()> {
+    if let Written::Unnamed(open) = written {
+        directory.give_name(open, &file.temp)?;
+    }
+    directory.rename(&file.temp, &file.name, file.replace)
+}
+
+/// Writes a temporary file or link with its time and permission bits.
+fn write_temp(directory: &Names, file: &StoreFile, umask: u16) -> Result<Written> {
     if block_value(&file.bytes, 0, HashAs::Root) != file.value {
         return Err(FileError::Mismatch);
     }
     if file.link {
         directory.make_link(&file.bytes, &file.temp, file.mtime)?;
-        return Ok(None);
+        return Ok(Written::Link);
     }
-    let mut open = directory.create_file(&file.temp)?;
+    let unnamed = directory.create_unnamed();
+    let named = unnamed.is_none();
+    let mut open = match unnamed {
+        Some(open) => open,
+        None => directory.create_file(&file.temp)?,
+    };
     let filled = open.write_all(&file.bytes).and_then(|()| {
         let mode = file.mode.unwrap_or(NEW_FILE) & 0o777 & !umask;
         if mode != 0o600 {
@@ -104,7 +130,8 @@ fn write_temp(directory: &Names, file: &StoreFile, umask: u16) -> Result<Option<
         }
     });
     match filled {
-        Ok(()) => Ok(Some(open)),
+        Ok(()) if named => Ok(Written::Named(open)),
+        Ok(()) => Ok(Written::Unnamed(open)),
         Err(error) => Err(given_up(directory, file, file_error(&error))),
     }
 }

@@ -365,6 +365,18 @@ impl Names {
         Ok(file.into_std())
     }
 
+    /// Creates a file without a name, for writing: no system but Linux is asked for it.
+    #[expect(clippy::unused_self, reason = "Linux needs the directory")]
+    pub(super) fn create_unnamed(&self) -> Option<File> {
+        None
+    }
+
+    /// Gives a file without a name one: there is none.
+    #[expect(clippy::unused_self, reason = "Linux needs the directory")]
+    pub(super) fn give_name(&self, _file: &File, _name: &[u8]) -> Result<()> {
+        Err(FileError::Io)
+    }
+
     /// Makes a symbolic link that was not there; it keeps no time here.
     pub(super) fn make_link(&self, target: &[u8], name: &[u8], _mtime: Option<i64>) -> Result<()> {
         #[cfg(unix)]

@@ -6,12 +6,15 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use proto_core::wire::{EntryKind, FilePath};
 use proto_core::{FileError, Meta};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags, SeekFrom, Stat};
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags, SeekFrom, Stat,
+};
 use rustix::io::Errno;
 
 use super::error::file_error;
@@ -19,6 +22,9 @@ use super::listing::Found;
 use super::meta::{Version, nanos};
 
 type Result<T> = std::result::Result<T, FileError>;
+
+/// Where the process's open files have names.
+const OPEN_FILES: &str = "/proc/self/fd";
 
 /// How often a resolution is tried that the kernel could not finish because of renames at the same time.
 const RACES_MAX: u32 = 128;
@@ -363,6 +369,26 @@ impl Names {
         rustix::fs::openat(&self.0, name, flags, mode)
             .map(File::from)
             .map_err(bad_name)
+    }
+
+    /// Creates a file without a name, for writing, where the system can: of one that is killed, nothing stays.
+    pub(super) fn create_unnamed(&self) -> Option<File> {
+        static NAMED: OnceLock<bool> = OnceLock::new();
+        // The way from an open file to a name.
+        if !NAMED.get_or_init(|| Path::new(OPEN_FILES).is_dir()) {
+            return None;
+        }
+        let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        rustix::fs::openat(&self.0, c".", flags, mode)
+            .ok()
+            .map(File::from)
+    }
+
+    /// Gives a file without a name one that was not there.
+    pub(super) fn give_name(&self, file: &File, name: &[u8]) -> Result<()> {
+        let open = format!("{OPEN_FILES}/{}", file.as_raw_fd());
+        rustix::fs::linkat(CWD, open, &self.0, name, AtFlags::SYMLINK_FOLLOW).map_err(bad_name)
     }
 
     /// Makes a symbolic link that was not there.
