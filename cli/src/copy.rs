@@ -95,6 +95,31 @@ pub(crate) struct Plan<'a> {
     pub(crate) filter: Option<Filter>,
 }
 
+impl<'a> Plan<'a> {
+    /// To copy `tasks`, and nothing but that.
+    pub(crate) fn new(
+        way: Way,
+        flags: &'a Copying,
+        links: &'a [Link<'a>],
+        cancel: Cancel,
+        tasks: Vec<Task>,
+    ) -> Self {
+        Self {
+            way,
+            flags,
+            links,
+            errors: Vec::new(),
+            bytes_total: 0,
+            cancel,
+            tasks,
+            removal: Removal::Never,
+            checksum: false,
+            replace_from: None,
+            filter: None,
+        }
+    }
+}
+
 /// Does what is planned, or tells what that would be. What the process ends with comes back.
 ///
 /// # Errors

@@ -17,7 +17,6 @@ use crate::interrupt;
 use crate::link::Link;
 use crate::names;
 use crate::remote::{Operand, Remote};
-use crate::removal::Removal;
 use crate::servers::Servers;
 use crate::session::App;
 use crate::stdio::{Spool, is_dash};
@@ -61,17 +60,14 @@ pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u
         session,
     };
     let plan = Plan {
-        way: Way::Download,
-        flags,
-        links: &servers.links,
         errors,
-        bytes_total: 0,
-        cancel,
-        tasks: found.into_iter().zip(targets).map(task).collect(),
-        removal: Removal::Never,
-        checksum: false,
-        replace_from: None,
-        filter: None,
+        ..Plan::new(
+            Way::Download,
+            flags,
+            &servers.links,
+            cancel,
+            found.into_iter().zip(targets).map(task).collect(),
+        )
     };
     copy::run(app, plan)
 }
@@ -131,19 +127,13 @@ fn to_stdout(app: &App, sources: &[Remote], flags: &Copying) -> Result<u8, Error
         local: spool.path.clone(),
         session: 0,
     };
-    let plan = Plan {
-        way: Way::Download,
-        flags: &flags,
-        links: std::slice::from_ref(&link),
-        errors: Vec::new(),
-        bytes_total: 0,
+    let plan = Plan::new(
+        Way::Download,
+        &flags,
+        std::slice::from_ref(&link),
         cancel,
-        tasks: vec![task],
-        removal: Removal::Never,
-        checksum: false,
-        replace_from: None,
-        filter: None,
-    };
+        vec![task],
+    );
     let code = copy::run(app, plan)?;
     if code == 0 && !flags.dry_run {
         spool.pour()?;

@@ -17,7 +17,6 @@ use crate::interrupt;
 use crate::link::Link;
 use crate::names;
 use crate::remote::{Operand, Remote};
-use crate::removal::Removal;
 use crate::session::App;
 use crate::stdio::{Spool, is_dash};
 
@@ -67,17 +66,15 @@ pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u
     let link = Link::open(app, &target)?;
     let into = is_directory(&link.connection(), &target, several)?;
     let plan = Plan {
-        way: Way::Upload,
-        flags,
-        links: std::slice::from_ref(&link),
         errors,
         bytes_total,
-        cancel,
-        tasks: plan(sources, &target, into)?,
-        removal: Removal::Never,
-        checksum: false,
-        replace_from: None,
-        filter: None,
+        ..Plan::new(
+            Way::Upload,
+            flags,
+            std::slice::from_ref(&link),
+            cancel,
+            plan(sources, &target, into)?,
+        )
     };
     copy::run(app, plan)
 }
@@ -108,17 +105,14 @@ fn from_stdin(app: &App, several: bool, target: &Remote, flags: &Copying) -> Res
         session: 0,
     };
     let plan = Plan {
-        way: Way::Upload,
-        flags,
-        links: std::slice::from_ref(&link),
-        errors: Vec::new(),
         bytes_total,
-        cancel,
-        tasks: vec![task],
-        removal: Removal::Never,
-        checksum: false,
-        replace_from: None,
-        filter: None,
+        ..Plan::new(
+            Way::Upload,
+            flags,
+            std::slice::from_ref(&link),
+            cancel,
+            vec![task],
+        )
     };
     copy::run(app, plan)
 }

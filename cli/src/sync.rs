@@ -75,17 +75,15 @@ fn down(app: &App, args: &Sync, source: &Remote, target: &Path) -> Result<u8, Er
         session: 0,
     };
     let plan = Plan {
-        way: Way::Download,
-        flags: &args.copying,
-        links: std::slice::from_ref(&link),
-        errors: Vec::new(),
-        bytes_total: 0,
-        cancel,
-        tasks: vec![task],
         removal: removal(args, is_tree),
         checksum: args.checksum,
-        replace_from: None,
-        filter: None,
+        ..Plan::new(
+            Way::Download,
+            &args.copying,
+            std::slice::from_ref(&link),
+            cancel,
+            vec![task],
+        )
     };
     copy::run(app, plan)
 }
@@ -114,17 +112,16 @@ fn up(app: &App, args: &Sync, source: PathBuf, target: &Remote) -> Result<u8, Er
         session: 0,
     };
     let plan = Plan {
-        way: Way::Upload,
-        flags: &args.copying,
-        links: std::slice::from_ref(&link),
-        errors: Vec::new(),
         bytes_total,
-        cancel,
-        tasks: vec![task],
         removal: removal(args, is_tree),
         checksum: args.checksum,
-        replace_from: None,
-        filter: None,
+        ..Plan::new(
+            Way::Upload,
+            &args.copying,
+            std::slice::from_ref(&link),
+            cancel,
+            vec![task],
+        )
     };
     copy::run(app, plan)
 }

@@ -7,13 +7,7 @@ mod common;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use common::{Ran, World};
-
-fn run(world: &World, args: &[&str]) -> Ran {
-    let mut all = vec!["--accept-new"];
-    all.extend(args);
-    world.run("anna", &all)
-}
+use common::{World, run};
 
 #[test]
 fn directories_are_made() {

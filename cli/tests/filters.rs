@@ -7,13 +7,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{Ran, World};
-
-fn run(world: &World, args: &[&str]) -> Ran {
-    let mut all = vec!["--accept-new"];
-    all.extend(args);
-    world.run("anna", &all)
-}
+use common::{World, run};
 
 fn make(root: &Path, paths: &[&str]) {
     for path in paths {

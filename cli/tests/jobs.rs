@@ -8,13 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use common::{Ran, World, bytes};
-
-fn run(world: &World, args: &[&str]) -> Ran {
-    let mut all = vec!["--accept-new"];
-    all.extend(args);
-    world.run("anna", &all)
-}
+use common::{Ran, World, bytes, run};
 
 fn make(world: &World, paths: &[&str]) {
     for path in paths {

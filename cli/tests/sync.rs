@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use common::{Ran, Server, World, bytes};
+use common::{Server, World, bytes, run};
 
 /// A tree as an independent eye sees it: content or link target, permission bits, time of files.
 fn look(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32, i128)> {
@@ -43,12 +43,6 @@ fn look(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32, i128)> {
         }
     }
     found
-}
-
-fn run(world: &World, args: &[&str]) -> Ran {
-    let mut all = vec!["--accept-new"];
-    all.extend(args);
-    world.run("anna", &all)
 }
 
 fn make(root: &Path) {

@@ -7,13 +7,7 @@ mod common;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use common::{Ran, World, bytes};
-
-fn run(world: &World, args: &[&str]) -> Ran {
-    let mut all = vec!["--accept-new"];
-    all.extend(args);
-    world.run("anna", &all)
-}
+use common::{World, bytes, run};
 
 #[test]
 fn what_differs_is_found_though_size_and_time_are_the_same() {
