@@ -1,29 +1,20 @@
 //! Rate limits (`docs/PROTOCOL.md` §6.19): kept in both directions, whoever asks for them, and changed in mid-transfer.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+mod pair;
 
-use proto_core::crypto::PublicKey;
+use pair::{Line, ROOT, address, lab};
 use proto_core::wire::{Durability, FilePath};
 use proto_core::{
-    Admission, Config, Decision, Duration, Event, Overwrite, PeerId, Place, RateLimits, Request,
-    RootId,
+    Admission, Decision, Duration, Event, Overwrite, PeerId, Place, RateLimits, Request,
 };
-use sim::disk::{Content, Disk, DiskPlan};
-use sim::lab::{Happening, HostId, HostSetup, Lab};
-use sim::net::{Delay, Node, QueueLimit, Rate};
-use sim::null_crypto::NullProvider;
-use sim::rng::Rng;
+use sim::disk::Content;
+use sim::lab::{Happening, HostId, Lab};
+use sim::net::QueueLimit;
 
-const ROOT: RootId = RootId(0);
 const SIZE: u64 = 10_000_000;
 const LIMIT: u64 = 2_000_000;
 /// Headers of a DATA packet take so much: file bytes of a byte of UDP payload, in thousandths.
 const PART: u64 = 970;
-
-fn address(last: u8) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)), 4_433)
-}
 
 fn place(name: &[u8]) -> Place {
     Place {
@@ -33,34 +24,17 @@ fn place(name: &[u8]) -> Place {
 }
 
 /// A client (1) and a server (2), each with a file, 100 Mbit/s and 40 ms apart.
-fn lab(limits: [RateLimits; 2]) -> (Lab, [HostId; 2]) {
-    let mut lab = Lab::new(1);
-    let mut rng = Rng::new(1, 1);
-    let hosts = [1, 2].map(|last| {
-        let key = PublicKey(rng.bytes32());
-        let mut config = Config::new(Arc::new(NullProvider { key }));
-        config.accept = last == 2;
+fn limited(limits: [RateLimits; 2]) -> (Lab, [HostId; 2]) {
+    let line = Line {
+        bits_a_second: 100_000_000,
+        round: Duration::from_millis(40),
+        queue: QueueLimit::Packets(1_000),
+    };
+    lab(1, line, |last, config, disk, rng| {
         config.rate_limits = limits[usize::from(last) - 1];
-        let mut disk = Disk::new(DiskPlan::default(), rng.fork());
-        disk.add_root(ROOT);
         let content = Content::generated(rng.next_u64(), SIZE);
-        disk.plant(ROOT, &place(&[b'a', last + b'0']).path, content, 0);
-        lab.add_host(HostSetup {
-            name: format!("host {last}"),
-            address: address(last),
-            config,
-            disk,
-            segments_max: 10,
-        })
-    });
-    for (from, to) in [(1, 2), (2, 1)] {
-        let wire = Rate::new(100_000_000, QueueLimit::Packets(1_000)).with_overhead(28);
-        let delay = Delay::new(Duration::from_millis(20));
-        let nodes: [Box<dyn Node>; 2] = [Box::new(wire), Box::new(delay)];
-        let nodes = nodes.map(|node| lab.network().add(node)).to_vec();
-        lab.network().connect(address(from), address(to), nodes);
-    }
-    (lab, hosts)
+        assert!(disk.plant(ROOT, &place(&[b'a', last + b'0']).path, content, 0));
+    })
 }
 
 /// A download, or an upload.
@@ -86,7 +60,7 @@ fn request(get: bool) -> Request {
 
 /// How long the transfer takes, from its start; `change` is what holds at the client from half of 5 s on.
 fn took(get: bool, limits: [RateLimits; 2], change: Option<RateLimits>) -> Duration {
-    let (mut lab, [client, server]) = lab(limits);
+    let (mut lab, [client, server]) = limited(limits);
     let (now, endpoint) = lab.endpoint(client).unwrap();
     endpoint.connect(now, address(2)).unwrap();
     let mut began = now;

@@ -1,5 +1,6 @@
-//! What tests of whole downloads share: a client (1) and a server (2) on a path without loss, with real TLS, whose applications
+//! What tests of whole transfers share: a client (1) and a server (2) on a path without loss, with real TLS, whose applications
 //! decide at once.
+#![allow(dead_code)]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -33,11 +34,30 @@ fn place(name: &str) -> Place {
     }
 }
 
-/// The two, with a round trip of [`ROUND`] between them. `plant` fills the server's disk.
+/// What lies between the two, in either direction.
+#[derive(Clone, Copy)]
+pub(crate) struct Line {
+    pub(crate) bits_a_second: u64,
+    pub(crate) round: Duration,
+    pub(crate) queue: QueueLimit,
+}
+
+impl Line {
+    /// A round trip of [`ROUND`], and a queue that never overflows.
+    pub(crate) fn long(bits_a_second: u64) -> Self {
+        Self {
+            bits_a_second,
+            round: ROUND,
+            queue: QueueLimit::Packets(2_000),
+        }
+    }
+}
+
+/// The two at the ends of `line`. `set_up` is called with each one's number, and fills its disk.
 pub(crate) fn lab(
     seed: u64,
-    bits_a_second: u64,
-    plant: impl Fn(&mut Disk, &mut Rng),
+    line: Line,
+    set_up: impl Fn(u8, &mut Config, &mut Disk, &mut Rng),
 ) -> (Lab, [HostId; 2]) {
     let mut lab = Lab::new(seed);
     let mut rng = Rng::new(seed, 1);
@@ -47,9 +67,7 @@ pub(crate) fn lab(
         config.accept = last == 2;
         let mut disk = Disk::new(DiskPlan::default(), rng.fork());
         disk.add_root(ROOT);
-        if last == 2 {
-            plant(&mut disk, &mut rng);
-        }
+        set_up(last, &mut config, &mut disk, &mut rng);
         lab.add_host(HostSetup {
             name: format!("host {last}"),
             address: address(last),
@@ -59,8 +77,8 @@ pub(crate) fn lab(
         })
     });
     for (from, to) in [(1, 2), (2, 1)] {
-        let wire = Rate::new(bits_a_second, QueueLimit::Packets(2_000)).with_overhead(28);
-        let nodes: [Box<dyn Node>; 2] = [Box::new(wire), Box::new(Delay::new(ROUND / 2))];
+        let wire = Rate::new(line.bits_a_second, line.queue).with_overhead(28);
+        let nodes: [Box<dyn Node>; 2] = [Box::new(wire), Box::new(Delay::new(line.round / 2))];
         let nodes = nodes.map(|node| lab.network().add(node)).to_vec();
         lab.network().connect(address(from), address(to), nodes);
     }
