@@ -65,6 +65,7 @@ impl Disk {
                 path,
                 file,
                 log,
+                ..
             } => {
                 self.check_log(log)?;
                 self.create(root, &path, file, log)

@@ -8,6 +8,7 @@ use proto_core::{FileError, HashAs, Outcome, ReadFile, SmallFile, StoreFile, blo
 
 use super::error::file_error;
 use super::io::read_full_at;
+use super::quota::{Accounts, Charge};
 use super::rooted::{self, Names};
 
 type Result<T> = std::result::Result<T, FileError>;
@@ -15,6 +16,9 @@ type Result<T> = std::result::Result<T, FileError>;
 /// Permission bits of new files and directories, before the mask.
 pub(super) const NEW_FILE: u16 = 0o666;
 pub(super) const NEW_DIRECTORY: u16 = 0o777;
+
+/// Charges a user with a file of so many bytes, if something is counted for them.
+pub(super) type MakeCharge<'a> = dyn Fn(u64) -> Result<Option<Charge>> + 'a;
 
 /// Reads files and links whole.
 pub(super) fn read(directory: &Names, files: &[ReadFile]) -> Outcome {
@@ -52,12 +56,27 @@ pub(super) fn store(
     files: &[StoreFile],
     durability: Durability,
     umask: u16,
+    (accounts, charge): (&Accounts, &MakeCharge<'_>),
 ) -> Outcome {
     let sync = durability != Durability::None;
-    let written: Vec<Result<Written>> = files
-        .iter()
-        .map(|file| write_temp(directory, file, umask))
-        .collect();
+    let mut charges = Vec::with_capacity(files.len());
+    let mut written: Vec<Result<Written>> = Vec::with_capacity(files.len());
+    for file in files {
+        let charged = match file.link {
+            true => Ok(None),
+            false => charge(file.bytes.len() as u64),
+        };
+        match charged {
+            Ok(charge) => {
+                written.push(write_temp(directory, file, umask, charge.as_ref()));
+                charges.push(charge);
+            }
+            Err(error) => {
+                written.push(Err(error));
+                charges.push(None);
+            }
+        }
+    }
     let mut synced = Vec::with_capacity(files.len());
     for (file, written) in files.iter().zip(written) {
         let done = written.and_then(|written| match &written {
@@ -72,10 +91,18 @@ pub(super) fn store(
     }
     let mut results = Vec::with_capacity(files.len());
     let mut renamed = false;
-    for (file, synced) in files.iter().zip(synced) {
+    for ((file, synced), charge) in files.iter().zip(synced).zip(&charges) {
         let result = synced.and_then(|written| {
-            commit(directory, file, &written).map_err(|error| given_up(directory, file, error))
+            accounts
+                .displacing(
+                    || directory.owned(&file.name).filter(|_| file.replace),
+                    || commit(directory, file, &written),
+                )
+                .map_err(|error| given_up(directory, file, error))
         });
+        if let (Err(_), Some(charge)) = (&result, charge) {
+            charge.undo();
+        }
         renamed |= result.is_ok();
         results.push(result);
     }
@@ -105,7 +132,12 @@ fn commit(directory: &Names, file: &StoreFile, written: &Written) -> Result<()> 
 }
 
 /// Writes a temporary file or link with its time and permission bits.
-fn write_temp(directory: &Names, file: &StoreFile, umask: u16) -> Result<Written> {
+fn write_temp(
+    directory: &Names,
+    file: &StoreFile,
+    umask: u16,
+    charge: Option<&Charge>,
+) -> Result<Written> {
     if block_value(&file.bytes, 0, HashAs::Root) != file.value {
         return Err(FileError::Mismatch);
     }
@@ -119,6 +151,10 @@ fn write_temp(directory: &Names, file: &StoreFile, umask: u16) -> Result<Written
         Some(open) => open,
         None => directory.create_file(&file.temp)?,
     };
+    if let Some(charge) = charge {
+        rooted::set_owner(&open, charge.owner())
+            .map_err(|error| given_up(directory, file, error))?;
+    }
     let filled = open.write_all(&file.bytes).and_then(|()| {
         let mode = file.mode.unwrap_or(NEW_FILE) & 0o777 & !umask;
         if mode != 0o600 {

@@ -98,6 +98,13 @@ pub(super) fn move_together<'a>(
         }
     }
     let Some(first) = first else { return 0 };
+    let end = out.iter().fold(first.offset, |end, bytes| {
+        end.saturating_add(bytes.len() as u64)
+    });
+    if first.writes && disk.grow(first.file, end).is_err() {
+        // How much of it there is room for, each finds out by itself.
+        return 0;
+    }
     let moved = disk.with_file(first.file, |file| {
         let moved = match first.writes {
             true => rustix::io::pwritev(file, &out, first.offset),

@@ -11,6 +11,7 @@ mod lease;
 mod listing;
 mod meta;
 mod queue;
+mod quota;
 mod removal;
 #[cfg_attr(target_os = "linux", path = "rooted_linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "rooted_cap.rs")]
@@ -30,6 +31,7 @@ use std::time::Instant;
 use proto_core::{FileDone, FileOp};
 
 pub use filters::check_filter;
+pub use quota::{Account, Owner};
 pub use roots::Roots;
 
 use joined::JOINED_MAX;

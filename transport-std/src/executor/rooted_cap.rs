@@ -17,6 +17,7 @@ use proto_core::{FileError, Meta};
 use super::error::file_error;
 use super::listing::Found;
 use super::meta::{Version, nanos};
+use super::quota::{Owned, Owner};
 
 type Result<T> = std::result::Result<T, FileError>;
 
@@ -302,6 +303,24 @@ impl Directory {
         }
     }
 
+    /// Nothing is counted here: no portable way is known to keep for whom.
+    #[expect(clippy::unused_self, reason = "Linux needs the directory")]
+    pub(super) fn owned(&self, _path: &FilePath) -> Option<Owned> {
+        None
+    }
+
+    /// Whether files in it can tell for whom they are counted: not here.
+    #[expect(clippy::unused_self, reason = "Linux needs the directory")]
+    pub(super) fn check_keeps_owners(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Notes for whom a directory is counted: not here.
+    #[expect(clippy::unused_self, reason = "Linux needs the directory")]
+    pub(super) fn set_directory_owner(&self, _path: &FilePath, _owner: &Owner) -> Result<()> {
+        Err(FileError::Io)
+    }
+
     /// Sets a directory's permission bits and time, and makes it durable with its names. Windows keeps its own of both.
     pub(super) fn set_directory(
         &self,
@@ -330,6 +349,18 @@ impl Directory {
 }
 
 impl Names {
+    /// Nothing is counted here.
+    #[expect(clippy::unused_self, reason = "Linux needs the directory")]
+    pub(super) fn owned(&self, _name: &[u8]) -> Option<Owned> {
+        None
+    }
+
+    /// What would tell two directories apart: nothing asks here.
+    #[expect(clippy::unused_self, reason = "Linux needs the directory")]
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        None
+    }
+
     /// What a name is.
     pub(super) fn stat(&self, name: &[u8]) -> Result<Meta> {
         self.0
@@ -580,6 +611,16 @@ fn meta(found: &Metadata) -> Meta {
         mode,
         version: version.mix(),
     }
+}
+
+/// For whom an open file is counted: nobody.
+pub(super) fn owner(_file: &File) -> Option<Owner> {
+    None
+}
+
+/// Notes for whom an open file is counted: not here.
+pub(super) fn set_owner(_file: &File, _owner: &Owner) -> Result<()> {
+    Err(FileError::Io)
 }
 
 /// What an open file is.

@@ -14,12 +14,14 @@ use proto_core::wire::{EntryKind, FilePath};
 use proto_core::{FileError, Meta};
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags, SeekFrom, Stat,
+    XattrFlags,
 };
 use rustix::io::Errno;
 
 use super::error::file_error;
 use super::listing::Found;
 use super::meta::{Version, nanos};
+use super::quota::{Owned, Owner};
 
 type Result<T> = std::result::Result<T, FileError>;
 
@@ -40,6 +42,9 @@ const FOLDING: [u32; 8] = [
     0xfe53_4d42,
     0x482b,
 ];
+
+/// The extended attribute that tells for whom a file is counted.
+const OWNER: &std::ffi::CStr = c"user.dhow.owner";
 
 /// The flag of directories in which ext4, F2FS and others heed no case (`FS_CASEFOLD_FL`).
 const CASEFOLD: u32 = 0x4000_0000;
@@ -262,6 +267,23 @@ impl Directory {
         Ok(Entries(Dir::new(fd).map_err(refused)?))
     }
 
+    /// What is counted under a name, and for whom.
+    pub(super) fn owned(&self, path: &FilePath) -> Option<Owned> {
+        let (parent, name) = self.parent(path).ok()?;
+        owned(parent.as_fd(), name)
+    }
+
+    /// Whether files in it can tell for whom they are counted.
+    pub(super) fn check_keeps_owners(&self) -> io::Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, ".", flags, Mode::empty())?;
+        let mut value: Owner = [0; 32];
+        match rustix::fs::fgetxattr(&fd, OWNER, &mut value) {
+            Err(Errno::NODATA | Errno::RANGE) | Ok(_) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
     /// Bytes that may still be written beneath the root, by this user.
     pub(super) fn free_space(&self) -> Result<u64> {
         let stat = rustix::fs::fstatvfs(&self.fd).map_err(refused)?;
@@ -312,6 +334,15 @@ impl Directory {
         Ok(new)
     }
 
+    /// Notes for whom a directory is counted.
+    pub(super) fn set_directory_owner(&self, path: &FilePath, owner: &Owner) -> Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        set_owner(
+            self.resolve(path, flags, Links::Refuse).map_err(refused)?,
+            owner,
+        )
+    }
+
     /// Sets a directory's permission bits and time, and makes it durable with its names.
     pub(super) fn set_directory(
         &self,
@@ -334,6 +365,17 @@ impl Directory {
 }
 
 impl Names {
+    /// What is counted under a name, and for whom.
+    pub(super) fn owned(&self, name: &[u8]) -> Option<Owned> {
+        owned(self.0.as_fd(), name)
+    }
+
+    /// Device and inode.
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        let stat = rustix::fs::fstat(&self.0).ok()?;
+        Some((stat.st_dev, stat.st_ino))
+    }
+
     /// What a name is.
     pub(super) fn stat(&self, name: &[u8]) -> Result<Meta> {
         statat(self.0.as_fd(), name)
@@ -563,6 +605,33 @@ fn meta(stat: &Stat) -> Meta {
         mode: (stat.st_mode & 0o777) as u16,
         version: version.mix(),
     }
+}
+
+/// What is counted under a name, and for whom. What cannot be opened tells nobody.
+fn owned(from: BorrowedFd<'_>, name: &[u8]) -> Option<Owned> {
+    let looked = kind(&statat(from, name).ok()?);
+    if !matches!(looked, EntryKind::File | EntryKind::Directory) {
+        return None;
+    }
+    let flags =
+        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(from, name, flags, Mode::empty()).ok()?;
+    let mut owner: Owner = [0; 32];
+    let told = rustix::fs::fgetxattr(&fd, OWNER, &mut owner).ok()?;
+    let bytes = meta(&rustix::fs::fstat(&fd).ok()?).size;
+    (told == owner.len()).then_some(Owned { owner, bytes })
+}
+
+/// For whom an open file is counted.
+pub(super) fn owner(file: &File) -> Option<Owner> {
+    let mut owner: Owner = [0; 32];
+    let told = rustix::fs::fgetxattr(file, OWNER, &mut owner).ok()?;
+    (told == owner.len()).then_some(owner)
+}
+
+/// Notes for whom an open file or directory is counted.
+pub(super) fn set_owner(file: impl AsFd, owner: &Owner) -> Result<()> {
+    rustix::fs::fsetxattr(file, OWNER, owner, XattrFlags::empty()).map_err(refused)
 }
 
 /// What an open file is.

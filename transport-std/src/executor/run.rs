@@ -17,6 +17,7 @@ use super::filters::Filters;
 use super::io::{read_full_at, write_all_at};
 use super::lease::Lease;
 use super::listing::{Listings, share_meta, shares_page};
+use super::quota::Charge;
 use super::roots::{Root, Roots};
 use super::{batch, meta, removal, rooted};
 
@@ -27,6 +28,8 @@ type Result<T> = std::result::Result<T, FileError>;
 struct Opened {
     file: Arc<File>,
     lease: Option<Arc<Lease>>,
+    /// What it is counted with for a user.
+    charge: Option<Arc<Charge>>,
 }
 
 /// What all threads of an executor share.
@@ -97,7 +100,7 @@ impl Disk {
         match what {
             Operation::Open { root, path, file } => {
                 let (opened, meta) = self.roots.directory(root)?.open_file(&path)?;
-                self.keep(file, opened, None);
+                self.keep(file, opened, None, None);
                 Ok(Outcome::Meta(meta))
             }
             Operation::Create {
@@ -105,9 +108,11 @@ impl Disk {
                 path,
                 file,
                 log,
+                size,
             } => self.under(log, || {
-                let (created, meta) = self.roots.directory(root)?.create_file(&path)?;
-                self.keep(file, created, log);
+                let charge = self.roots.charge(root, size)?;
+                let (created, meta) = self.create(root, &path, charge.as_ref())?;
+                self.keep(file, created, log, charge);
                 Ok(Outcome::Meta(meta))
             }),
             Operation::OpenPart {
@@ -117,7 +122,8 @@ impl Disk {
                 log,
             } => self.under(Some(log), || {
                 let (opened, meta) = self.roots.directory(root)?.open_own(&path, false)?;
-                self.keep(file, opened, Some(log));
+                let charge = self.take_over(root, &opened, meta.size)?;
+                self.keep(file, opened, Some(log), charge);
                 Ok(Outcome::Meta(meta))
             }),
             Operation::OpenLog {
@@ -145,7 +151,10 @@ impl Disk {
                 len,
                 hash,
             } => self.hash(file, offset, len, hash),
-            Operation::Truncate { file, size } => self.on_file(file, |file| file.set_len(size)),
+            Operation::Truncate { file, size } => {
+                self.grow(file, size)?;
+                self.on_file(file, |file| file.set_len(size))
+            }
             Operation::Sync { file } => self.on_file(file, File::sync_all),
             Operation::SyncDir { root, path } => {
                 self.roots.directory(root)?.sync_directory(&path)?;
@@ -158,11 +167,18 @@ impl Disk {
                 replace,
                 log,
             } => self.under(log, || {
-                self.roots.directory(root)?.rename(&from, &to, replace)?;
+                let directory = self.roots.directory(root)?;
+                let accounts = self.roots.accounts();
+                accounts.displacing(
+                    || directory.owned(&to).filter(|_| replace),
+                    || directory.rename(&from, &to, replace),
+                )?;
                 Ok(Outcome::Done)
             }),
             Operation::Remove { root, path, log } => self.under(log, || {
-                self.roots.directory(root)?.remove(&path)?;
+                let directory = self.roots.directory(root)?;
+                let accounts = self.roots.accounts();
+                accounts.displacing(|| directory.owned(&path), || directory.remove(&path))?;
                 Ok(Outcome::Done)
             }),
             Operation::RemoveTree {
@@ -172,7 +188,7 @@ impl Disk {
                 max,
             } => {
                 let directory = self.roots.directory(root)?;
-                removal::remove(&directory, &path, recursive, max)
+                removal::remove(&directory, &path, recursive, max, self.roots.accounts())
             }
             Operation::List {
                 root,
@@ -192,7 +208,8 @@ impl Disk {
             }
             Operation::MakeDir { root, path, sync } => {
                 let directory = self.roots.directory(root)?;
-                let new = !path.is_root() && directory.make_directory(&path, sync)?;
+                let new =
+                    !path.is_root() && self.make_directory(&directory, (root, &path), sync)?;
                 let folds = directory.folds_names(&path);
                 Ok(Outcome::Made { new, folds })
             }
@@ -224,10 +241,17 @@ impl Disk {
                 durability,
             } => {
                 let held = self.roots.directory(root)?.hold(&path, false)?;
-                Ok(batch::store(&held, &files, durability, self.umask))
+                let charge = |size| self.roots.charge(root, size);
+                let counting = (self.roots.accounts(), &charge as &batch::MakeCharge);
+                Ok(batch::store(
+                    &held, &files, durability, self.umask, counting,
+                ))
             }
             Operation::Close { file } => {
-                self.files().remove(&file);
+                let closed = self.files().remove(&file);
+                if let Some((file, charge)) = closed.and_then(|it| Some((it.file, it.charge?))) {
+                    charge.settle(rooted::file_meta(&file)?.size);
+                }
                 Ok(Outcome::Done)
             }
             // `perform` takes these two.
@@ -244,12 +268,84 @@ impl Disk {
         self.files().get(&file).cloned().ok_or(FileError::Io)
     }
 
-    /// Notes an open file, with the lease of the journal `log`.
-    fn keep(&self, file: FileId, opened: File, log: Option<FileId>) {
+    /// Creates a file that is counted as `charge` says; if that comes to nothing, so does the charge.
+    fn create(
+        &self,
+        root: RootId,
+        path: &FilePath,
+        charge: Option<&Charge>,
+    ) -> Result<(File, Meta)> {
+        let Some(charge) = charge else {
+            return self.roots.directory(root)?.create_file(path);
+        };
+        let directory = self.roots.directory(root)?;
+        let created = directory.create_file(path).and_then(|(file, meta)| {
+            if let Err(error) = rooted::set_owner(&file, charge.owner()) {
+                let _ = directory.remove(path);
+                return Err(error);
+            }
+            Ok((file, meta))
+        });
+        created.inspect_err(|_| charge.undo())
+    }
+
+    /// Counts a file that is there for the user of a root, and for no other any more.
+    fn take_over(&self, root: RootId, file: &File, size: u64) -> Result<Option<Charge>> {
+        let before = rooted::owner(file);
+        if let Some(charge) = self.roots.adopt(root, before.as_ref(), size) {
+            return Ok(Some(charge));
+        }
+        let charge = self.roots.charge(root, size)?;
+        if let Some(charge) = &charge {
+            rooted::set_owner(file, charge.owner()).inspect_err(|_| charge.undo())?;
+            if let Some(before) = before {
+                self.roots.accounts().credit(&before, size, 1);
+            }
+        }
+        Ok(charge)
+    }
+
+    /// Makes a directory that is counted for the user of a root, if it is not there.
+    fn make_directory(
+        &self,
+        directory: &rooted::Directory,
+        (root, path): (RootId, &FilePath),
+        sync: bool,
+    ) -> Result<bool> {
+        let charge = match self.roots.charge(root, 0) {
+            // What is there costs nothing.
+            Err(FileError::Quota) if directory.stat(path).is_ok() => None,
+            other => other?,
+        };
+        let made = directory.make_directory(path, sync);
+        let Some(charge) = charge else { return made };
+        if let Ok(true) = made {
+            let owner = charge.owner();
+            if let Err(error) = directory.set_directory_owner(path, owner) {
+                charge.undo();
+                return Err(error);
+            }
+        } else {
+            charge.undo();
+        }
+        made
+    }
+
+    /// A file shall reach up to `end`: its user is charged.
+    pub(super) fn grow(&self, file: FileId, end: u64) -> Result<()> {
+        match self.opened(file)?.charge {
+            Some(charge) => charge.grow(end),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes an open file, with the lease of the journal `log` and what it is counted with.
+    fn keep(&self, file: FileId, opened: File, log: Option<FileId>, charge: Option<Charge>) {
         let lease = log.and_then(|log| self.opened(log).ok()?.lease);
         let opened = Opened {
             file: Arc::new(opened),
             lease,
+            charge: charge.map(Arc::new),
         };
         self.files().insert(file, opened);
     }
@@ -290,6 +386,7 @@ impl Disk {
         let opened = Opened {
             file: lease.log.clone(),
             lease: Some(lease),
+            charge: None,
         };
         self.files().insert(file, opened);
         self.roots.sweep(root, &path.parent());
@@ -365,6 +462,7 @@ impl Disk {
     ) -> Result<Outcome> {
         let bytes = block.bytes().get(..len as usize).ok_or(FileError::Io)?;
         let rest = bytes.get(already..).ok_or(FileError::Io)?;
+        self.grow(file, offset.saturating_add(len.into()))?;
         self.on_file(file, |file| {
             write_all_at(file, rest, offset + already as u64)
         })?;

@@ -123,6 +123,7 @@ fn names_may_have_255_bytes_of_any_kind() {
             path: path(odd),
             file,
             log: None,
+            size: 0,
         })
         .unwrap();
     world
@@ -280,6 +281,7 @@ fn a_virtual_root_shows_its_shares_and_nothing_else() {
             path: path("f"),
             file,
             log: None,
+            size: 0,
         }),
         Err(FileError::Denied)
     );
