@@ -10,6 +10,7 @@ use super::error::file_error;
 use super::io::read_full_at;
 use super::quota::{Accounts, Charge};
 use super::rooted::{self, Names};
+use super::sparse;
 
 type Result<T> = std::result::Result<T, FileError>;
 
@@ -155,7 +156,11 @@ fn write_temp(
         rooted::set_owner(&open, charge.owner())
             .map_err(|error| given_up(directory, file, error))?;
     }
-    let filled = open.write_all(&file.bytes).and_then(|()| {
+    let filled = match sparse::is_hole(&file.bytes) {
+        true => open.set_len(file.bytes.len() as u64),
+        false => open.write_all(&file.bytes),
+    };
+    let filled = filled.and_then(|()| {
         let mode = file.mode.unwrap_or(NEW_FILE) & 0o777 & !umask;
         if mode != 0o600 {
             rooted::set_mode(&open, mode)?;

@@ -18,6 +18,7 @@ mod removal;
 mod rooted;
 mod roots;
 mod run;
+mod sparse;
 mod sweep;
 
 #[cfg(all(test, unix))]

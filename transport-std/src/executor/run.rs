@@ -19,7 +19,7 @@ use super::lease::Lease;
 use super::listing::{Listings, share_meta, shares_page};
 use super::quota::Charge;
 use super::roots::{Root, Roots};
-use super::{batch, meta, removal, rooted};
+use super::{batch, meta, removal, rooted, sparse};
 
 type Result<T> = std::result::Result<T, FileError>;
 
@@ -463,8 +463,10 @@ impl Disk {
         let bytes = block.bytes().get(..len as usize).ok_or(FileError::Io)?;
         let rest = bytes.get(already..).ok_or(FileError::Io)?;
         self.grow(file, offset.saturating_add(len.into()))?;
-        self.on_file(file, |file| {
-            write_all_at(file, rest, offset + already as u64)
+        let is_hole = already == 0 && sparse::is_hole(bytes);
+        self.on_file(file, |file| match is_hole {
+            true => sparse::write(file, bytes, offset),
+            false => write_all_at(file, rest, offset + already as u64),
         })?;
         Ok(Outcome::Moved {
             len,
