@@ -127,7 +127,11 @@ enum Written {
 /// Gives what was written the file's name.
 fn commit(directory: &Names, file: &StoreFile, written: &Written) -> Result<()> {
     if let Written::Unnamed(open) = written {
-        directory.give_name(open, &file.temp)?;
+        match directory.give_name(open, &file.name) {
+            // Nothing but a name can replace another.
+            Err(FileError::Exists) if file.replace => directory.give_name(open, &file.temp)?,
+            other => return other,
+        }
     }
     directory.rename(&file.temp, &file.name, file.replace)
 }

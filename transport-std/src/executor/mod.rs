@@ -9,6 +9,7 @@ mod io;
 mod joined;
 mod lease;
 mod listing;
+mod making;
 mod meta;
 mod queue;
 mod quota;

@@ -180,6 +180,17 @@ impl Directory {
         from_parent.rename(&from, &to_parent, &to).map_err(refused)
     }
 
+    /// Gives a file without a name one: there is none.
+    #[expect(clippy::unused_self, reason = "Linux needs the directory")]
+    pub(super) fn give_name(
+        &self,
+        _file: &File,
+        _names: (&FilePath, &FilePath),
+        _replace: bool,
+    ) -> Result<()> {
+        Err(FileError::Io)
+    }
+
     /// Unlinks a file.
     pub(super) fn remove(&self, path: &FilePath) -> Result<()> {
         let (parent, name) = self.parent(path)?;

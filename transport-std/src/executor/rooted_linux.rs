@@ -230,6 +230,27 @@ impl Directory {
         }
     }
 
+    /// Gives a file without a name the name `to`; only a regular file is ever replaced, and for that the file stands under
+    /// `from` for a moment, since nothing but a name can replace another.
+    pub(super) fn give_name(
+        &self,
+        file: &File,
+        (from, to): (&FilePath, &FilePath),
+        replace: bool,
+    ) -> Result<()> {
+        let (parent, name) = self.parent(to)?;
+        match give_name(file, parent.as_fd(), name) {
+            Err(FileError::Exists) if replace => {
+                let (parent, name) = self.parent(from)?;
+                give_name(file, parent.as_fd(), name)?;
+                self.rename(from, to, true).inspect_err(|_| {
+                    let _ = self.remove(from);
+                })
+            }
+            other => other,
+        }
+    }
+
     /// Unlinks a file.
     pub(super) fn remove(&self, path: &FilePath) -> Result<()> {
         let (parent, name) = self.parent(path)?;
@@ -413,14 +434,14 @@ impl Names {
             .map_err(bad_name)
     }
 
-    /// Creates a file without a name, for writing, where the system can: of one that is killed, nothing stays.
+    /// Creates a file without a name, for reading and writing, where the system can: of one that is killed, nothing stays.
     pub(super) fn create_unnamed(&self) -> Option<File> {
         static NAMED: OnceLock<bool> = OnceLock::new();
         // The way from an open file to a name.
         if !NAMED.get_or_init(|| Path::new(OPEN_FILES).is_dir()) {
             return None;
         }
-        let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
         rustix::fs::openat(&self.0, c".", flags, mode)
             .ok()
@@ -429,8 +450,7 @@ impl Names {
 
     /// Gives a file without a name one that was not there.
     pub(super) fn give_name(&self, file: &File, name: &[u8]) -> Result<()> {
-        let open = format!("{OPEN_FILES}/{}", file.as_raw_fd());
-        rustix::fs::linkat(CWD, open, &self.0, name, AtFlags::SYMLINK_FOLLOW).map_err(bad_name)
+        give_name(file, self.0.as_fd(), name)
     }
 
     /// Makes a symbolic link that was not there.
@@ -508,6 +528,11 @@ impl Names {
     pub(super) fn sync(&self) -> Result<()> {
         sync_names(self.0.as_fd())
     }
+}
+
+fn give_name(file: &File, directory: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
+    let open = format!("{OPEN_FILES}/{}", file.as_raw_fd());
+    rustix::fs::linkat(CWD, open, directory, name, AtFlags::SYMLINK_FOLLOW).map_err(bad_name)
 }
 
 fn sync_names(directory: BorrowedFd<'_>) -> Result<()> {

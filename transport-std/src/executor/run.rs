@@ -17,6 +17,7 @@ use super::filters::Filters;
 use super::io::{read_full_at, write_all_at};
 use super::lease::Lease;
 use super::listing::{Listings, share_meta, shares_page};
+use super::making::Unnamed;
 use super::quota::Charge;
 use super::roots::{Root, Roots};
 use super::{batch, meta, removal, rooted, sparse};
@@ -35,8 +36,9 @@ struct Opened {
 /// What all threads of an executor share.
 #[derive(Debug)]
 pub(super) struct Disk {
-    roots: Roots,
+    pub(super) roots: Roots,
     files: Mutex<HashMap<FileId, Opened>>,
+    pub(super) unnamed: Unnamed,
     listings: Listings,
     filters: Filters,
     umask: u16,
@@ -48,6 +50,7 @@ impl Disk {
         Self {
             roots,
             files: Mutex::default(),
+            unnamed: Unnamed::default(),
             listings: Listings::default(),
             filters: Filters::default(),
             umask: rooted::umask(),
@@ -100,7 +103,7 @@ impl Disk {
         match what {
             Operation::Open { root, path, file } => {
                 let (opened, meta) = self.roots.directory(root)?.open_file(&path)?;
-                self.keep(file, opened, None, None);
+                self.keep(file, Arc::new(opened), None, None);
                 Ok(Outcome::Meta(meta))
             }
             Operation::Create {
@@ -110,8 +113,7 @@ impl Disk {
                 log,
                 size,
             } => self.under(log, || {
-                let charge = self.roots.charge(root, size)?;
-                let (created, meta) = self.create(root, &path, charge.as_ref())?;
+                let (created, meta, charge) = self.create(root, &path, log, size)?;
                 self.keep(file, created, log, charge);
                 Ok(Outcome::Meta(meta))
             }),
@@ -123,7 +125,7 @@ impl Disk {
             } => self.under(Some(log), || {
                 let (opened, meta) = self.roots.directory(root)?.open_own(&path, false)?;
                 let charge = self.take_over(root, &opened, meta.size)?;
-                self.keep(file, opened, Some(log), charge);
+                self.keep(file, Arc::new(opened), Some(log), charge);
                 Ok(Outcome::Meta(meta))
             }),
             Operation::OpenLog {
@@ -166,21 +168,8 @@ impl Disk {
                 to,
                 replace,
                 log,
-            } => self.under(log, || {
-                let directory = self.roots.directory(root)?;
-                let accounts = self.roots.accounts();
-                accounts.displacing(
-                    || directory.owned(&to).filter(|_| replace),
-                    || directory.rename(&from, &to, replace),
-                )?;
-                Ok(Outcome::Done)
-            }),
-            Operation::Remove { root, path, log } => self.under(log, || {
-                let directory = self.roots.directory(root)?;
-                let accounts = self.roots.accounts();
-                accounts.displacing(|| directory.owned(&path), || directory.remove(&path))?;
-                Ok(Outcome::Done)
-            }),
+            } => self.under(log, || self.rename(root, (&from, &to), replace)),
+            Operation::Remove { root, path, log } => self.under(log, || self.remove(root, &path)),
             Operation::RemoveTree {
                 root,
                 path,
@@ -242,7 +231,7 @@ impl Disk {
             } => {
                 let held = self.roots.directory(root)?.hold(&path, false)?;
                 let charge = |size| self.roots.charge(root, size);
-                let counting = (self.roots.accounts(), &charge as &batch::MakeCharge);
+                let counting = (self.roots.accounts(), &charge as &batch::MakeCharge<'_>);
                 Ok(batch::store(
                     &held, &files, durability, self.umask, counting,
                 ))
@@ -268,69 +257,6 @@ impl Disk {
         self.files().get(&file).cloned().ok_or(FileError::Io)
     }
 
-    /// Creates a file that is counted as `charge` says; if that comes to nothing, so does the charge.
-    fn create(
-        &self,
-        root: RootId,
-        path: &FilePath,
-        charge: Option<&Charge>,
-    ) -> Result<(File, Meta)> {
-        let Some(charge) = charge else {
-            return self.roots.directory(root)?.create_file(path);
-        };
-        let directory = self.roots.directory(root)?;
-        let created = directory.create_file(path).and_then(|(file, meta)| {
-            if let Err(error) = rooted::set_owner(&file, charge.owner()) {
-                let _ = directory.remove(path);
-                return Err(error);
-            }
-            Ok((file, meta))
-        });
-        created.inspect_err(|_| charge.undo())
-    }
-
-    /// Counts a file that is there for the user of a root, and for no other any more.
-    fn take_over(&self, root: RootId, file: &File, size: u64) -> Result<Option<Charge>> {
-        let before = rooted::owner(file);
-        if let Some(charge) = self.roots.adopt(root, before.as_ref(), size) {
-            return Ok(Some(charge));
-        }
-        let charge = self.roots.charge(root, size)?;
-        if let Some(charge) = &charge {
-            rooted::set_owner(file, charge.owner()).inspect_err(|_| charge.undo())?;
-            if let Some(before) = before {
-                self.roots.accounts().credit(&before, size, 1);
-            }
-        }
-        Ok(charge)
-    }
-
-    /// Makes a directory that is counted for the user of a root, if it is not there.
-    fn make_directory(
-        &self,
-        directory: &rooted::Directory,
-        (root, path): (RootId, &FilePath),
-        sync: bool,
-    ) -> Result<bool> {
-        let charge = match self.roots.charge(root, 0) {
-            // What is there costs nothing.
-            Err(FileError::Quota) if directory.stat(path).is_ok() => None,
-            other => other?,
-        };
-        let made = directory.make_directory(path, sync);
-        let Some(charge) = charge else { return made };
-        if let Ok(true) = made {
-            let owner = charge.owner();
-            if let Err(error) = directory.set_directory_owner(path, owner) {
-                charge.undo();
-                return Err(error);
-            }
-        } else {
-            charge.undo();
-        }
-        made
-    }
-
     /// A file shall reach up to `end`: its user is charged.
     pub(super) fn grow(&self, file: FileId, end: u64) -> Result<()> {
         match self.opened(file)?.charge {
@@ -340,10 +266,10 @@ impl Disk {
     }
 
     /// Notes an open file, with the lease of the journal `log` and what it is counted with.
-    fn keep(&self, file: FileId, opened: File, log: Option<FileId>, charge: Option<Charge>) {
+    fn keep(&self, file: FileId, opened: Arc<File>, log: Option<FileId>, charge: Option<Charge>) {
         let lease = log.and_then(|log| self.opened(log).ok()?.lease);
         let opened = Opened {
-            file: Arc::new(opened),
+            file: opened,
             lease,
             charge: charge.map(Arc::new),
         };

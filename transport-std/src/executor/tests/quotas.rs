@@ -187,7 +187,7 @@ fn f11_what_another_replaces_or_takes_over_is_no_longer_counted() {
     });
     assert_eq!(it.roots.counted(&OTHER), (0, 0));
     // An unfinished file that another user goes on with.
-    it.create(".dhow-00000000000000aa.part", 1, 60).unwrap();
+    it.create("unfinished", 1, 60).unwrap();
     it.write(1, 0, 40).unwrap();
     it.world.close(1);
     let open = |it: &Counted, file: u64| {
@@ -201,7 +201,7 @@ fn f11_what_another_replaces_or_takes_over_is_no_longer_counted() {
         assert!(matches!(opened, Ok(Outcome::Log { .. })));
         let part = it.world.run(Operation::OpenPart {
             root: it.world.root,
-            path: path(".dhow-00000000000000aa.part"),
+            path: path("unfinished"),
             file: FileId(file),
             log,
         });
