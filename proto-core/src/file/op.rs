@@ -233,12 +233,14 @@ pub enum Operation {
         /// Which root.
         root: RootId,
     },
-    /// Make a directory (mode 0700). One that exists stays as it is, the root, too; a symbolic link is none.
+    /// Make a directory. One that exists stays as it is, the root, too; a symbolic link is none.
     MakeDir {
         /// Where the path begins.
         root: RootId,
         /// Which directory.
         path: FilePath,
+        /// Permission bits until `SetDirMeta` (`(mode | 0o700) & !umask`).
+        mode: u16,
         /// `fsync` the directory that holds it, too.
         sync: bool,
     },

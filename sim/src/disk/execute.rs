@@ -159,7 +159,12 @@ impl Disk {
                 self.root(root)?;
                 Ok(Outcome::Free(self.free()))
             }
-            Operation::MakeDir { root, path, sync } => self.make_directory(root, &path, sync),
+            Operation::MakeDir {
+                root,
+                path,
+                mode,
+                sync,
+            } => self.make_directory(root, &path, mode, sync),
             Operation::SetDirMeta {
                 root,
                 path,

@@ -97,14 +97,14 @@ impl Disk {
         &self,
         directory: &Directory,
         (root, path): (RootId, &FilePath),
-        sync: bool,
+        (mode, sync): (u16, bool),
     ) -> Result<bool> {
         let charge = match self.roots.charge(root, 0) {
             // What is there costs nothing.
             Err(FileError::Quota) if directory.stat(path).is_ok() => None,
             other => other?,
         };
-        let made = directory.make_directory(path, sync);
+        let made = directory.make_directory(path, mode, sync);
         let Some(charge) = charge else { return made };
         if let Ok(true) = made {
             let owner = charge.owner();

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Metadata, OpenOptions, ReadDir};
+use cap_std::fs::{Dir, DirBuilder, Metadata, OpenOptions, ReadDir};
 use proto_core::wire::{EntryKind, FilePath};
 use proto_core::{FileError, Meta};
 
@@ -297,9 +297,9 @@ impl Directory {
     }
 
     /// Makes a directory, if it is not there; whether it was not. With `sync`, its name is durable.
-    pub(super) fn make_directory(&self, path: &FilePath, sync: bool) -> Result<bool> {
+    pub(super) fn make_directory(&self, path: &FilePath, mode: u16, sync: bool) -> Result<bool> {
         let (parent, name) = self.parent(path)?;
-        match parent.create_dir(&name) {
+        match parent.create_dir_with(&name, &with_mode(mode)) {
             Ok(()) if sync => self.sync_directory(&path.parent()).map(|()| true),
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -495,6 +495,16 @@ impl Names {
         let directory = self.0.open(".").map_err(refused)?;
         directory.sync_all().map_err(refused)
     }
+}
+
+/// Makes directories with these permission bits and the owner's, where there are any.
+fn with_mode(mode: u16) -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    cap_std::fs::DirBuilderExt::mode(&mut builder, u32::from(0o700 | (mode & 0o777)));
+    #[cfg(not(unix))]
+    let _ = (&mut builder, mode);
+    builder
 }
 
 /// Sets a file's modification time, in nanoseconds since 1970; nothing, when the system cannot count it.

@@ -336,9 +336,10 @@ impl Directory {
     }
 
     /// Makes a directory, if it is not there; whether it was not. With `sync`, its name is durable.
-    pub(super) fn make_directory(&self, path: &FilePath, sync: bool) -> Result<bool> {
+    pub(super) fn make_directory(&self, path: &FilePath, mode: u16, sync: bool) -> Result<bool> {
         let (parent, name) = self.parent(path)?;
-        let new = match rustix::fs::mkdirat(&parent, name, Mode::RWXU) {
+        let mode = Mode::RWXU | Mode::from_raw_mode(u32::from(mode & 0o777));
+        let new = match rustix::fs::mkdirat(&parent, name, mode) {
             Ok(()) => true,
             Err(Errno::EXIST) => {
                 let found = statat(parent.as_fd(), name).map_err(refused)?;

@@ -195,10 +195,15 @@ impl Disk {
             Operation::FreeSpace { root } => {
                 self.roots.directory(root)?.free_space().map(Outcome::Free)
             }
-            Operation::MakeDir { root, path, sync } => {
+            Operation::MakeDir {
+                root,
+                path,
+                mode,
+                sync,
+            } => {
                 let directory = self.roots.directory(root)?;
-                let new =
-                    !path.is_root() && self.make_directory(&directory, (root, &path), sync)?;
+                let new = !path.is_root()
+                    && self.make_directory(&directory, (root, &path), (mode, sync))?;
                 let folds = directory.folds_names(&path);
                 Ok(Outcome::Made { new, folds })
             }

@@ -143,6 +143,7 @@ fn f11_small_files_and_directories_count() {
         it.world.run(Operation::MakeDir {
             root: it.world.root,
             path: path(name),
+            mode: 0,
             sync: false,
         })
     };
