@@ -235,9 +235,10 @@ impl TreeSink {
             }
             kind => match self.large.get_mut(&file) {
                 Some(sink) => {
-                    let before = sink.progress().0;
+                    let before = (sink.progress().0, sink.had_bytes());
                     let done = sink.handle_done(cx, kind, block, result);
-                    self.written += sink.progress().0 - before;
+                    self.written += sink.progress().0 - before.0;
+                    self.had += sink.had_bytes() - before.1;
                     self.large_happened(cx, file, done).map(drop)
                 }
                 None => {
