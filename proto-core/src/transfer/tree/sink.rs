@@ -304,7 +304,8 @@ impl TreeSink {
                 node.told = Delivery::Due;
             }
             let parent = node.parent;
-            if result.is_ok() && !node.is_large() && node.kind == EntryKind::File {
+            let written = result == Ok(StoredAs::Written);
+            if written && !node.is_large() && node.kind == EntryKind::File {
                 self.written += node.size;
             }
             self.totals.add(&report);

@@ -316,7 +316,9 @@ impl TreeSink {
                     if let Some(node) = self.nodes.get_mut(&file) {
                         node.durability = durability;
                     }
-                    let result = result.map(|()| StoredAs::Written).map_err(error_code);
+                    let compare = self.plan.compare;
+                    let how = |how| if compare { how } else { StoredAs::Written };
+                    let result = result.map(how).map_err(error_code);
                     self.settle(cx, file, result, true)?;
                 }
                 Ok(())
