@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
-use transport_std::{PublicKey, RateLimits, Rights, Server, ServerEvent, Tuning, fingerprint};
+use transport_std::{
+    Account, PublicKey, RateLimits, Rights, Server, ServerBuilder, ServerEvent, Tuning, fingerprint,
+};
 
 use crate::args::{Global, Public, Serve};
 use crate::escape::{self, Escaped};
@@ -85,6 +87,7 @@ pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
         .on_event(move |event| watcher.see(event))
         .threads(args.threads)
         .tuning(tuning);
+    let builder = count(builder, &users, args.quota);
     let server = bind(builder, args.listen, app.global.ipv4)?;
     let stopper = server.stopper();
     interrupt::stop_at_signal(move || stopper.stop())?;
@@ -137,6 +140,31 @@ fn limits_of(users: &AuthorizedKeys, most: Option<u64>, key: &PublicKey) -> Opti
     Some(RateLimits {
         send: limit,
         receive: limit,
+    })
+}
+
+/// Counts what users have, if some or all may have no more than so much.
+fn count(builder: ServerBuilder, users: &Arc<AuthorizedKeys>, most: Option<u64>) -> ServerBuilder {
+    if most.is_none() && !users.has_quotas() {
+        return builder;
+    }
+    let users = Arc::clone(users);
+    builder.accounts(move |key| account_of(&users, most, key))
+}
+
+/// What a user may have; `None` when nothing is counted. Everyone who is not listed is one user: keys cost nothing.
+fn account_of(
+    users: &AuthorizedKeys,
+    most: Option<u64>,
+    key: Option<&PublicKey>,
+) -> Option<Account> {
+    let user = key.and_then(|key| users.find(key));
+    let bytes = user.and_then(|user| user.quota).or(most);
+    let files = user.and_then(|user| user.files);
+    (bytes.is_some() || files.is_some()).then(|| Account {
+        owner: user.map_or([0; 32], |user| user.key.0),
+        bytes: bytes.unwrap_or(u64::MAX),
+        files: files.unwrap_or(u64::MAX),
     })
 }
 
@@ -334,11 +362,7 @@ fn own_name(directory: &Path) -> Result<Vec<u8>, Error> {
     }
 }
 
-fn bind(
-    builder: transport_std::ServerBuilder,
-    listen: SocketAddr,
-    ipv4: bool,
-) -> Result<Server, Error> {
+fn bind(builder: ServerBuilder, listen: SocketAddr, ipv4: bool) -> Result<Server, Error> {
     let address = match listen.ip() {
         IpAddr::V6(ip) if ipv4 && ip.is_unspecified() => {
             SocketAddr::from(([0, 0, 0, 0], listen.port()))
@@ -388,6 +412,12 @@ fn announce(
         Some(Public::Rw) if args.read_only => "everyone else may read",
         Some(Public::Rw) => "everyone else may read and write",
     };
+    if let Some(quota) = args.quota {
+        let quota = units::size(quota);
+        outputs.line(&format!(
+            "each user may have {quota} here, unless authorized_keys says otherwise"
+        ));
+    }
     outputs.line(&format!("lets in {} users by key; {everyone}", users.len()));
     if args.classic {
         let everyone = everyone.trim_start_matches("everyone else ");
@@ -510,6 +540,31 @@ mod tests {
             rights_of(&users, public_rights(Some(Public::R)), &stranger),
             Some(Rights::Read)
         );
+    }
+
+    #[test]
+    fn quotas_of_users() {
+        let [own, plain] = ["o", "p"].map(KeyPair::generate);
+        let text = format!(
+            "quota=5,files=2 {}\n{}\n",
+            own.public_line(),
+            plain.public_line()
+        );
+        let users = AuthorizedKeys::parse(&text);
+        let of = |most, key: Option<&KeyPair>| {
+            let found = account_of(&users, most, key.map(KeyPair::public).as_ref())?;
+            Some((found.owner, found.bytes, found.files))
+        };
+        let stranger = KeyPair::generate("s");
+        assert_eq!(of(None, Some(&own)), Some((own.public().0, 5, 2)));
+        assert_eq!(of(Some(9), Some(&own)), Some((own.public().0, 5, 2)));
+        assert_eq!(of(None, Some(&plain)), None);
+        let of_all = Some((plain.public().0, 9, u64::MAX));
+        assert_eq!(of(Some(9), Some(&plain)), of_all);
+        assert_eq!(of(None, Some(&stranger)), None);
+        let everyone = Some(([0; 32], 9, u64::MAX));
+        assert_eq!(of(Some(9), Some(&stranger)), everyone);
+        assert_eq!(of(Some(9), None), everyone);
     }
 
     #[test]

@@ -9,14 +9,17 @@ mod io;
 mod joined;
 mod lease;
 mod listing;
+mod making;
 mod meta;
 mod queue;
+mod quota;
 mod removal;
 #[cfg_attr(target_os = "linux", path = "rooted_linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "rooted_cap.rs")]
 mod rooted;
 mod roots;
 mod run;
+mod sparse;
 mod sweep;
 
 #[cfg(all(test, unix))]
@@ -31,6 +34,7 @@ use std::time::Instant;
 use proto_core::{FileDone, FileOp};
 
 pub use filters::check_filter;
+pub use quota::{Account, Owner};
 pub use roots::Roots;
 
 use joined::JOINED_MAX;

@@ -13,6 +13,7 @@ use proto_core::{
     TransferId,
 };
 
+use super::accounts::Accounts;
 use super::layout::Layout;
 use super::{AdmissionPolicy, Job, LimitPolicy, OnServerEvent, Rights, ServerEvent, SessionInfo};
 use crate::driver::Application;
@@ -46,6 +47,7 @@ pub(super) struct Host {
     layout: Layout,
     admission: Mutex<AdmissionPolicy>,
     limits: Mutex<LimitPolicy>,
+    accounts: Option<Accounts>,
     on_event: Mutex<OnServerEvent>,
     session_count: AtomicU64,
     job_count: AtomicU64,
@@ -56,12 +58,14 @@ impl Host {
         layout: Layout,
         admission: AdmissionPolicy,
         limits: LimitPolicy,
+        accounts: Option<Accounts>,
         on_event: OnServerEvent,
     ) -> Self {
         Self {
             layout,
             admission: Mutex::new(admission),
             limits: Mutex::new(limits),
+            accounts,
             on_event: Mutex::new(on_event),
             session_count: AtomicU64::new(0),
             job_count: AtomicU64::new(0),
@@ -196,7 +200,10 @@ impl ServerApplication {
         session: Arc<SessionInfo>,
         request: Requested,
     ) {
-        let decision = self.host.layout.decide(session.rights, &request);
+        let mut decision = self.host.layout.decide(session.rights, &request);
+        if let Some(accounts) = &self.host.accounts {
+            accounts.assign(session.key.as_ref(), &mut decision);
+        }
         let (kind, path, to, size) = (request.kind, request.path, request.to, request.size);
         let job = Arc::new(Job {
             number: Host::next(&self.host.job_count),

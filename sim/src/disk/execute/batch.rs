@@ -231,6 +231,7 @@ impl Disk {
         &mut self,
         root: RootId,
         path: &FilePath,
+        mode: u16,
         sync: bool,
     ) -> Result<Outcome> {
         self.fail(self.plan.io_errors, FileError::Io)?;
@@ -246,7 +247,7 @@ impl Disk {
             };
         }
         let now = self.wall_clock();
-        self.tree.create_directory(parent, name, now);
+        self.tree.create_directory(parent, name, now, mode | 0o700);
         if sync && !self.plan.ignore_sync_dir {
             self.fail(self.plan.sync_errors, FileError::Io)?;
             self.tree.sync_directory(parent);

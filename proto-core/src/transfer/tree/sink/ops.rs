@@ -59,6 +59,13 @@ impl TreeSink {
         let full = self.plan.durability == Durability::Full;
         if let Some(file) = self.make.pop_front() {
             let path = self.directory(file).map(|directory| directory.path.clone());
+            // Of a job that goes on in a later session, it will be a directory that was there, whose bits stay what they are
+            // (C2).
+            let mode = match self.nodes.get(&file) {
+                Some(node) if file == ROOT && self.plan.preserve => node.mode,
+                _ if file == ROOT => 0o777,
+                _ => 0,
+            };
             let tag = OpTag {
                 file,
                 kind: OpKind::MakeDir,
@@ -69,6 +76,7 @@ impl TreeSink {
                     Operation::MakeDir {
                         root,
                         path,
+                        mode,
                         sync: full,
                     },
                 )
