@@ -54,7 +54,7 @@ pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
     } else {
         Rights::ReadWrite
     };
-    let mut builder = Server::builder(key.identity().clone());
+    let mut builder = Server::builder(key.identity().clone()).waiter(transport_mio::waiter);
     for share in &shares {
         builder = match &share.name {
             None => builder.share_root(&share.directory, most),

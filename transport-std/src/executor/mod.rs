@@ -26,6 +26,7 @@ mod sweep;
 mod tests;
 
 use std::io::Result;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -60,8 +61,9 @@ impl Executor {
         roots: Roots,
         on_done: impl Fn(&mut Vec<FileDone>) + Send + Sync + 'static,
     ) -> Result<Self> {
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let mut executor = Self {
-            queue: Arc::default(),
+            queue: Arc::new(Queue::new(cores)),
             threads: Vec::new(),
         };
         let disk = Arc::new(Disk::new(roots));
