@@ -65,7 +65,8 @@ impl Case {
                 if directory {
                     planted.push((path("d/from/in"), content(rng)));
                 }
-                let to = path(*rng.pick(&["d/to", "e/to"]));
+                let to: &str = *rng.pick(&["d/to", "e/to"]);
+                let to = path(to);
                 if !directory && rng.one_in(2) {
                     planted.push((to.clone(), content(rng)));
                 }
