@@ -151,6 +151,10 @@ Users come in by key: list theirs (dhow key show) in authorized_keys, one a line
 'read-only' before a key that shall not write, 'limit=20M' before one that shall not take more than that a second; commas
 between options. --public lets in everyone.
 
+SIGHUP reads authorized_keys anew: users, read-only and limit= count at once, in open sessions, too; who is
+not listed any more is disconnected. A file that cannot be used changes nothing, and the log says why.
+Directories, flags and the server's key need a restart.
+
 Examples:
   dhow serve ~/pub                         users in authorized_keys may read and write
   dhow serve --public docs=/srv/doc music=/srv/music

@@ -277,6 +277,11 @@ impl AuthorizedKeys {
         self.keys.iter().find(|entry| entry.key == *key)
     }
 
+    /// All lines, one for each key.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &AuthorizedKey> {
+        self.keys.iter()
+    }
+
     /// How many users there are.
     pub(crate) fn len(&self) -> usize {
         self.keys.len()

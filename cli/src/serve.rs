@@ -7,19 +7,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
-use transport_std::{PublicKey, RateLimits, Rights, Server, ServerEvent, Tuning, fingerprint};
+use transport_std::{
+    PublicKey, RateLimits, Reviewer, Rights, Server, ServerEvent, Tuning, fingerprint,
+};
 
 use crate::args::{Global, Public, Serve};
 use crate::escape::{self, Escaped};
 use crate::exit::{Error, Exit};
 use crate::interrupt;
-use crate::keys::{AuthorizedKeys, KeyPair};
+use crate::keys::KeyPair;
 use crate::names;
 use crate::outputs::Outputs;
 use crate::remote::DEFAULT_PORT;
 use crate::server_log::ServerLog;
 use crate::session::App;
 use crate::units;
+use crate::users::Users;
 
 /// A directory to share.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,13 +42,15 @@ pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
     if args.classic {
         check_classic(args.public, &shares)?;
     }
-    let users = Arc::new(load_users(&app, args)?);
+    let is_public = args.public.is_some();
+    let named = args.authorized_keys.as_deref();
+    let users = Arc::new(Users::load(named, app.home.authorized_keys(), is_public)?);
     let key = host_key(&app)?;
     keep_own_files(&shares, &own_files(&app, args))?;
     let log_file = args.log_file.as_deref();
     let outputs = Arc::new(Outputs::open(app.global.quiet, log_file, app.global.json)?);
-    for warning in &users.warnings {
-        outputs.line(warning);
+    for warning in users.warnings() {
+        outputs.line(&warning);
     }
     let most = if args.read_only {
         Rights::Read
@@ -86,8 +91,10 @@ pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
         .threads(args.threads)
         .tuning(tuning);
     let server = bind(builder, args.listen, app.global.ipv4)?;
-    let stopper = server.stopper();
-    interrupt::stop_at_signal(move || stopper.stop())?;
+    let (stopper, reviewer) = (server.stopper(), server.reviewer());
+    let (their_users, their_outputs) = (Arc::clone(&users), Arc::clone(&outputs));
+    let reload = move || reload(&their_users, &reviewer, &their_outputs);
+    interrupt::stop_at_signal(move || stopper.stop(), reload)?;
     announce(&outputs, &server, &shares, &users, args);
     let ended = server.run();
     if ended.is_ok() {
@@ -117,8 +124,38 @@ impl Watcher {
     }
 }
 
+/// Reads the users anew, and has the server look at those who are here.
+fn reload(users: &Users, reviewer: &Reviewer, outputs: &Outputs) {
+    let file = users.shown();
+    match users.reload() {
+        Ok(changes) => {
+            for warning in &changes.warnings {
+                outputs.line(warning);
+            }
+            outputs.line(&format!("{file} is read anew: {changes}"));
+            outputs.event(
+                "users",
+                json!({
+                    "users": changes.users,
+                    "added": changes.added,
+                    "removed": changes.removed,
+                    "changed": changes.changed,
+                }),
+            );
+            reviewer.review();
+        }
+        Err(error) => {
+            outputs.line(&format!(
+                "{file} is not taken over, the users are as before: {}",
+                error.text
+            ));
+            outputs.event("error", json!({ "code": error.code, "text": error.text }));
+        }
+    }
+}
+
 /// What a user with this key may do; `None`: not come in.
-fn rights_of(users: &AuthorizedKeys, public: Option<Rights>, key: &PublicKey) -> Option<Rights> {
+fn rights_of(users: &Users, public: Option<Rights>, key: &PublicKey) -> Option<Rights> {
     let own = users.find(key).map(|user| {
         if user.read_only {
             Rights::Read
@@ -131,7 +168,7 @@ fn rights_of(users: &AuthorizedKeys, public: Option<Rights>, key: &PublicKey) ->
 }
 
 /// How fast a user with this key may be, where the line of the key says so: of that and what holds for all, the lower.
-fn limits_of(users: &AuthorizedKeys, most: Option<u64>, key: &PublicKey) -> Option<RateLimits> {
+fn limits_of(users: &Users, most: Option<u64>, key: &PublicKey) -> Option<RateLimits> {
     let own = users.find(key)?.limit?;
     let limit = Some(most.map_or(own, |most| most.min(own)));
     Some(RateLimits {
@@ -145,24 +182,6 @@ fn public_rights(public: Option<Public>) -> Option<Rights> {
         Public::R => Rights::Read,
         Public::Rw => Rights::ReadWrite,
     })
-}
-
-fn load_users(app: &App, args: &Serve) -> Result<AuthorizedKeys, Error> {
-    let path = args
-        .authorized_keys
-        .clone()
-        .unwrap_or_else(|| app.home.authorized_keys());
-    let users = match AuthorizedKeys::load(&path) {
-        Err(error) if error.exit == Exit::NotFound && args.authorized_keys.is_none() => {
-            AuthorizedKeys::default()
-        }
-        other => other?,
-    };
-    if users.len() == 0 && args.public.is_none() {
-        return Err(Error::usage(format!("nobody could come in: {} lists no keys", escape::path(&path)))
-            .hint("put the lines there that users' 'dhow key show' prints, or let everyone in with --public (read) or --public=rw"));
-    }
-    Ok(users)
 }
 
 fn host_key(app: &App) -> Result<KeyPair, Error> {
@@ -355,13 +374,7 @@ fn bind(
 }
 
 /// Says what is shared, where, and how to come in.
-fn announce(
-    outputs: &Outputs,
-    server: &Server,
-    shares: &[Share],
-    users: &AuthorizedKeys,
-    args: &Serve,
-) {
+fn announce(outputs: &Outputs, server: &Server, shares: &[Share], users: &Users, args: &Serve) {
     let (address, key) = (server.local_addr(), fingerprint(&server.public_key()));
     outputs.event(
         "listening",
@@ -491,7 +504,7 @@ mod tests {
             reader.public_line(),
             writer.public_line()
         );
-        let users = AuthorizedKeys::parse(&text);
+        let users = Users::fixed(crate::keys::AuthorizedKeys::parse(&text));
         let stranger = KeyPair::generate("s").public();
         assert_eq!(
             rights_of(&users, None, &reader.public()),
