@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::{Block, FilterBelow};
 use crate::id::{FileId, OpId, RootId};
-use crate::wire::{Durability, EntryKind, FilePath};
+use crate::wire::{Durability, EntryKind, FilePath, StoredAs};
 
 /// One operation on loan to the executor. A copy is for those who keep what was asked, such as a simulated disk.
 #[derive(Clone, Debug)]
@@ -415,8 +415,8 @@ pub enum Outcome {
     Contents(Vec<Result<SmallFile, FileError>>),
     /// `StoreFiles`.
     Stored {
-        /// Of each file, in order.
-        files: Vec<Result<(), FileError>>,
+        /// Of each file, in order. A link that was there with this target may have been left as it is, but for its time.
+        files: Vec<Result<StoredAs, FileError>>,
         /// What survives a power loss: less than was asked for when the directory could not be synced.
         durability: Durability,
     },

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 
-use proto_core::wire::{Durability, EntryKind};
+use proto_core::wire::{Durability, EntryKind, StoredAs};
 use proto_core::{FileError, HashAs, Outcome, ReadFile, SmallFile, StoreFile, block_value};
 
 use super::error::file_error;
@@ -94,11 +94,15 @@ pub(super) fn store(
     let mut renamed = false;
     for ((file, synced), charge) in files.iter().zip(synced).zip(&charges) {
         let result = synced.and_then(|written| {
+            if let Written::Before = written {
+                return Ok(StoredAs::Unchanged);
+            }
             accounts
                 .displacing(
                     || directory.owned(&file.name).filter(|_| file.replace),
                     || commit(directory, file, &written),
                 )
+                .map(|()| StoredAs::Written)
                 .map_err(|error| given_up(directory, file, error))
         });
         if let (Err(_), Some(charge)) = (&result, charge) {
@@ -116,6 +120,8 @@ pub(super) fn store(
 
 /// What was written, before it has its name.
 enum Written {
+    /// A symbolic link to the same was there.
+    Before,
     /// A symbolic link, under the temporary name.
     Link,
     /// An open file, under the temporary name.
@@ -147,6 +153,12 @@ fn write_temp(
         return Err(FileError::Mismatch);
     }
     if file.link {
+        if file.replace && directory.read_link(&file.name).as_ref() == Ok(&file.bytes) {
+            if let Some(mtime) = file.mtime {
+                directory.set_link_time(&file.name, mtime)?;
+            }
+            return Ok(Written::Before);
+        }
         directory.make_link(&file.bytes, &file.temp, file.mtime)?;
         return Ok(Written::Link);
     }

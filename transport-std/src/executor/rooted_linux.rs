@@ -458,12 +458,18 @@ impl Names {
     pub(super) fn make_link(&self, target: &[u8], name: &[u8], mtime: Option<i64>) -> Result<()> {
         rustix::fs::symlinkat(target, &self.0, name).map_err(bad_name)?;
         match mtime {
-            Some(mtime) => {
-                rustix::fs::utimensat(&self.0, name, &modified(mtime), AtFlags::SYMLINK_NOFOLLOW)
-                    .map_err(refused)
-            }
+            Some(mtime) => self.set_link_time(name, mtime),
             None => Ok(()),
         }
+    }
+
+    /// Sets a symbolic link's own time, if it is another.
+    pub(super) fn set_link_time(&self, name: &[u8], mtime: i64) -> Result<()> {
+        if self.stat(name)?.mtime == mtime {
+            return Ok(());
+        }
+        rustix::fs::utimensat(&self.0, name, &modified(mtime), AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(refused)
     }
 
     /// Renames; only a regular file or a link is ever replaced.

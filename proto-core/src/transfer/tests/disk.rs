@@ -9,7 +9,7 @@ use crate::file::{
     StoreFile, block_value,
 };
 use crate::id::FileId;
-use crate::wire::{Entry, EntryKind, FilePath};
+use crate::wire::{Entry, EntryKind, FilePath, StoredAs};
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct File {
@@ -368,7 +368,7 @@ impl Disk {
                 }
                 let mut results = Vec::new();
                 for file in files {
-                    results.push(self.store_small(&path, file));
+                    results.push(self.store_small(&path, file).map(|()| StoredAs::Written));
                 }
                 Ok(Outcome::Stored {
                     files: results,

@@ -1,7 +1,7 @@
 //! Operations on many small files of one directory. Storing them is not one moment: each step takes effect on its own, so
 //! that a crash can come between any two.
 
-use proto_core::wire::{Durability, EntryKind, FilePath};
+use proto_core::wire::{Durability, EntryKind, FilePath, StoredAs};
 use proto_core::{
     FileError, HashAs, Operation, Outcome, ReadFile, RootId, SmallFile, StoreFile, block_value,
 };
@@ -100,7 +100,7 @@ impl Disk {
         let files = progress
             .written
             .drain(..)
-            .map(|written| written.map(|_| ()));
+            .map(|written| written.map(|_| StoredAs::Written));
         Some(Ok(Outcome::Stored {
             files: files.collect(),
             durability: reached,

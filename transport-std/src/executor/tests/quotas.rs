@@ -85,7 +85,9 @@ impl Counted {
             durability: Durability::None,
         });
         match stored {
-            Ok(Outcome::Stored { files, .. }) => files,
+            Ok(Outcome::Stored { files, .. }) => {
+                files.into_iter().map(|how| how.map(drop)).collect()
+            }
             other => panic!("not an answer: {other:?}"),
         }
     }

@@ -235,9 +235,10 @@ impl TreeSink {
             }
             kind => match self.large.get_mut(&file) {
                 Some(sink) => {
-                    let before = sink.progress().0;
+                    let before = (sink.progress().0, sink.had_bytes());
                     let done = sink.handle_done(cx, kind, block, result);
-                    self.written += sink.progress().0 - before;
+                    self.written += sink.progress().0 - before.0;
+                    self.had += sink.had_bytes() - before.1;
                     self.large_happened(cx, file, done).map(drop)
                 }
                 None => {
@@ -315,7 +316,9 @@ impl TreeSink {
                     if let Some(node) = self.nodes.get_mut(&file) {
                         node.durability = durability;
                     }
-                    let result = result.map(|()| StoredAs::Written).map_err(error_code);
+                    let compare = self.plan.compare;
+                    let how = |how| if compare { how } else { StoredAs::Written };
+                    let result = result.map(how).map_err(error_code);
                     self.settle(cx, file, result, true)?;
                 }
                 Ok(())
