@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 use transport_std::{
-    PublicKey, RateLimits, Reviewer, Rights, Server, ServerEvent, Tuning, fingerprint,
+    Account, PublicKey, RateLimits, Reviewer, Rights, Server, ServerBuilder, ServerEvent, Tuning,
+    fingerprint,
 };
 
 use crate::args::{Global, Public, Serve};
@@ -57,7 +58,7 @@ pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
     } else {
         Rights::ReadWrite
     };
-    let mut builder = Server::builder(key.identity().clone());
+    let mut builder = Server::builder(key.identity().clone()).waiter(transport_mio::waiter);
     for share in &shares {
         builder = match &share.name {
             None => builder.share_root(&share.directory, most),
@@ -90,10 +91,12 @@ pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
         .on_event(move |event| watcher.see(event))
         .threads(args.threads)
         .tuning(tuning);
+    let builder = count(builder, &users, args.quota);
     let server = bind(builder, args.listen, app.global.ipv4)?;
     let (stopper, reviewer) = (server.stopper(), server.reviewer());
     let (their_users, their_outputs) = (Arc::clone(&users), Arc::clone(&outputs));
-    let reload = move || reload(&their_users, &reviewer, &their_outputs);
+    let counts = args.quota.is_some() || users.has_quotas();
+    let reload = move || reload(&their_users, &reviewer, &their_outputs, counts);
     interrupt::stop_at_signal(move || stopper.stop(), reload)?;
     announce(&outputs, &server, &shares, &users, args);
     let ended = server.run();
@@ -124,8 +127,8 @@ impl Watcher {
     }
 }
 
-/// Reads the users anew, and has the server look at those who are here.
-fn reload(users: &Users, reviewer: &Reviewer, outputs: &Outputs) {
+/// Reads the users anew, and has the server look at those who are here; `counts` when what they have is counted.
+fn reload(users: &Users, reviewer: &Reviewer, outputs: &Outputs, counts: bool) {
     let file = users.shown();
     match users.reload() {
         Ok(changes) => {
@@ -133,6 +136,9 @@ fn reload(users: &Users, reviewer: &Reviewer, outputs: &Outputs) {
                 outputs.line(warning);
             }
             outputs.line(&format!("{file} is read anew: {changes}"));
+            if users.has_quotas() && !counts {
+                outputs.line("what users have is not counted, since nobody had a quota at the start: quota= and files= need a restart");
+            }
             outputs.event(
                 "users",
                 json!({
@@ -174,6 +180,27 @@ fn limits_of(users: &Users, most: Option<u64>, key: &PublicKey) -> Option<RateLi
     Some(RateLimits {
         send: limit,
         receive: limit,
+    })
+}
+
+/// Counts what users have, if some or all may have no more than so much.
+fn count(builder: ServerBuilder, users: &Arc<Users>, most: Option<u64>) -> ServerBuilder {
+    if most.is_none() && !users.has_quotas() {
+        return builder;
+    }
+    let users = Arc::clone(users);
+    builder.accounts(move |key| account_of(&users, most, key))
+}
+
+/// What a user may have; `None` when nothing is counted. Everyone who is not listed is one user: keys cost nothing.
+fn account_of(users: &Users, most: Option<u64>, key: Option<&PublicKey>) -> Option<Account> {
+    let user = key.and_then(|key| users.find(key));
+    let bytes = user.as_ref().and_then(|user| user.quota).or(most);
+    let files = user.as_ref().and_then(|user| user.files);
+    (bytes.is_some() || files.is_some()).then(|| Account {
+        owner: user.map_or([0; 32], |user| user.key.0),
+        bytes: bytes.unwrap_or(u64::MAX),
+        files: files.unwrap_or(u64::MAX),
     })
 }
 
@@ -353,11 +380,7 @@ fn own_name(directory: &Path) -> Result<Vec<u8>, Error> {
     }
 }
 
-fn bind(
-    builder: transport_std::ServerBuilder,
-    listen: SocketAddr,
-    ipv4: bool,
-) -> Result<Server, Error> {
+fn bind(builder: ServerBuilder, listen: SocketAddr, ipv4: bool) -> Result<Server, Error> {
     let address = match listen.ip() {
         IpAddr::V6(ip) if ipv4 && ip.is_unspecified() => {
             SocketAddr::from(([0, 0, 0, 0], listen.port()))
@@ -401,6 +424,12 @@ fn announce(outputs: &Outputs, server: &Server, shares: &[Share], users: &Users,
         Some(Public::Rw) if args.read_only => "everyone else may read",
         Some(Public::Rw) => "everyone else may read and write",
     };
+    if let Some(quota) = args.quota {
+        let quota = units::size(quota);
+        outputs.line(&format!(
+            "each user may have {quota} here, unless authorized_keys says otherwise"
+        ));
+    }
     outputs.line(&format!("lets in {} users by key; {everyone}", users.len()));
     if args.classic {
         let everyone = everyone.trim_start_matches("everyone else ");
@@ -523,6 +552,31 @@ mod tests {
             rights_of(&users, public_rights(Some(Public::R)), &stranger),
             Some(Rights::Read)
         );
+    }
+
+    #[test]
+    fn quotas_of_users() {
+        let [own, plain] = ["o", "p"].map(KeyPair::generate);
+        let text = format!(
+            "quota=5,files=2 {}\n{}\n",
+            own.public_line(),
+            plain.public_line()
+        );
+        let users = Users::fixed(crate::keys::AuthorizedKeys::parse(&text));
+        let of = |most, key: Option<&KeyPair>| {
+            let found = account_of(&users, most, key.map(KeyPair::public).as_ref())?;
+            Some((found.owner, found.bytes, found.files))
+        };
+        let stranger = KeyPair::generate("s");
+        assert_eq!(of(None, Some(&own)), Some((own.public().0, 5, 2)));
+        assert_eq!(of(Some(9), Some(&own)), Some((own.public().0, 5, 2)));
+        assert_eq!(of(None, Some(&plain)), None);
+        let of_all = Some((plain.public().0, 9, u64::MAX));
+        assert_eq!(of(Some(9), Some(&plain)), of_all);
+        assert_eq!(of(None, Some(&stranger)), None);
+        let everyone = Some(([0; 32], 9, u64::MAX));
+        assert_eq!(of(Some(9), Some(&stranger)), everyone);
+        assert_eq!(of(Some(9), None), everyone);
     }
 
     #[test]

@@ -159,6 +159,11 @@ impl Users {
         })
     }
 
+    /// Whether a line says what its user may have on the server.
+    pub(crate) fn has_quotas(&self) -> bool {
+        self.read(|lists| lists.now.has_quotas())
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.read(|lists| lists.now.len())

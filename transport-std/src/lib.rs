@@ -41,7 +41,7 @@ pub use client::{
     Trust,
 };
 pub use error::{ClientError, code_text};
-pub use executor::check_filter;
+pub use executor::{Account, check_filter};
 pub use faults::Faults;
 pub use fingerprint::fingerprint;
 pub use identity::Identity;

@@ -211,13 +211,11 @@ impl Transfer {
                 this.asked.filter = Some(filter);
                 this
             }
-            Request::Hash { path } => Self::new(
-                cx,
-                plain(RequestKind::Hash, path),
-                true,
-                Phase::Preparing,
-                Job::Ask,
-            ),
+            Request::Hash { path, link } => {
+                let mut asked = plain(RequestKind::Hash, path);
+                asked.tree = link;
+                Self::new(cx, asked, true, Phase::Preparing, Job::Ask)
+            }
             Request::MakeDir {
                 path,
                 parents,
@@ -357,7 +355,11 @@ impl Transfer {
                 (Job::Lister(Box::new(lister)), Phase::Preparing)
             }
             RequestKind::Stat => (Job::Answer(Answer::new(place)), Phase::Preparing),
-            RequestKind::Hash => (Job::Digest(Box::new(Digest::new(place))), Phase::Preparing),
+            RequestKind::Hash => {
+                let link = self.asked.tree && !place.path.is_root();
+                let digest = Digest::new(place, link);
+                (Job::Digest(Box::new(digest)), Phase::Preparing)
+            }
             RequestKind::MakeDir | RequestKind::Remove | RequestKind::Rename => {
                 let (durability, work) = (self.asked.durability, self.work(to, may_replace));
                 let change = Change::new(place, work, durability);

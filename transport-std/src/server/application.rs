@@ -13,6 +13,7 @@ use proto_core::{
     Requested, TransferId,
 };
 
+use super::accounts::Accounts;
 use super::layout::Layout;
 use super::{AdmissionPolicy, Job, LimitPolicy, OnServerEvent, Rights, ServerEvent, SessionInfo};
 use crate::driver::Application;
@@ -50,6 +51,7 @@ pub(super) struct Host {
     limits: Mutex<LimitPolicy>,
     /// What holds for those of whom the policy says nothing.
     usual_limits: RateLimits,
+    accounts: Option<Accounts>,
     on_event: Mutex<OnServerEvent>,
     session_count: AtomicU64,
     job_count: AtomicU64,
@@ -60,6 +62,7 @@ impl Host {
         layout: Layout,
         admission: AdmissionPolicy,
         (limits, usual_limits): (LimitPolicy, RateLimits),
+        accounts: Option<Accounts>,
         on_event: OnServerEvent,
     ) -> Self {
         Self {
@@ -67,6 +70,7 @@ impl Host {
             admission: Mutex::new(admission),
             limits: Mutex::new(limits),
             usual_limits,
+            accounts,
             on_event: Mutex::new(on_event),
             session_count: AtomicU64::new(0),
             job_count: AtomicU64::new(0),
@@ -236,7 +240,10 @@ impl ServerApplication {
         session: Arc<SessionInfo>,
         request: Requested,
     ) {
-        let decision = self.host.layout.decide(session.rights, &request);
+        let mut decision = self.host.layout.decide(session.rights, &request);
+        if let Some(accounts) = &self.host.accounts {
+            accounts.assign(session.key.as_ref(), &mut decision);
+        }
         let (kind, path, to, size) = (request.kind, request.path, request.to, request.size);
         let job = Arc::new(Job {
             number: Host::next(&self.host.job_count),

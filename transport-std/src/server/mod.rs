@@ -1,5 +1,6 @@
 //! A server: shares directories, decides who may do what, tells what happens.
 
+mod accounts;
 mod application;
 mod event;
 mod layout;
@@ -15,15 +16,17 @@ use proto_core::{Config, HostSecret, RateLimits};
 
 pub use event::{Job, Rights, ServerEvent, SessionInfo};
 
+use accounts::Accounts;
 use application::{Command, Host, ServerApplication};
 use layout::{Layout, Share};
 
 use crate::driver::{Driver, Group, Handle, MakeWaiter, Parts, Socket, system_waiter};
-use crate::executor::Roots;
+use crate::executor::{Account, Roots};
 use crate::{Identity, Tuning};
 
 type AdmissionPolicy = Box<dyn Fn(&PublicKey, SocketAddr) -> Option<Rights> + Send>;
 type LimitPolicy = Box<dyn Fn(&PublicKey) -> Option<RateLimits> + Send>;
+type AccountPolicy = Box<dyn Fn(Option<&PublicKey>) -> Option<Account> + Send>;
 type OnServerEvent = Box<dyn FnMut(&ServerEvent) + Send>;
 /// Gathers a server's settings.
 #[must_use = "a server exists after `bind`"]
@@ -32,6 +35,7 @@ pub struct ServerBuilder {
     shares: Vec<Share>,
     admission: AdmissionPolicy,
     limits: LimitPolicy,
+    accounts: Option<AccountPolicy>,
     classic: Option<Rights>,
     on_event: OnServerEvent,
     tuning: Tuning,
@@ -82,6 +86,22 @@ impl ServerBuilder {
         self
     }
 
+    /// What a user may have in all shares together; `None` for a user for whom nothing is counted. Without this, nothing is
+    /// counted at all. Asked of a classic client, who has no key, with `None`. Called on the driver's thread when something is
+    /// asked for: it must not block.
+    ///
+    /// For whom a file or directory is counted is kept with it, in the extended attribute `user.dhow.owner`, from when it is
+    /// made here to when it is removed, replaced or taken over, whoever does that. [`bind`](Self::bind) looks at every name in
+    /// the shares, so that what happened meanwhile counts as well. Not counted: symbolic links, journals, what others than this
+    /// server made or let grow. Linux only.
+    pub fn accounts(
+        mut self,
+        policy: impl Fn(Option<&PublicKey>) -> Option<Account> + Send + 'static,
+    ) -> Self {
+        self.accounts = Some(Box::new(policy));
+        self
+    }
+
     /// Serves clients of the classic dialect, too (`docs/CLASSIC.md`), with these rights and at most those of the share. The
     /// dialect has no encryption and no identity: whoever can reach the socket, or forge an address, has these rights, and
     /// whoever is on the way reads and changes what is sent.
@@ -119,10 +139,17 @@ impl ServerBuilder {
     /// system can; port 0 lets the system choose one.
     ///
     /// # Errors
-    /// A share that is no directory or has a bad or repeated name, no share at all, or a socket that cannot be had.
+    /// A share that is no directory or has a bad or repeated name, no share at all, a socket that cannot be had, or a file system
+    /// that cannot keep for whom files are [counted](Self::accounts).
     pub fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
         let roots = Roots::new();
         let layout = Layout::open(self.shares, &roots)?;
+        if self.accounts.is_some() {
+            roots.count_owners().map_err(|error| {
+                let text = format!("quotas need extended attributes in the shares: {error}");
+                io::Error::new(error.kind(), text)
+            })?;
+        }
         let sockets = bind(address, self.threads)?;
         let (address, receive_buffer) = (sockets[0].local_addr()?, sockets[0].receive_buffer());
         let mut config = Config {
@@ -134,10 +161,14 @@ impl ServerBuilder {
         config.limits = config.limits.divided(u32::from(self.threads));
         let group = Group::new(self.threads)?;
         let classic = self.classic.unwrap_or(Rights::None);
+        let accounts = self
+            .accounts
+            .map(|policy| Accounts::new(roots.clone(), policy));
         let host = Arc::new(Host::new(
             layout,
             self.admission,
             (self.limits, self.tuning.rate_limits),
+            accounts,
             self.on_event,
         ));
         let disk_threads = self.tuning.disk_threads.div_ceil(usize::from(self.threads));
@@ -210,6 +241,7 @@ impl Server {
             shares: Vec::new(),
             admission: Box::new(|_, _| Some(Rights::ReadWrite)),
             limits: Box::new(|_| None),
+            accounts: None,
             classic: None,
             on_event: Box::new(|_| {}),
             tuning: Tuning::default(),
