@@ -118,6 +118,8 @@ fn open_sessions_are_looked_at() {
     let name = left["peer"].as_str().unwrap();
     assert!(name.starts_with("anna"), "by the name that it had: {left}");
     let ended = client.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(4), "{said}");
+    assert!(!ended.status.success(), "{ended:?}");
+    let again = ["--accept-new", "get", &server.at("f"), "f"];
+    assert_eq!(world.run("anna", again).code, 4, "not let in");
+}");
 }
