@@ -121,5 +121,4 @@ fn open_sessions_are_looked_at() {
     assert!(!ended.status.success(), "{ended:?}");
     let again = ["--accept-new", "get", &server.at("f"), "f"];
     assert_eq!(world.run("anna", again).code, 4, "not let in");
-}");
 }
