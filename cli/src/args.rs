@@ -14,7 +14,7 @@ use transport_std::CongestionControl;
 pub(crate) use changes::{Mkdir, Mv, Rm};
 pub(crate) use copying::{Copying, Cp, DurabilityArg, Get, Put, Sync, TreeArgs, Verify};
 
-use crate::units::{parse_limit, parse_timeout};
+use crate::units::{parse_limit, parse_size, parse_timeout};
 
 /// Haul files over UDP: encrypted, checked by hash, through loss.
 #[derive(Parser, Debug)]
@@ -148,8 +148,13 @@ pub(crate) enum Command {
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Users come in by key: list theirs (dhow key show) in authorized_keys, one a line, with
-'read-only' before a key that shall not write, 'limit=20M' before one that shall not take more than that a second; commas
-between options. --public lets in everyone.
+'read-only' before a key that shall not write, 'limit=20M' before one that shall not take more than that a second,
+'quota=10G' and 'files=5000' before one that shall not have more than that here; commas between options. --public lets in
+everyone.
+
+SIGHUP reads authorized_keys anew: users, read-only, limit=, quota= and files= count at once, in open sessions,
+too; who is not listed any more is disconnected. A file that cannot be used changes nothing, and the log says
+why. Directories, flags, the server's key, and the first quota of all need a restart.
 
 Examples:
   dhow serve ~/pub                         users in authorized_keys may read and write
@@ -173,6 +178,9 @@ pub(crate) struct Serve {
     /// Nobody may write
     #[arg(long)]
     pub(crate) read_only: bool,
+    /// Bytes that each user may have here, unless the line of the key says another quota=; all without a line count as one (Linux)
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) quota: Option<u64>,
     /// Threads that serve the network, each with users of its own: more than one pays only with more than two cores
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) threads: u8,

@@ -99,16 +99,11 @@ impl Found {
     ) -> Result<(), Error> {
         let pairs: Result<Vec<hashing::Pair>, Error> = waiting
             .drain(..)
-            .map(|below| {
-                Ok((
-                    walk::join(&task.remote, &below)?,
-                    walk::local(&task.local, &below)?,
-                ))
-            })
+            .map(|below| hashing::Pair::below(&task.remote, &task.local, &below, false))
             .collect();
         let (pairs, plan) = (pairs?, copy.plan());
         let results = hashing::compare(&plan.links[task.session], &pairs, &plan.cancel)?;
-        for ((remote, local), result) in pairs.into_iter().zip(results) {
+        for (hashing::Pair { remote, local, .. }, result) in pairs.into_iter().zip(results) {
             match result {
                 Ok(Some(_)) => {}
                 Ok(None) => self.tasks.push(Task {

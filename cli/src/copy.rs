@@ -27,6 +27,7 @@ use crate::progress::{Look, Progress, Settled, Step};
 use crate::rates;
 use crate::removal::{self, Removal};
 use crate::session::App;
+use crate::stdio::Pipe;
 use crate::tally::{News, Tally};
 use crate::telling::Teller;
 use crate::walk;
@@ -91,6 +92,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) checksum: bool,
     /// From this task on, what stands at the target is replaced.
     pub(crate) replace_from: Option<usize>,
+    /// Where the one file that is downloaded goes besides.
+    pub(crate) pipe: Option<Pipe>,
     /// What of directories is left out; made of the flags when the plan is run.
     pub(crate) filter: Option<Filter>,
 }
@@ -115,6 +118,7 @@ impl<'a> Plan<'a> {
             removal: Removal::Never,
             checksum: false,
             replace_from: None,
+            pipe: None,
             filter: None,
         }
     }
@@ -131,6 +135,7 @@ pub(crate) fn run(app: &App, mut plan: Plan<'_>) -> Result<u8, Error> {
     }
     let mut copy = Copy::begin(app, plan)?;
     copy.haul();
+    copy.pour();
     checksum::run(app, &mut copy);
     removal::run(app, &mut copy);
     copy.end()
@@ -143,6 +148,7 @@ pub(crate) struct Copy<'a> {
     progress: Progress,
     tally: Tally,
     manifest: Option<Manifest>,
+    pipe: Option<Pipe>,
     /// Tasks that are done.
     done: usize,
     /// Bytes that travelled, and for how long.
@@ -154,7 +160,7 @@ pub(crate) struct Copy<'a> {
 
 impl<'a> Copy<'a> {
     /// From now on Ctrl-C ends the command in good order.
-    fn begin(app: &'a App, plan: Plan<'a>) -> Result<Self, Error> {
+    fn begin(app: &'a App, mut plan: Plan<'a>) -> Result<Self, Error> {
         let manifest = plan
             .flags
             .manifest
@@ -174,6 +180,7 @@ impl<'a> Copy<'a> {
         let progress = Progress::new(look, plan.way, plan.tasks.len(), plan.bytes_total);
         Ok(Self {
             app,
+            pipe: plan.pipe.take(),
             plan,
             progress,
             tally: Tally::default(),
@@ -188,6 +195,22 @@ impl<'a> Copy<'a> {
     /// Copies all files. Errors of single files are reported and counted.
     fn haul(&mut self) {
         self.haul_from(0);
+    }
+
+    /// Writes what is left of a file that goes to stdout.
+    fn pour(&mut self) {
+        let Some(pipe) = self.pipe.take() else {
+            return;
+        };
+        if self.done == 0 && !pipe.is_closed() {
+            return;
+        }
+        let poured = self.progress.beside(|| pipe.finish());
+        if let Err(error) = poured {
+            self.app.report(&error, None);
+            self.plan.errors.push(error);
+            self.done = 0;
+        }
     }
 
     /// Copies further files, whatever stands at their targets.
@@ -209,6 +232,8 @@ impl<'a> Copy<'a> {
             let result = self.one(number);
             match result {
                 Ok(()) => self.done += 1,
+                // It was given up since nobody reads what it would write.
+                Err(_) if self.pipe.as_ref().is_some_and(Pipe::is_closed) => break,
                 Err(mut error) => {
                     if error.exit == Exit::Interrupted {
                         error.hint = Some(format!(
@@ -317,8 +342,10 @@ impl<'a> Copy<'a> {
             progress,
             tally,
             manifest,
+            pipe,
             ..
         } = self;
+        let cancel = plan.cancel.clone();
         let (app, way) = (*app, plan.way);
         let teller = Teller { app, way, task };
         let mut size = 0;
@@ -345,13 +372,23 @@ impl<'a> Copy<'a> {
                 }
                 Moved::Moved {
                     bytes,
+                    had,
+                    whole,
                     size: known,
                     resent,
                     files,
                     limited_by,
                 } => {
+                    if let Some(pipe) = pipe.as_mut() {
+                        pipe.pour(whole);
+                        if pipe.is_closed() {
+                            // Nobody wants the rest.
+                            cancel.cancel();
+                        }
+                    }
                     let step = Step {
                         bytes,
+                        had,
                         size: size.max(known),
                         resent,
                         files,
@@ -382,8 +419,9 @@ impl<'a> Copy<'a> {
             task,
         };
         // The last step may not have been told of.
-        let end = |bytes| Step {
+        let end = |bytes: u64| Step {
             bytes,
+            had: bytes.saturating_sub(tree.stats.bytes),
             size: bytes,
             resent: tree.stats.resent,
             files: 0,

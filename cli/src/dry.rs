@@ -10,6 +10,7 @@ use crate::copy::{Plan, Task, Way};
 use crate::escape::Escaped;
 use crate::exit::{self, Error};
 use crate::filter::Leaver;
+use crate::hashing;
 use crate::json;
 use crate::rates;
 use crate::removal::Removal;
@@ -58,7 +59,12 @@ struct Dry<'a> {
     out: io::BufWriter<io::Stdout>,
     written: io::Result<()>,
     forecast: Forecast,
+    /// Files of the present task that look the same, and shall be compared by hash, and links at both sides.
+    alike: Vec<(FilePath, EntryKind, u64)>,
 }
+
+/// Files that are compared at once.
+const WAITING_MAX: usize = 256;
 
 /// Prints what would be done; the exit code is that of what can be foreseen.
 ///
@@ -75,6 +81,7 @@ pub(crate) fn run(app: &App, plan: &Plan<'_>) -> Result<u8, Error> {
         out: io::BufWriter::new(io::stdout()),
         written: Ok(()),
         forecast: Forecast::default(),
+        alike: Vec::new(),
     };
     let mut errors: Vec<Error> = plan.errors.clone();
     let mut done = 0;
@@ -121,7 +128,7 @@ impl Dry<'_> {
             &target,
         );
         if found.kind != EntryKind::Directory {
-            return Ok(());
+            return self.compare(task, &target);
         }
         let is_directory = there.is_some_and(|entry| entry.kind == EntryKind::Directory);
         let leaver = match &self.plan.filter {
@@ -136,8 +143,37 @@ impl Dry<'_> {
             if !left_out {
                 self.visit(&pair, &target);
             }
+            if self.alike.len() >= WAITING_MAX {
+                self.compare(task, &target)?;
+            }
             Ok(!left_out)
-        })
+        })?;
+        self.compare(task, &target)
+    }
+
+    /// Compares by hash what may be the same: a listing does not tell where links lead.
+    fn compare(&mut self, task: &Task, target: &Side<'_>) -> Result<(), Error> {
+        let alike = std::mem::take(&mut self.alike);
+        let pair = |(below, kind, _): &(FilePath, EntryKind, u64)| {
+            let link = *kind == EntryKind::Symlink;
+            hashing::Pair::below(&task.remote, &task.local, below, link)
+        };
+        let pairs = alike.iter().map(pair).collect::<Result<Vec<_>, Error>>()?;
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let plan = self.plan;
+        let results = hashing::compare(&plan.links[task.session], &pairs, &plan.cancel)?;
+        for ((below, kind, size), result) in alike.into_iter().zip(results) {
+            if result?.is_some() {
+                self.forecast.unchanged += 1;
+                continue;
+            }
+            let action = copying(kind);
+            self.count(action, size);
+            self.line(action, size, false, &target.path_of(&below));
+        }
+        Ok(())
     }
 
     fn visit(&mut self, pair: &Pair<'_>, target: &Side<'_>) {
@@ -148,24 +184,34 @@ impl Dry<'_> {
         };
         let entry = pair.source.or(pair.target);
         let size = entry.map_or(0, |entry| entry.size);
+        match (action, entry.map(|entry| entry.kind)) {
+            (None, Some(kind @ EntryKind::Symlink)) => {
+                self.alike.push((pair.path.clone(), kind, size));
+            }
+            (None, Some(kind @ EntryKind::File)) if self.plan.checksum => {
+                self.alike.push((pair.path.clone(), kind, size));
+            }
+            (None, Some(EntryKind::File | EntryKind::Other)) => self.forecast.unchanged += 1,
+            _ => {}
+        }
+        if let Some(action) = action {
+            self.count(action, size);
+            let is_directory = entry.is_some_and(|entry| entry.kind == EntryKind::Directory);
+            self.line(action, size, is_directory, &target.path_of(pair.path));
+        }
+    }
+
+    fn count(&mut self, action: Action, size: u64) {
         let count = &mut self.forecast;
         match action {
-            Some(Action::Copy) => {
+            Action::Copy => {
                 count.files += 1;
                 count.bytes = count.bytes.saturating_add(size);
             }
-            Some(Action::Make) => count.directories += 1,
-            Some(Action::Link) => count.links += 1,
-            Some(Action::Remove) => count.removed += 1,
-            Some(Action::Refuse) => count.refused += 1,
-            None if entry.is_some_and(|entry| entry.kind != EntryKind::Directory) => {
-                count.unchanged += 1
-            }
-            None => {}
-        }
-        if let Some(action) = action {
-            let is_directory = entry.is_some_and(|entry| entry.kind == EntryKind::Directory);
-            self.line(action, size, is_directory, &target.path_of(pair.path));
+            Action::Make => count.directories += 1,
+            Action::Link => count.links += 1,
+            Action::Remove => count.removed += 1,
+            Action::Refuse => count.refused += 1,
         }
     }
 
@@ -180,11 +226,13 @@ impl Dry<'_> {
             }
             (kind, None) => Some(copying(kind)),
             (kind, Some(there)) => {
-                // A listing does not tell where a link leads: it is made anew.
-                let is_same = kind == EntryKind::File
-                    && kind == there.kind
-                    && source.size == there.size
-                    && source.mtime == there.mtime;
+                let is_same = kind == there.kind
+                    && match kind {
+                        EntryKind::File => source.size == there.size && source.mtime == there.mtime,
+                        // Where they lead is seen later.
+                        EntryKind::Symlink => true,
+                        _ => false,
+                    };
                 if flags.no_clobber || there.kind == EntryKind::Directory {
                     Some(Action::Refuse)
                 } else if is_same && !flags.force {

@@ -148,6 +148,8 @@ mod tests {
         for (bytes, resent) in [(1 << 19, 0), (1 << 20, 0), (3 << 20, 2048), (4 << 20, 2048)] {
             lines.extend(exchange.line(Progress::Moved {
                 bytes,
+                had: 0,
+                whole: 0,
                 size: 4 << 20,
                 resent,
                 files: 1,

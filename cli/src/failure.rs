@@ -42,6 +42,7 @@ pub(crate) fn from_client(error: &ClientError) -> Error {
         ClientError::Name { path, source } => {
             Error::new(Exit::Refused, "name-refused", source.to_string()).about(path)
         }
+        ClientError::Filter { text } => Error::usage(text.clone()),
         other => Error::new(Exit::Other, "other", other.to_string()),
     }
 }
@@ -328,6 +329,13 @@ mod tests {
                 .text
                 .ends_with("(on this side)")
         );
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_read_is_a_usage_error() {
+        let text = "'[': unclosed".to_owned();
+        let error = from_client(&ClientError::Filter { text });
+        assert_eq!((error.exit as u8, error.code), (2, "usage"));
     }
 
     #[test]

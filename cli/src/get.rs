@@ -19,7 +19,7 @@ use crate::names;
 use crate::remote::{Operand, Remote};
 use crate::servers::Servers;
 use crate::session::App;
-use crate::stdio::{Spool, is_dash};
+use crate::stdio::{Pipe, Spool, is_dash};
 
 /// Runs the command.
 ///
@@ -96,7 +96,7 @@ fn may_be_several(source: &Remote) -> bool {
     !source.classic && glob::is_pattern(source.path.as_bytes())
 }
 
-/// One file to stdout, once all of it is here and its hash is right.
+/// One file to stdout, in order, as far as it is here and its hashes are right.
 fn to_stdout(app: &App, sources: &[Remote], flags: &Copying) -> Result<u8, Error> {
     let [source] = sources else {
         return Err(Error::usage(
@@ -127,18 +127,17 @@ fn to_stdout(app: &App, sources: &[Remote], flags: &Copying) -> Result<u8, Error
         local: spool.path.clone(),
         session: 0,
     };
-    let plan = Plan::new(
-        Way::Download,
-        &flags,
-        std::slice::from_ref(&link),
-        cancel,
-        vec![task],
-    );
-    let code = copy::run(app, plan)?;
-    if code == 0 && !flags.dry_run {
-        spool.pour()?;
-    }
-    Ok(code)
+    let plan = Plan {
+        pipe: Some(Pipe::new(spool)),
+        ..Plan::new(
+            Way::Download,
+            &flags,
+            std::slice::from_ref(&link),
+            cancel,
+            vec![task],
+        )
+    };
+    copy::run(app, plan)
 }
 
 fn read_operands(operands: &[OsString]) -> Result<(Vec<Remote>, &Path), Error> {

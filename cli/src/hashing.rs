@@ -12,12 +12,40 @@ use crate::exit::{Error, Exit};
 use crate::failure;
 use crate::link::Link;
 use crate::manifest::hash_of;
+use crate::names;
+use crate::walk;
 
 /// Files that are hashed at once: while the server reads some, others are read here.
 const AT_ONCE: usize = 8;
 
-/// A file of the server and one of this machine.
-pub(crate) type Pair = (FilePath, PathBuf);
+/// A file of the server and one of this machine, or two symbolic links.
+pub(crate) struct Pair {
+    /// The server's path.
+    pub(crate) remote: FilePath,
+    /// This machine's path.
+    pub(crate) local: PathBuf,
+    /// Links are compared by what they say, not by where that leads.
+    pub(crate) link: bool,
+}
+
+impl Pair {
+    /// What stands as `below` in two directories.
+    ///
+    /// # Errors
+    /// The path is too long or too deep, or this system cannot hold a name of it.
+    pub(crate) fn below(
+        remote: &FilePath,
+        local: &Path,
+        below: &FilePath,
+        link: bool,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            remote: walk::join(remote, below)?,
+            local: walk::local(local, below)?,
+            link,
+        })
+    }
+}
 
 /// The hash of a file that is the same on both sides; nothing for one that differs.
 pub(crate) type Same = Result<Option<[u8; 32]>, Error>;
@@ -77,10 +105,8 @@ fn try_all(
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(open.len()) {
             scope.spawn(|| {
-                while let Some((number, (remote, local))) =
-                    open.get(next.fetch_add(1, Ordering::Relaxed))
-                {
-                    let result = one(client, remote, local, cancel);
+                while let Some((number, pair)) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = one(client, pair, cancel);
                     if let Ok(mut results) = results.lock() {
                         results.push((*number, result));
                     }
@@ -91,10 +117,20 @@ fn try_all(
     results.into_inner().unwrap_or_default()
 }
 
-fn one(client: &Client, remote: &FilePath, local: &Path, cancel: &Cancel) -> Same {
-    let theirs = client
-        .hash(remote.as_bytes(), Some(cancel))
-        .map_err(|error| failure::from_client(&error))?;
-    let ours = hash_of(local).map_err(|error| Error::io(escape::path(local), &error))?;
+fn one(client: &Client, pair: &Pair, cancel: &Cancel) -> Same {
+    let (remote, local) = (pair.remote.as_bytes(), &pair.local);
+    let theirs = match pair.link {
+        true => client.hash_link(remote, Some(cancel)),
+        false => client.hash(remote, Some(cancel)),
+    };
+    let theirs = theirs.map_err(|error| failure::from_client(&error))?;
+    let failed = |error| Error::io(escape::path(local), &error);
+    let ours = match pair.link {
+        true => {
+            let target = std::fs::read_link(local).map_err(failed)?;
+            *blake3::hash(&names::to_wire(target.as_os_str())?).as_bytes()
+        }
+        false => hash_of(local).map_err(failed)?,
+    };
     Ok((theirs.hash == ours).then_some(ours))
 }

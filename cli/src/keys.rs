@@ -14,7 +14,7 @@ use crate::escape::{self, Escaped};
 use crate::exit::{Error, Exit};
 use crate::home;
 use crate::strict::{self, Secrecy};
-use crate::units::parse_limit;
+use crate::units::{parse_limit, parse_size};
 
 /// A private key and what its file calls it.
 #[derive(Debug)]
@@ -193,6 +193,10 @@ pub(crate) struct AuthorizedKey {
     pub(crate) read_only: bool,
     /// `limit=RATE`: bytes a second in each direction.
     pub(crate) limit: Option<u64>,
+    /// `quota=SIZE`: bytes that the user may have on the server.
+    pub(crate) quota: Option<u64>,
+    /// `files=N`: files and directories that the user may have there.
+    pub(crate) files: Option<u64>,
 }
 
 /// Users that a server lets in.
@@ -218,8 +222,8 @@ impl AuthorizedKeys {
         Ok(keys)
     }
 
-    /// Reads the lines of a file: keys, options (`read-only`, `limit=20M`, with a comma between them) and a key, comments,
-    /// empty lines.
+    /// Reads the lines of a file: keys, options (`read-only`, `limit=20M`, `quota=10G`, `files=5000`, with commas between them)
+    /// and a key, comments, empty lines.
     pub(crate) fn parse(text: &str) -> Self {
         let mut all = Self::default();
         for (index, line) in text.lines().enumerate() {
@@ -230,7 +234,7 @@ impl AuthorizedKeys {
             match Self::parse_line(line) {
                 Some(entry) => all.add(entry),
                 None => all.warnings.push(format!(
-                    "line {} is skipped: not an ssh-ed25519 key, or an option other than read-only and limit=RATE",
+                    "line {} is skipped: not an ssh-ed25519 key, or an option other than read-only, limit=RATE, quota=SIZE and files=N",
                     index + 1
                 )),
             }
@@ -245,6 +249,8 @@ impl AuthorizedKeys {
             name,
             read_only: false,
             limit: None,
+            quota: None,
+            files: None,
         };
         if let Some(plain) = parse_public(line) {
             return Some(entry(plain));
@@ -252,10 +258,12 @@ impl AuthorizedKeys {
         let (options, rest) = line.split_once([' ', '\t'])?;
         let mut entry = entry(parse_public(rest.trim_start())?);
         for option in options.split(',') {
-            match option.strip_prefix("limit=") {
-                Some(rate) => entry.limit = Some(parse_limit(rate).ok()?),
+            match option.split_once('=') {
+                Some(("limit", rate)) => entry.limit = Some(parse_limit(rate).ok()?),
+                Some(("quota", size)) => entry.quota = Some(parse_size(size).ok()?),
+                Some(("files", count)) => entry.files = Some(count.parse().ok()?),
                 None if option == "read-only" => entry.read_only = true,
-                None => return None,
+                _ => return None,
             }
         }
         Some(entry)
@@ -266,7 +274,10 @@ impl AuthorizedKeys {
         match self.keys.iter_mut().find(|entry| entry.key == line.key) {
             Some(entry) => {
                 entry.read_only |= line.read_only;
-                entry.limit = entry.limit.into_iter().chain(line.limit).min();
+                let least = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
+                entry.limit = least(entry.limit, line.limit);
+                entry.quota = least(entry.quota, line.quota);
+                entry.files = least(entry.files, line.files);
             }
             None => self.keys.push(line),
         }
@@ -275,6 +286,18 @@ impl AuthorizedKeys {
     /// The line of a key.
     pub(crate) fn find(&self, key: &PublicKey) -> Option<&AuthorizedKey> {
         self.keys.iter().find(|entry| entry.key == *key)
+    }
+
+    /// All lines, one for each key.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &AuthorizedKey> {
+        self.keys.iter()
+    }
+
+    /// Whether a line says what its user may have on the server.
+    pub(crate) fn has_quotas(&self) -> bool {
+        self.keys
+            .iter()
+            .any(|entry| entry.quota.is_some() || entry.files.is_some())
     }
 
     /// How many users there are.

@@ -40,8 +40,10 @@ pub(crate) struct Look {
 /// What one step of a job tells.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
-    /// Bytes that this try has moved.
+    /// Bytes that are at the receiver.
     pub(crate) bytes: u64,
+    /// Of these, the bytes that were there before this try.
+    pub(crate) had: u64,
     /// Bytes of all that is known of the task.
     pub(crate) size: u64,
     /// Bytes that this try has sent again.
@@ -123,9 +125,7 @@ impl Progress {
     /// What the present task is. `name` is escaped.
     pub(crate) fn start(&mut self, name: &str, size: u64, is_directory: bool) {
         self.is_open = is_directory;
-        if is_directory {
-            self.count.is_directory();
-        } else {
+        if !is_directory {
             self.count.found(size, 1);
         }
         if let Some(bar) = &self.bar {
@@ -143,7 +143,7 @@ impl Progress {
     /// the answer is shown.
     pub(crate) fn moved(&mut self, step: Step, path: impl FnOnce() -> Option<PathFigures>) {
         self.count.found(step.size, step.files);
-        self.count.moved(step.bytes, step.resent);
+        self.count.moved(step.bytes, step.had, step.resent);
         if let Some(limit) = step.limited_by {
             self.limits.note(limit);
         }
@@ -308,6 +308,7 @@ mod tests {
     fn step(bytes: u64) -> Step {
         Step {
             bytes,
+            had: 0,
             size: 1_000,
             resent: 0,
             files: 1,

@@ -7,19 +7,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
-use transport_std::{PublicKey, RateLimits, Rights, Server, ServerEvent, Tuning, fingerprint};
+use transport_std::{
+    Account, PublicKey, RateLimits, Reviewer, Rights, Server, ServerBuilder, ServerEvent, Tuning,
+    fingerprint,
+};
 
 use crate::args::{Global, Public, Serve};
 use crate::escape::{self, Escaped};
 use crate::exit::{Error, Exit};
 use crate::interrupt;
-use crate::keys::{AuthorizedKeys, KeyPair};
+use crate::keys::KeyPair;
 use crate::names;
 use crate::outputs::Outputs;
 use crate::remote::DEFAULT_PORT;
 use crate::server_log::ServerLog;
 use crate::session::App;
 use crate::units;
+use crate::users::Users;
 
 /// A directory to share.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,20 +43,22 @@ pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
     if args.classic {
         check_classic(args.public, &shares)?;
     }
-    let users = Arc::new(load_users(&app, args)?);
+    let is_public = args.public.is_some();
+    let named = args.authorized_keys.as_deref();
+    let users = Arc::new(Users::load(named, app.home.authorized_keys(), is_public)?);
     let key = host_key(&app)?;
     keep_own_files(&shares, &own_files(&app, args))?;
     let log_file = args.log_file.as_deref();
     let outputs = Arc::new(Outputs::open(app.global.quiet, log_file, app.global.json)?);
-    for warning in &users.warnings {
-        outputs.line(warning);
+    for warning in users.warnings() {
+        outputs.line(&warning);
     }
     let most = if args.read_only {
         Rights::Read
     } else {
         Rights::ReadWrite
     };
-    let mut builder = Server::builder(key.identity().clone());
+    let mut builder = Server::builder(key.identity().clone()).waiter(transport_mio::waiter);
     for share in &shares {
         builder = match &share.name {
             None => builder.share_root(&share.directory, most),
@@ -85,9 +91,13 @@ pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
         .on_event(move |event| watcher.see(event))
         .threads(args.threads)
         .tuning(tuning);
+    let builder = count(builder, &users, args.quota);
     let server = bind(builder, args.listen, app.global.ipv4)?;
-    let stopper = server.stopper();
-    interrupt::stop_at_signal(move || stopper.stop())?;
+    let (stopper, reviewer) = (server.stopper(), server.reviewer());
+    let (their_users, their_outputs) = (Arc::clone(&users), Arc::clone(&outputs));
+    let counts = args.quota.is_some() || users.has_quotas();
+    let reload = move || reload(&their_users, &reviewer, &their_outputs, counts);
+    interrupt::stop_at_signal(move || stopper.stop(), reload)?;
     announce(&outputs, &server, &shares, &users, args);
     let ended = server.run();
     if ended.is_ok() {
@@ -117,8 +127,41 @@ impl Watcher {
     }
 }
 
+/// Reads the users anew, and has the server look at those who are here; `counts` when what they have is counted.
+fn reload(users: &Users, reviewer: &Reviewer, outputs: &Outputs, counts: bool) {
+    let file = users.shown();
+    match users.reload() {
+        Ok(changes) => {
+            for warning in &changes.warnings {
+                outputs.line(warning);
+            }
+            outputs.line(&format!("{file} is read anew: {changes}"));
+            if users.has_quotas() && !counts {
+                outputs.line("what users have is not counted, since nobody had a quota at the start: quota= and files= need a restart");
+            }
+            outputs.event(
+                "users",
+                json!({
+                    "users": changes.users,
+                    "added": changes.added,
+                    "removed": changes.removed,
+                    "changed": changes.changed,
+                }),
+            );
+            reviewer.review();
+        }
+        Err(error) => {
+            outputs.line(&format!(
+                "{file} is not taken over, the users are as before: {}",
+                error.text
+            ));
+            outputs.event("error", json!({ "code": error.code, "text": error.text }));
+        }
+    }
+}
+
 /// What a user with this key may do; `None`: not come in.
-fn rights_of(users: &AuthorizedKeys, public: Option<Rights>, key: &PublicKey) -> Option<Rights> {
+fn rights_of(users: &Users, public: Option<Rights>, key: &PublicKey) -> Option<Rights> {
     let own = users.find(key).map(|user| {
         if user.read_only {
             Rights::Read
@@ -131,7 +174,7 @@ fn rights_of(users: &AuthorizedKeys, public: Option<Rights>, key: &PublicKey) ->
 }
 
 /// How fast a user with this key may be, where the line of the key says so: of that and what holds for all, the lower.
-fn limits_of(users: &AuthorizedKeys, most: Option<u64>, key: &PublicKey) -> Option<RateLimits> {
+fn limits_of(users: &Users, most: Option<u64>, key: &PublicKey) -> Option<RateLimits> {
     let own = users.find(key)?.limit?;
     let limit = Some(most.map_or(own, |most| most.min(own)));
     Some(RateLimits {
@@ -140,29 +183,32 @@ fn limits_of(users: &AuthorizedKeys, most: Option<u64>, key: &PublicKey) -> Opti
     })
 }
 
+/// Counts what users have, if some or all may have no more than so much.
+fn count(builder: ServerBuilder, users: &Arc<Users>, most: Option<u64>) -> ServerBuilder {
+    if most.is_none() && !users.has_quotas() {
+        return builder;
+    }
+    let users = Arc::clone(users);
+    builder.accounts(move |key| account_of(&users, most, key))
+}
+
+/// What a user may have; `None` when nothing is counted. Everyone who is not listed is one user: keys cost nothing.
+fn account_of(users: &Users, most: Option<u64>, key: Option<&PublicKey>) -> Option<Account> {
+    let user = key.and_then(|key| users.find(key));
+    let bytes = user.as_ref().and_then(|user| user.quota).or(most);
+    let files = user.as_ref().and_then(|user| user.files);
+    (bytes.is_some() || files.is_some()).then(|| Account {
+        owner: user.map_or([0; 32], |user| user.key.0),
+        bytes: bytes.unwrap_or(u64::MAX),
+        files: files.unwrap_or(u64::MAX),
+    })
+}
+
 fn public_rights(public: Option<Public>) -> Option<Rights> {
     public.map(|public| match public {
         Public::R => Rights::Read,
         Public::Rw => Rights::ReadWrite,
     })
-}
-
-fn load_users(app: &App, args: &Serve) -> Result<AuthorizedKeys, Error> {
-    let path = args
-        .authorized_keys
-        .clone()
-        .unwrap_or_else(|| app.home.authorized_keys());
-    let users = match AuthorizedKeys::load(&path) {
-        Err(error) if error.exit == Exit::NotFound && args.authorized_keys.is_none() => {
-            AuthorizedKeys::default()
-        }
-        other => other?,
-    };
-    if users.len() == 0 && args.public.is_none() {
-        return Err(Error::usage(format!("nobody could come in: {} lists no keys", escape::path(&path)))
-            .hint("put the lines there that users' 'dhow key show' prints, or let everyone in with --public (read) or --public=rw"));
-    }
-    Ok(users)
 }
 
 fn host_key(app: &App) -> Result<KeyPair, Error> {
@@ -334,11 +380,7 @@ fn own_name(directory: &Path) -> Result<Vec<u8>, Error> {
     }
 }
 
-fn bind(
-    builder: transport_std::ServerBuilder,
-    listen: SocketAddr,
-    ipv4: bool,
-) -> Result<Server, Error> {
+fn bind(builder: ServerBuilder, listen: SocketAddr, ipv4: bool) -> Result<Server, Error> {
     let address = match listen.ip() {
         IpAddr::V6(ip) if ipv4 && ip.is_unspecified() => {
             SocketAddr::from(([0, 0, 0, 0], listen.port()))
@@ -355,13 +397,7 @@ fn bind(
 }
 
 /// Says what is shared, where, and how to come in.
-fn announce(
-    outputs: &Outputs,
-    server: &Server,
-    shares: &[Share],
-    users: &AuthorizedKeys,
-    args: &Serve,
-) {
+fn announce(outputs: &Outputs, server: &Server, shares: &[Share], users: &Users, args: &Serve) {
     let (address, key) = (server.local_addr(), fingerprint(&server.public_key()));
     outputs.event(
         "listening",
@@ -388,6 +424,12 @@ fn announce(
         Some(Public::Rw) if args.read_only => "everyone else may read",
         Some(Public::Rw) => "everyone else may read and write",
     };
+    if let Some(quota) = args.quota {
+        let quota = units::size(quota);
+        outputs.line(&format!(
+            "each user may have {quota} here, unless authorized_keys says otherwise"
+        ));
+    }
     outputs.line(&format!("lets in {} users by key; {everyone}", users.len()));
     if args.classic {
         let everyone = everyone.trim_start_matches("everyone else ");
@@ -491,7 +533,7 @@ mod tests {
             reader.public_line(),
             writer.public_line()
         );
-        let users = AuthorizedKeys::parse(&text);
+        let users = Users::fixed(crate::keys::AuthorizedKeys::parse(&text));
         let stranger = KeyPair::generate("s").public();
         assert_eq!(
             rights_of(&users, None, &reader.public()),
@@ -510,6 +552,31 @@ mod tests {
             rights_of(&users, public_rights(Some(Public::R)), &stranger),
             Some(Rights::Read)
         );
+    }
+
+    #[test]
+    fn quotas_of_users() {
+        let [own, plain] = ["o", "p"].map(KeyPair::generate);
+        let text = format!(
+            "quota=5,files=2 {}\n{}\n",
+            own.public_line(),
+            plain.public_line()
+        );
+        let users = Users::fixed(crate::keys::AuthorizedKeys::parse(&text));
+        let of = |most, key: Option<&KeyPair>| {
+            let found = account_of(&users, most, key.map(KeyPair::public).as_ref())?;
+            Some((found.owner, found.bytes, found.files))
+        };
+        let stranger = KeyPair::generate("s");
+        assert_eq!(of(None, Some(&own)), Some((own.public().0, 5, 2)));
+        assert_eq!(of(Some(9), Some(&own)), Some((own.public().0, 5, 2)));
+        assert_eq!(of(None, Some(&plain)), None);
+        let of_all = Some((plain.public().0, 9, u64::MAX));
+        assert_eq!(of(Some(9), Some(&plain)), of_all);
+        assert_eq!(of(None, Some(&stranger)), None);
+        let everyone = Some(([0; 32], 9, u64::MAX));
+        assert_eq!(of(Some(9), Some(&stranger)), everyone);
+        assert_eq!(of(Some(9), None), everyone);
     }
 
     #[test]

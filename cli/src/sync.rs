@@ -30,12 +30,6 @@ use crate::walk::{self, Side};
 /// A usage error, a source that is not there, a server that cannot be used.
 pub(crate) fn run(app: &App, args: &Sync) -> Result<u8, Error> {
     filter::of_flags(&args.copying)?;
-    if args.checksum && args.copying.dry_run {
-        return Err(
-            Error::usage("--dry-run compares sizes and times, and reads no file")
-                .hint("'dhow verify' compares by hash and changes nothing"),
-        );
-    }
     match (Operand::parse(&args.source)?, Operand::parse(&args.target)?) {
         (Operand::Remote(source), Operand::Remote(target)) => Err(two_servers(&source, &target)),
         (Operand::Local(_), Operand::Local(_)) => Err(no_server()),

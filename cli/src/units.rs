@@ -37,6 +37,31 @@ pub(crate) fn parse_limit(text: &str) -> Result<u64, String> {
     })
 }
 
+/// Bytes as `500M`, `10G`, `2T` (powers of 1,000) or `10Gi` (of 1,024); a bare number is bytes.
+///
+/// # Errors
+/// A text that says what is expected.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit());
+    let (number, unit) = text.split_at(split.unwrap_or(text.len()));
+    let unit = match unit {
+        "" => Some(1),
+        "K" => Some(1_000),
+        "M" => Some(1_000_000),
+        "G" => Some(1_000_000_000),
+        "T" => Some(1_000_000_000_000),
+        "Ki" => Some(1 << 10),
+        "Mi" => Some(1 << 20),
+        "Gi" => Some(1 << 30),
+        "Ti" => Some(1 << 40),
+        _ => None,
+    };
+    let number = number.parse::<u64>().ok();
+    (number.zip(unit))
+        .and_then(|(number, unit)| number.checked_mul(unit))
+        .ok_or_else(|| "expected a size such as 500M, 10G or 10Gi".to_owned())
+}
+
 /// `--timeout`: the silence after which a session ends, 1 s to 10 min (T8).
 ///
 /// # Errors
@@ -156,6 +181,22 @@ fn three_digits(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_read() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("17", 17),
+            ("500M", 500_000_000),
+            ("10G", 10_000_000_000),
+            ("2Ti", 2 << 40),
+        ] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for wrong in ["", "G", "-1", "1.5G", "10GB", "10g", "99999999T"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn limits_are_read() {

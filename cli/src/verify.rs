@@ -47,10 +47,11 @@ impl Finding {
     }
 }
 
-/// A file that stands at both sides with the same size.
+/// A file that stands at both sides with the same size, or a link.
 struct Both {
     path: FilePath,
     size: u64,
+    link: bool,
 }
 
 struct Check<'a> {
@@ -140,17 +141,16 @@ impl Check<'_> {
                 EntryKind::File if a.size != b.size => {
                     self.tell(path, Finding::Differs, a.size, None)
                 }
-                EntryKind::File => {
+                EntryKind::File | EntryKind::Symlink => {
                     self.waiting.push(Both {
                         path: path.clone(),
                         size: a.size,
+                        link: a.kind == EntryKind::Symlink,
                     });
                     if self.waiting.len() >= WAITING_MAX {
                         self.flush()?;
                     }
                 }
-                // A listing does not tell where a link leads.
-                EntryKind::Symlink => self.links += 1,
                 EntryKind::Directory | EntryKind::Other => {}
             },
         }
@@ -160,10 +160,9 @@ impl Check<'_> {
     /// Compares what waits.
     fn flush(&mut self) -> Result<(), Error> {
         let waiting = std::mem::take(&mut self.waiting);
-        let each = waiting.iter().map(|both| {
-            let local = walk::local(&self.local, &both.path)?;
-            Ok((walk::join(&self.remote, &both.path)?, local))
-        });
+        let each = waiting
+            .iter()
+            .map(|both| hashing::Pair::below(&self.remote, &self.local, &both.path, both.link));
         let pairs: Result<Vec<hashing::Pair>, Error> = each.collect();
         let results = hashing::compare(self.link, &pairs?, &self.cancel)?;
         for (both, result) in waiting.into_iter().zip(results) {
@@ -176,6 +175,10 @@ impl Check<'_> {
                         Finding::Differs
                     };
                     self.bytes += both.size;
+                    if both.link && is_same {
+                        self.links += 1;
+                        continue;
+                    }
                     self.tell(&both.path, finding, both.size, hash);
                 }
                 Err(error) => {
@@ -226,7 +229,7 @@ impl Check<'_> {
                 (differs, "differ"),
                 (missing, "missing here"),
                 (extra, "not on the server"),
-                (self.links, "links not compared"),
+                (self.links, "links are the same, too"),
             ] {
                 if count > 0 {
                     text.push_str(&format!(", {count} {what}"));

@@ -6,6 +6,7 @@ mod common;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -106,12 +107,21 @@ fn a_killed_server_that_comes_back_gets_the_rest() {
     for n in 0..24_u8 {
         fs::write(world.local(format!("tree/{n}")), bytes(1 << 20, n)).unwrap();
     }
+    fs::set_permissions(world.local("tree"), fs::Permissions::from_mode(0o750)).unwrap();
     let mut running = Running::start(&world, "20s", &["put", "tree", &server.at("")]);
     running.until("file");
     server.kill();
     let server = restart(&world, &server);
     let (ran, events) = running.finish();
     ran.expect(0, "trying again in");
+    // The session that ended the job found the directory there.
+    let mode = world
+        .shared("tree")
+        .metadata()
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o750);
     assert!(
         names(&events, "reconnecting") >= 1 && names(&events, "connected") >= 2,
         "{events:?}"

@@ -21,6 +21,7 @@ fn what_differs_is_found_though_size_and_time_are_the_same() {
     symlink("large", world.shared("tree/link")).unwrap();
     run(&world, &["get", &server.at("tree/"), "copy"]).expect_ok();
     run(&world, &["verify", &server.at("tree"), "copy"]).expect(0, "301 files are the same");
+    run(&world, &["verify", &server.at("tree"), "copy"]).expect(0, "1 links are the same");
     run(&world, &["verify", &server.at("tree/large"), "copy"])
         .expect(0, "1 files are the same, 2.86 MiB");
     // One bit, with the time put back.
@@ -35,7 +36,7 @@ fn what_differs_is_found_though_size_and_time_are_the_same() {
         .unwrap()
         .set_modified(time)
         .unwrap();
-    run(&world, &["sync", &server.at("tree/"), "copy"]).expect(0, "301 unchanged");
+    run(&world, &["sync", &server.at("tree/"), "copy"]).expect(0, "302 unchanged");
     fs::write(world.local("copy/d/7"), "eight").unwrap();
     fs::remove_file(world.local("copy/d/8")).unwrap();
     fs::create_dir(world.local("copy/more")).unwrap();
@@ -62,6 +63,28 @@ fn what_differs_is_found_though_size_and_time_are_the_same() {
         .find(|event| event["path"] == "d/9")
         .unwrap();
     assert_eq!(same["blake3"], blake3::hash(b"9").to_string());
+    let dry = |flags: &[&str]| {
+        let tree = server.at("tree/");
+        let args = [&["sync", "-n", "--json"], flags, &[&tree, "copy"]].concat();
+        let ran = run(&world, &args);
+        ran.expect_ok();
+        let would: Vec<String> = (ran.named("would").iter())
+            .map(|event| event["path"].as_str().unwrap().to_owned())
+            .collect();
+        (would, ran.named("forecast")[0]["unchanged"].clone())
+    };
+    let seen = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let plainly = seen(&["copy/d/7", "copy/d/8"]);
+    assert_eq!(dry(&[]), (plainly, 300.into()));
+    let (mut would, unchanged) = dry(&["--checksum"]);
+    would.sort();
+    let by_hash = seen(&["copy/d/7", "copy/d/8", "copy/large"]);
+    assert_eq!((would, unchanged), (by_hash, 299.into()));
     let fixed = run(
         &world,
         &["sync", "--checksum", "--json", &server.at("tree/"), "copy"],
@@ -94,4 +117,47 @@ fn what_differs_is_found_though_size_and_time_are_the_same() {
     run(&world, &["verify", &server.at("tree"), "nowhere"]).expect(5, "nowhere");
     run(&world, &["verify", &server.at("nowhere"), "copy"]).expect(5, "no such file");
     run(&world, &["verify", &server.at("tree"), &server.at("tree")]).expect(2, "must be local");
+}
+
+/// Links are compared by what they say, and one that says the same is not made anew.
+#[cfg(target_os = "linux")]
+#[test]
+fn links_are_compared_by_their_targets() {
+    use std::os::unix::fs::MetadataExt;
+    let world = World::new();
+    let server = world.serve(&["--public=rw"]);
+    fs::create_dir(world.local("tree")).unwrap();
+    for (name, target) in [("same", "a"), ("other", "a"), ("dangling", "no/where")] {
+        symlink(target, world.local("tree").join(name)).unwrap();
+    }
+    let remote = server.at("tree/");
+    run(&world, &["sync", "tree/", &remote]).expect_ok();
+    run(&world, &["verify", &server.at("tree"), "tree"]).expect(0, "3 links are the same");
+    let inode = |name: &str| {
+        let found = fs::symlink_metadata(world.shared("tree").join(name)).unwrap();
+        (found.ino(), found.mtime(), found.mtime_nsec())
+    };
+    let before = ["same", "dangling"].map(inode);
+    // Of the same length, so that no listing could tell it.
+    fs::remove_file(world.local("tree/other")).unwrap();
+    symlink("b", world.local("tree/other")).unwrap();
+    let ran = run(&world, &["verify", "--json", &server.at("tree"), "tree"]);
+    assert_eq!(ran.code, 7, "{ran:?}");
+    let found = ran.named("verified");
+    assert_eq!((found.len(), &found[0]["path"]), (1, &"other".into()));
+    assert_eq!(found[0]["outcome"], "differs");
+    let dry = run(&world, &["sync", "-n", "--json", "tree/", &remote]);
+    let would = dry.named("would");
+    assert_eq!((would.len(), &would[0]["action"]), (1, &"link".into()));
+    assert_eq!(dry.named("forecast")[0]["unchanged"], 2);
+    let ran = run(&world, &["sync", "--json", "tree/", &remote]);
+    ran.expect_ok();
+    let directory = &ran.named("directory")[0];
+    assert_eq!(
+        (&directory["links"], &directory["unchanged"]),
+        (&1.into(), &2.into())
+    );
+    assert_eq!(["same", "dangling"].map(inode), before);
+    let target = fs::read_link(world.shared("tree/other")).unwrap();
+    assert_eq!(target, std::path::Path::new("b"));
 }

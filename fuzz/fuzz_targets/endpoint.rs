@@ -9,7 +9,7 @@ use arbitrary::Arbitrary;
 use fuzz::{Client, provider};
 use libfuzzer_sys::fuzz_target;
 use proto_core::crypto::Level;
-use proto_core::wire::{CloseCode, Entry, EntryKind, ErrorCode};
+use proto_core::wire::{CloseCode, Entry, EntryKind, ErrorCode, StoredAs};
 use proto_core::{
     Admission, Block, Config, DatagramMeta, Decision, Endpoint, Event, FileDone, FileError, FileOp,
     BLOCK_SIZE, Instant, Meta, Operation, Outcome, Place, RootId, TransferId, block_value,
@@ -283,7 +283,7 @@ fn answer(op: FileOp, how: Answer) -> FileDone {
         Operation::StoreFiles {
             files, durability, ..
         } => {
-            let files = files.iter().map(|_| Ok(())).collect();
+            let files = files.iter().map(|_| Ok(StoredAs::Written)).collect();
             (None, Outcome::Stored { files, durability })
         }
     };

@@ -84,6 +84,10 @@ pub enum Event {
         transfer: TransferId,
         /// Bytes that are at the sink for sure: written (sink) or acknowledged (source).
         bytes: u64,
+        /// Of these, the bytes that were there from an earlier transfer.
+        had: u64,
+        /// Bytes from the beginning of the file on that are written and compared with the source's values (sink of one file).
+        whole: u64,
         /// Bytes of the whole; of a directory, as far as it is known.
         size: u64,
         /// Bytes sent again so far (source).
@@ -189,7 +193,7 @@ pub enum Failure {
 /// Figures of a transfer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct TransferStats {
-    /// File bytes that travelled once.
+    /// File bytes that travelled, each counted once; not those that were there from an earlier transfer.
     pub bytes: u64,
     /// File bytes sent again (source); of a classic download, also those asked for again (sink).
     pub resent: u64,

@@ -16,6 +16,9 @@
 //! # }
 //! ```
 
+#[cfg(target_os = "linux")]
+mod timer;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +29,8 @@ use transport_std::driver::{Application, Driver, Handle, Parts, Socket, Waiter, 
 
 const SOCKET: Token = Token(0);
 const WAKER: Token = Token(1);
+#[cfg(target_os = "linux")]
+const TIMER: Token = Token(2);
 
 /// What a server's threads wait with when mio shall do it.
 ///
@@ -46,9 +51,11 @@ pub fn driver<A: Application>(
     Driver::with_waiter(parts, application, waiter()?)
 }
 
-/// Waits with mio, which rounds times up to a millisecond.
+/// Waits with mio. epoll knows milliseconds only; on Linux, a timer beside it is exact to the nanosecond.
 pub struct MioWaiter {
     poll: Poll,
+    #[cfg(target_os = "linux")]
+    timer: timer::Timer,
     events: Events,
     waker: Arc<mio::Waker>,
     /// A second handle of the socket to wait with; the engine reads and writes its own.
@@ -65,6 +72,8 @@ impl MioWaiter {
         let poll = Poll::new()?;
         let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER)?);
         Ok(Self {
+            #[cfg(target_os = "linux")]
+            timer: timer::Timer::new(poll.registry(), TIMER)?,
             poll,
             events: Events::with_capacity(8),
             waker,
@@ -114,6 +123,8 @@ impl Waiter for MioWaiter {
             self.poll.registry().reregister(own, SOCKET, wanted)?;
             self.interest = wanted;
         }
+        #[cfg(target_os = "linux")]
+        let timeout = self.timer.arm(timeout)?;
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),

@@ -41,12 +41,12 @@ pub use client::{
     Trust,
 };
 pub use error::{ClientError, code_text};
-pub use executor::check_filter;
+pub use executor::{Account, check_filter};
 pub use faults::Faults;
 pub use fingerprint::fingerprint;
 pub use identity::Identity;
 pub use server::{
-    Job, Rights, Server, ServerBuilder, ServerEvent, ServerHandle, SessionInfo, Stopper,
+    Job, Reviewer, Rights, Server, ServerBuilder, ServerEvent, ServerHandle, SessionInfo, Stopper,
 };
 pub use tuning::Tuning;
 

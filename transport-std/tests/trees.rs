@@ -147,7 +147,8 @@ fn what_is_the_same_stays() {
     World::make(&world.local("tree/d2/new"), 70_000, 98);
     let (again, _) = up(&world, "tree", "there", &PutOptions::default());
     assert_eq!((again.totals.files, again.totals.failed), (2, 0));
-    assert_eq!(again.totals.unchanged, 107);
+    let links = 3;
+    assert_eq!(again.totals.unchanged, 107 + links);
     assert_eq!(look(&world.local("tree")), look(&world.shared("there")));
 }
 

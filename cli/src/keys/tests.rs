@@ -204,6 +204,20 @@ fn options_of_a_line() {
     for wrong in ["limit=", "limit=20MB", "limit=20M,pty", "limit", ","] {
         assert_eq!(of(&format!("{wrong} {line}")), None, "{wrong}");
     }
+    let quotas = |text: &str| {
+        let keys = AuthorizedKeys::parse(text);
+        keys.keys
+            .first()
+            .map(|entry| (entry.quota, entry.files, keys.has_quotas()))
+    };
+    assert_eq!(quotas(&line), Some((None, None, false)));
+    let both = format!("read-only,quota=10Gi,files=12 {line}");
+    assert_eq!(quotas(&both), Some((Some(10 << 30), Some(12), true)));
+    let several = format!("quota=2G {line}\nfiles=3 {line}\nquota=1G {line}");
+    assert_eq!(quotas(&several), Some((Some(1_000_000_000), Some(3), true)));
+    for wrong in ["quota=", "quota=10GB", "files=", "files=-1", "files=1K"] {
+        assert_eq!(quotas(&format!("{wrong} {line}")), None, "{wrong}");
+    }
     // The strictest of several lines.
     let lines = format!("limit=2M {line}\nlimit=1M {line}\n{line}");
     assert_eq!(of(&lines), Some((false, Some(1_000_000))));

@@ -27,10 +27,6 @@ pub(crate) struct Count {
     /// As they were when the present try began.
     moved_before: u64,
     resent_before: u64,
-    /// Bytes that the present try found where an earlier one had left them; not known before its first step.
-    kept: Option<u64>,
-    /// Tries at the present task.
-    tries: u32,
     /// Tasks that have not begun.
     waiting: u64,
 }
@@ -59,20 +55,13 @@ impl Count {
             bytes: self.bytes,
             files: self.files,
         };
-        (self.carried, self.skipped, self.tries) = (0, 0, 0);
+        (self.carried, self.skipped) = (0, 0);
     }
 
     /// A try at the present task begins; earlier ones stored `carried` bytes.
     pub(crate) fn begin(&mut self, carried: u64) {
         self.carried = carried;
         (self.moved_before, self.resent_before) = (self.moved, self.resent);
-        self.kept = (self.tries == 0).then_some(0);
-        self.tries = self.tries.saturating_add(1);
-    }
-
-    /// The present try moves many files: what its first step tells of has travelled.
-    pub(crate) fn is_directory(&mut self) {
-        self.kept = Some(0);
     }
 
     /// So much is known of the present task: its bytes, its files.
@@ -102,10 +91,10 @@ impl Count {
         }
     }
 
-    /// The present try went on: bytes that it has moved, bytes that it has sent again.
-    pub(crate) fn moved(&mut self, bytes: u64, resent: u64) {
-        let before = self.bytes.saturating_sub(self.before.bytes);
-        let travelled = bytes.saturating_sub(*self.kept.get_or_insert(bytes.min(before)));
+    /// The present try went on: bytes that are at the receiver, of these those that an earlier try or command had left there,
+    /// and bytes that were sent again.
+    pub(crate) fn moved(&mut self, bytes: u64, had: u64, resent: u64) {
+        let travelled = bytes.saturating_sub(had);
         self.moved = self.moved.max(self.moved_before.saturating_add(travelled));
         self.resent = self.resent.max(self.resent_before.saturating_add(resent));
         let parts = [self.carried, self.skipped, bytes];
@@ -144,7 +133,7 @@ mod tests {
         count.next();
         count.begin(0);
         count.found(10, 1);
-        count.moved(10, 3);
+        count.moved(10, 0, 3);
         count.settle(Settled::Verified(10));
         count.next();
         count.begin(0);
@@ -158,11 +147,11 @@ mod tests {
             ),
             (10, 15, 1, 2)
         );
-        count.moved(4, 1);
+        count.moved(4, 0, 1);
         // A file may turn out larger than announced, and a late report smaller than an earlier one.
-        count.moved(2, 0);
+        count.moved(2, 0, 0);
         assert_eq!((count.bytes, count.resent), (14, 4));
-        count.moved(9, 1);
+        count.moved(9, 0, 1);
         count.settle(Settled::Verified(9));
         assert_eq!(
             (count.bytes, count.bytes_total, count.verified, count.moved),
@@ -176,16 +165,15 @@ mod tests {
         let mut count = Count::new(1, 0);
         count.next();
         count.begin(0);
-        count.is_directory();
         count.found(100, 10);
         count.settle(Settled::Unchanged(20));
-        count.moved(50, 0);
+        count.moved(50, 0, 0);
         count.settle(Settled::Verified(30));
         // 20 of the 50 were of a file that was not finished.
         count.begin(30);
-        count.moved(0, 0);
+        count.moved(0, 0, 0);
         assert_eq!((count.bytes, count.moved), (70, 50));
-        count.moved(50, 0);
+        count.moved(50, 0, 0);
         assert_eq!(
             (count.bytes, count.bytes_total, count.moved),
             (100, 100, 100)
@@ -197,13 +185,20 @@ mod tests {
         let mut count = Count::new(1, 0);
         count.next();
         count.begin(0);
-        count.moved(64 << 10, 0);
-        count.moved(50 << 20, 0);
+        count.moved(64 << 10, 0, 0);
+        count.moved(50 << 20, 0, 0);
         count.begin(0);
-        count.moved(48 << 20, 0);
+        count.moved(48 << 20, 48 << 20, 0);
         assert_eq!((count.bytes, count.moved), (50 << 20, 50 << 20));
-        count.moved(100 << 20, 0);
+        count.moved(100 << 20, 48 << 20, 0);
         assert_eq!((count.bytes, count.moved), (100 << 20, 102 << 20));
+        // Left by an earlier command.
+        let mut count = Count::new(1, 0);
+        count.next();
+        count.begin(0);
+        count.moved(90, 80, 0);
+        count.moved(100, 80, 0);
+        assert_eq!((count.bytes, count.moved), (100, 20));
     }
 
     proptest! {
@@ -214,10 +209,9 @@ mod tests {
                 let before = count;
                 match kind % 8 {
                     0 => count.found(a, b),
-                    1 => count.moved(a, b),
+                    1 => count.moved(a, b / 2, b),
                     2 => count.begin(a),
                     3 => count.next(),
-                    6 => count.is_directory(),
                     4 => count.settle(Settled::Verified(a)),
                     5 => count.settle(Settled::Unchanged(a)),
                     _ => count.settle(Settled::Failed),

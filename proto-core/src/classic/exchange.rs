@@ -570,6 +570,8 @@ impl Exchange {
             return Some(Event::Progress {
                 transfer,
                 bytes,
+                had: 0,
+                whole: 0,
                 size,
                 resent: self.resent,
                 files: 1,

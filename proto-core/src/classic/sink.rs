@@ -203,6 +203,7 @@ impl Sink {
                 path: self.temp.clone()?,
                 file: self.file?,
                 log: None,
+                size: 0,
             },
             Step::Receive => Operation::Write {
                 file: self.file?,

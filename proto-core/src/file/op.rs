@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::{Block, FilterBelow};
 use crate::id::{FileId, OpId, RootId};
-use crate::wire::{Durability, EntryKind, FilePath};
+use crate::wire::{Durability, EntryKind, FilePath, StoredAs};
 
 /// One operation on loan to the executor. A copy is for those who keep what was asked, such as a simulated disk.
 #[derive(Clone, Debug)]
@@ -41,6 +41,8 @@ pub enum Operation {
         file: FileId,
         /// The journal that knows the file. When that is [taken over](FileError::TakenOver), this file is, too.
         log: Option<FileId>,
+        /// Bytes that it shall have, as far as that is known: a quota is charged with them at once.
+        size: u64,
     },
     /// Open an existing regular file of this user's, made by an earlier `Create`, for reading and writing, as `file`. No
     /// symbolic link is followed.
@@ -231,12 +233,14 @@ pub enum Operation {
         /// Which root.
         root: RootId,
     },
-    /// Make a directory (mode 0700). One that exists stays as it is, the root, too; a symbolic link is none.
+    /// Make a directory. One that exists stays as it is, the root, too; a symbolic link is none.
     MakeDir {
         /// Where the path begins.
         root: RootId,
         /// Which directory.
         path: FilePath,
+        /// Permission bits until `SetDirMeta` (`(mode | 0o700) & !umask`).
+        mode: u16,
         /// `fsync` the directory that holds it, too.
         sync: bool,
     },
@@ -411,8 +415,8 @@ pub enum Outcome {
     Contents(Vec<Result<SmallFile, FileError>>),
     /// `StoreFiles`.
     Stored {
-        /// Of each file, in order.
-        files: Vec<Result<(), FileError>>,
+        /// Of each file, in order. A link that was there with this target may have been left as it is, but for its time.
+        files: Vec<Result<StoredAs, FileError>>,
         /// What survives a power loss: less than was asked for when the directory could not be synced.
         durability: Durability,
     },
@@ -460,7 +464,7 @@ pub enum FileError {
     /// `ENOTEMPTY`.
     #[error("directory not empty")]
     NotEmpty,
-    /// `ENOSPC`, `EDQUOT`.
+    /// `ENOSPC`.
     #[error("no space left")]
     NoSpace,
     /// `EROFS`.
@@ -469,6 +473,9 @@ pub enum FileError {
     /// A name that this file system cannot hold.
     #[error("the file system cannot hold this name")]
     BadName,
+    /// The user's quota is used up, or that of the system (`EDQUOT`).
+    #[error("the user's quota is used up")]
+    Quota,
     /// `EFBIG`.
     #[error("file too large for the file system")]
     TooLarge,

@@ -37,7 +37,7 @@ impl Frequency {
 impl Peer {
     /// The window may have changed: asks for another frequency, at most once a round trip.
     pub(super) fn adapt_ack_frequency(&mut self, now: Instant) {
-        let wanted = self.recovery.ack_frequency();
+        let wanted = self.recovery.ack_frequency(self.most_in_flight());
         let of = &mut self.frequency;
         let recent = now.since(of.told_at) < self.recovery.rtt().smoothed();
         if recent || of.due || !wanted.is_news(&of.told) {

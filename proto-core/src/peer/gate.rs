@@ -28,16 +28,20 @@ impl Peer {
             && self.paced_until.is_none_or(|at| at <= now)
     }
 
-    /// Bytes that may be in flight on top of those that are: what the congestion window allows, and on a path without
-    /// length, where all of them wait in the peer's socket, what fits there. Half of the buffer goes into the kernel's
-    /// own accounts.
+    /// Bytes that may be in flight on top of those that are.
     fn room(&self) -> u64 {
+        let fits = self.most_in_flight();
         let room = self.recovery.congestion_room();
-        if self.peer_buffer == 0 || self.recovery.rtt().min() >= NEAR {
-            return room;
-        }
-        let fits = (self.peer_buffer / 2).max(2 * self.datagram_size() as u64);
         room.min(fits.saturating_sub(self.recovery.in_flight()))
+    }
+
+    /// Bytes that may be in flight whatever the congestion window: on a path without length, where all of them wait in
+    /// the peer's socket, what fits there. Half of the buffer goes into the kernel's own accounts.
+    pub(super) fn most_in_flight(&self) -> u64 {
+        if self.peer_buffer == 0 || self.recovery.rtt().min() >= NEAR {
+            return u64::MAX;
+        }
+        (self.peer_buffer / 2).max(2 * self.datagram_size() as u64)
     }
 
     /// There is nothing more to send. When more might have been sent, what the path delivers from now on says less of it

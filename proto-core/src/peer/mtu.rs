@@ -4,6 +4,7 @@
 //! state      event                                   next state
 //! ─────────  ──────────────────────────────────────  ─────────────────────────────────────────────────────
 //! Base       8 full datagrams were sent              Searching: 1,452 and 1,472, back to back
+//! Base       one was sent within the host            Searching: the larger usual sizes, back to back
 //! Searching  a probe was acknowledged                Searching: its size is the one that is used
 //! Searching  a probe was lost, not the third time    Searching: the same size again
 //! Searching  a third probe of a size was lost        Searching: neither it nor what is larger is tried again
@@ -88,6 +89,8 @@ pub(super) struct Mtu {
     /// What is looked for at most on this path, and what comes before it.
     top: u16,
     jumbo: u16,
+    /// The path does not leave the host: nothing is known that carries 1,452 bytes there and no more.
+    is_local: bool,
     /// Full datagrams sent in Base.
     full: u8,
     /// The least size above it that does not pass.
@@ -108,6 +111,7 @@ impl Mtu {
             size: base,
             top: base,
             jumbo: base,
+            is_local: false,
             full: 0,
             too_large: None,
             probes: [None; STEPS],
@@ -119,6 +123,11 @@ impl Mtu {
     /// UDP payload of full datagrams.
     pub(super) fn size(&self) -> u16 {
         self.size
+    }
+
+    /// The search is on a path that does not leave the host.
+    pub(super) fn is_local(&self) -> bool {
+        self.is_local
     }
 
     /// What passes whatever happened to the path (RFC 8899 BASE_PLPMTU).
@@ -142,7 +151,7 @@ impl Mtu {
     /// A full datagram goes to `remote`, which may be this very host.
     pub(super) fn on_full_sent(&mut self, now: Instant, remote: IpAddr, is_local: bool) {
         match self.state {
-            State::Base if self.full < FULL_BEFORE => {
+            State::Base if self.full < FULL_BEFORE && !is_local => {
                 self.full += 1;
                 return;
             }
@@ -165,6 +174,7 @@ impl Mtu {
         let top = if is_local { LOOPBACK } else { JUMBO } - longer;
         self.top = top.min(self.max);
         self.jumbo = JUMBO - longer;
+        self.is_local = is_local;
         self.state = State::Searching;
         self.go_on(now);
     }
@@ -239,7 +249,7 @@ impl Mtu {
         let between = self.too_large.map_or(0, |size| size - self.size);
         if self.too_large.is_none() && self.size < self.top {
             // A bound that lies between two usual sizes stands for the larger one.
-            let usual = match self.size < ETHERNET[1] {
+            let usual = match self.size < ETHERNET[1] && !self.is_local {
                 true => ETHERNET,
                 false => [self.jumbo, self.top],
             };

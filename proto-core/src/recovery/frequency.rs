@@ -57,13 +57,14 @@ impl AckFrequency {
 
 impl<F: Copy> Recovery<F> {
     /// What the peer should be asked for: at least 8 acknowledgements a window, each for 64 packets at most, none later than an
-    /// eighth of a round trip, and word of a missing packet as soon as it counts as lost.
+    /// eighth of a round trip, and word of a missing packet as soon as it counts as lost. The window is the controller's or
+    /// `most_in_flight`, in bytes, if less may be in flight for another reason.
     #[must_use]
-    pub fn ack_frequency(&self) -> AckFrequency {
+    pub fn ack_frequency(&self, most_in_flight: u64) -> AckFrequency {
         if self.counters.acked_packets < PACKETS_BEFORE {
             return AckFrequency::default();
         }
-        let window = self.control.window() / u64::from(self.datagram_size);
+        let window = self.control.window().min(most_in_flight) / u64::from(self.datagram_size);
         AckFrequency {
             packets: (window / PER_WINDOW).clamp(2, PACKETS_MAX),
             delay: (self.rtt.smoothed() / 8).max(DELAY_MIN),

@@ -117,6 +117,7 @@ impl Change {
             (Step::Make(depth), _) => Operation::MakeDir {
                 root,
                 path: self.path.first(depth),
+                mode: 0,
                 sync,
             },
             (Step::Bits(depth), _) => Operation::SetDirMeta {

@@ -35,6 +35,7 @@ pub(crate) fn error_code(error: FileError) -> ErrorCode {
         FileError::Exists => ErrorCode::Exists,
         FileError::NotEmpty => ErrorCode::NotEmpty,
         FileError::NoSpace => ErrorCode::NoSpace,
+        FileError::Quota => ErrorCode::Quota,
         FileError::ReadOnly => ErrorCode::ReadOnly,
         FileError::BadName => ErrorCode::NameRefused,
         FileError::TooLarge => ErrorCode::TooLarge,

@@ -4,11 +4,11 @@ use super::codes::{Fault, check_regular};
 use super::delivery::Delivery;
 use super::{Context, OpKind, Place};
 use crate::file::{
-    BLOCK_SIZE, FileError, HashTree, Meta, Operation, Outcome, PIECE_BLOCKS, PIECE_SIZE, Value,
-    block_hash, piece_count,
+    BLOCK_SIZE, FileError, HashTree, Meta, Operation, Outcome, PIECE_BLOCKS, PIECE_SIZE, ReadFile,
+    Value, block_hash, piece_count,
 };
 use crate::id::FileId;
-use crate::wire::ErrorCode;
+use crate::wire::{ErrorCode, FilePath};
 
 /// Bytes that one operation hashes: so many that asking costs little, so few that a disk serves others between two.
 const SPAN: u64 = 4 * PIECE_SIZE;
@@ -101,6 +101,10 @@ impl Summing {
 #[derive(Debug)]
 pub(super) struct Digest {
     place: Place,
+    /// A symbolic link is expected, and its target's bytes are hashed.
+    link: bool,
+    /// Their size and hash.
+    target: Option<(u64, Value)>,
     /// Open under this number.
     file: Option<FileId>,
     opened: bool,
@@ -114,9 +118,12 @@ pub(super) struct Digest {
 }
 
 impl Digest {
-    pub(super) fn new(place: Place) -> Self {
+    /// Of the file at a place, or of the target of the symbolic link there.
+    pub(super) fn new(place: Place, link: bool) -> Self {
         Self {
             place,
+            link,
+            target: None,
             file: None,
             opened: false,
             meta: None,
@@ -135,6 +142,9 @@ impl Digest {
 
     /// Size and hash, when all was read and the file was the same before and after.
     pub(super) fn result(&self) -> Option<(u64, &Value)> {
+        if let Some((size, root)) = &self.target {
+            return Some((*size, root));
+        }
         let root = self.summing.root_ref();
         root.filter(|_| self.check == Delivery::Done)
             .map(|root| (self.summing.size, root))
@@ -156,14 +166,17 @@ impl Digest {
     }
 
     fn check_is_due(&self) -> bool {
-        self.meta.is_some() && self.summing.root().is_some() && self.check == Delivery::Unneeded
+        !self.link
+            && self.meta.is_some()
+            && self.summing.root().is_some()
+            && self.check == Delivery::Unneeded
     }
 
     pub(super) fn has_op(&self) -> bool {
         if self.closing {
             return self.ops_out == 0 && self.file.is_some();
         }
-        !self.opened || self.summing.has_op() || self.check_is_due()
+        !self.opened || (!self.link && (self.summing.has_op() || self.check_is_due()))
     }
 
     pub(super) fn poll_op(&mut self, cx: &mut Context<'_>) -> Option<(OpKind, Operation)> {
@@ -173,6 +186,20 @@ impl Digest {
         let op = if self.closing {
             let file = self.file.take()?;
             (OpKind::Close, Operation::Close { file })
+        } else if self.link {
+            self.opened = true;
+            let name = self.place.path.name()?.to_vec();
+            let link = ReadFile {
+                name,
+                link: true,
+                max: FilePath::MAX_LEN as u32,
+            };
+            let op = Operation::ReadFiles {
+                root: self.place.root,
+                path: self.place.path.parent(),
+                files: alloc::vec![link],
+            };
+            (OpKind::Open, op)
         } else if !self.opened {
             self.opened = true;
             let file = cx.allot_file();
@@ -207,6 +234,15 @@ impl Digest {
                 self.summing = Summing::new(meta.size);
                 self.meta = Some(meta);
                 self.entry = Delivery::Due;
+                Ok(())
+            }
+            (OpKind::Open, Outcome::Contents(mut links)) if self.link => {
+                // Another thing than a link fails as one that has changed.
+                let link = links.pop().ok_or(Fault::Transfer(ErrorCode::Io))??;
+                self.target = Some((link.bytes.len() as u64, link.value));
+                self.meta = Some(link.meta);
+                self.entry = Delivery::Due;
+                self.closing = true;
                 Ok(())
             }
             (OpKind::Read { index, .. }, Outcome::Values(values)) => {

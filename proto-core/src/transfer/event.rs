@@ -16,6 +16,8 @@ pub(crate) enum TransferEvent {
     Files(Vec<FileReport>),
     Progress {
         bytes: u64,
+        had: u64,
+        whole: u64,
         size: u64,
         resent: u64,
         files: u64,
@@ -38,6 +40,8 @@ impl TransferEvent {
             Self::Files(files) => Event::Files { transfer, files },
             Self::Progress {
                 bytes,
+                had,
+                whole,
                 size,
                 resent,
                 files,
@@ -45,6 +49,8 @@ impl TransferEvent {
             } => Event::Progress {
                 transfer,
                 bytes,
+                had,
+                whole,
                 size,
                 resent,
                 files,

@@ -1,28 +1,26 @@
 //! One transfer: asked, decided, done, ended.
 
 mod audit;
+mod decide;
 mod ending;
 mod events;
 mod frames_in;
 mod frames_out;
 mod job;
+mod start;
 mod tree_frames;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use job::{Answer, Job};
+use job::Job;
 
-use super::change::{Change, Work};
 use super::codes::Fault;
 use super::delivery::Delivery;
-use super::digest::Digest;
 use super::event::Pending;
-use super::listing::Lister;
 use super::progress::Owed;
-use super::sink::Plan;
-use super::tree::{TreePlan, TreeSource};
-use super::{Context, Decision, OpKind, OpTag, Overwrite, Request};
+use super::tree::TreeSource;
+use super::{Context, OpKind, OpTag};
 use crate::event::{Failure, FileInfo, Finished};
 use crate::fault::{Fault as Planted, Faults};
 use crate::file::{Block, FileError, Filter, Meta, Operation, Outcome};
@@ -134,145 +132,6 @@ impl Transfer {
         }
     }
 
-    /// A transfer that this end asks for.
-    pub(super) fn start(cx: &Context<'_>, request: Request) -> Self {
-        let asked = |kind, path, overwrite, durability| Asked {
-            kind,
-            compare: overwrite == Overwrite::Compare,
-            no_clobber: overwrite == Overwrite::Never,
-            tree: false,
-            resume: false,
-            durability,
-            amount: 0,
-            path,
-            to: FilePath::root(),
-            filter: None,
-            argument: Vec::new(),
-        };
-        let plain = |kind, path| asked(kind, path, Overwrite::Replace, Durability::None);
-        match request {
-            Request::List { path } => {
-                let job = Job::Reader(Box::default());
-                Self::new(
-                    cx,
-                    plain(RequestKind::List, path),
-                    true,
-                    Phase::Preparing,
-                    job,
-                )
-            }
-            Request::Stat { path } => Self::new(
-                cx,
-                plain(RequestKind::Stat, path),
-                true,
-                Phase::Preparing,
-                Job::Ask,
-            ),
-            Request::Get {
-                from,
-                to,
-                overwrite,
-                durability,
-                preserve,
-                tree,
-            } => {
-                let plan = Plan {
-                    to,
-                    compare: overwrite == Overwrite::Compare,
-                    waits: false,
-                    tree,
-                    may_replace: overwrite != Overwrite::Never,
-                    durability,
-                    preserve,
-                    may_take: false,
-                    announced: None,
-                };
-                let mut asked = asked(RequestKind::Get, from, overwrite, Durability::None);
-                asked.no_clobber = false;
-                asked.tree = tree;
-                Self::new(cx, asked, true, Phase::Waiting, Job::SinkToBe(plan))
-            }
-            Request::Put {
-                from,
-                to,
-                overwrite,
-                durability,
-                tree,
-            } => {
-                let mut asked = asked(RequestKind::Put, to, overwrite, durability);
-                asked.tree = tree;
-                Self::new(cx, asked, true, Phase::Waiting, Job::SourceToBe(from))
-            }
-            Request::Filtered { filter, request } => {
-                let mut this = Self::start(cx, *request);
-                if this.asked.kind == RequestKind::Get {
-                    this.asked.argument = filter.encode();
-                }
-                this.asked.filter = Some(filter);
-                this
-            }
-            Request::Hash { path } => Self::new(
-                cx,
-                plain(RequestKind::Hash, path),
-                true,
-                Phase::Preparing,
-                Job::Ask,
-            ),
-            Request::MakeDir {
-                path,
-                parents,
-                exclusive,
-                durability,
-            } => {
-                let overwrite = exclusive_or_not(exclusive);
-                let mut asked = asked(RequestKind::MakeDir, path, overwrite, durability);
-                asked.tree = parents;
-                Self::new(cx, asked, true, Phase::Preparing, Job::Ask)
-            }
-            Request::Remove {
-                path,
-                recursive,
-                durability,
-            } => {
-                let kind = RequestKind::Remove;
-                let mut asked = asked(kind, path, Overwrite::Replace, durability);
-                asked.tree = recursive;
-                Self::new(cx, asked, true, Phase::Preparing, Job::Ask)
-            }
-            Request::Rename {
-                from,
-                to,
-                replace,
-                durability,
-            } => {
-                let overwrite = exclusive_or_not(!replace);
-                let mut asked = asked(RequestKind::Rename, from, overwrite, durability);
-                asked.argument = to.as_bytes().to_vec();
-                Self::new(cx, asked, true, Phase::Preparing, Job::Ask)
-            }
-        }
-    }
-
-    /// A transfer that the peer asks for.
-    pub(super) fn requested(cx: &Context<'_>, number: u64, asked: Asked) -> Self {
-        let mut this = Self::new(cx, asked, false, Phase::Requested, Job::Nothing);
-        this.number = Some(number);
-        this.events.requested = true;
-        this
-    }
-
-    /// A request that is refused without asking anyone.
-    pub(super) fn refused(
-        cx: &mut Context<'_>,
-        number: u64,
-        asked: Asked,
-        code: ErrorCode,
-    ) -> Self {
-        let mut this = Self::requested(cx, number, asked);
-        this.fail(cx, code);
-        this
-    }
-
     fn is_open(&self) -> bool {
         self.outcome.is_none()
     }
@@ -331,87 +190,6 @@ impl Transfer {
             moved: job.moved.max(self.owed.moved),
         };
         (core::mem::replace(&mut self.owed, now), now)
-    }
-
-    /// The application's answer; false when there was nothing to decide.
-    pub(super) fn decide(&mut self, cx: &mut Context<'_>, decision: Decision) -> bool {
-        if self.phase != Phase::Requested {
-            return self.phase == Phase::Ended;
-        }
-        self.events.requested = false;
-        let (place, to, may_replace) = match decision {
-            Decision::Grant { place, may_replace } => (place, FilePath::root(), may_replace),
-            Decision::GrantRename {
-                place,
-                to,
-                may_replace,
-            } => (place, to, may_replace),
-            Decision::Refuse(code) => {
-                self.fail(cx, code);
-                return true;
-            }
-        };
-        let (job, phase) = match self.asked.kind {
-            RequestKind::List => {
-                let lister = Lister::new(place, cx.config.limits.page);
-                (Job::Lister(Box::new(lister)), Phase::Preparing)
-            }
-            RequestKind::Stat => (Job::Answer(Answer::new(place)), Phase::Preparing),
-            RequestKind::Hash => (Job::Digest(Box::new(Digest::new(place))), Phase::Preparing),
-            RequestKind::MakeDir | RequestKind::Remove | RequestKind::Rename => {
-                let (durability, work) = (self.asked.durability, self.work(to, may_replace));
-                let change = Change::new(place, work, durability);
-                (Job::Change(Box::new(change)), Phase::Preparing)
-            }
-            RequestKind::Get => (Job::SourceToBe(place), Phase::Waiting),
-            RequestKind::Put if self.asked.tree => {
-                let plan = TreePlan {
-                    to: place,
-                    compare: self.asked.compare,
-                    may_replace: may_replace && !self.asked.no_clobber,
-                    durability: self.asked.durability,
-                    preserve: true,
-                    plain_names: true,
-                };
-                (Job::TreeSinkToBe(plan), Phase::Waiting)
-            }
-            RequestKind::Put => {
-                let plan = Plan {
-                    to: place,
-                    compare: self.asked.compare,
-                    waits: false,
-                    tree: false,
-                    may_replace: may_replace && !self.asked.no_clobber,
-                    durability: self.asked.durability,
-                    preserve: true,
-                    may_take: true,
-                    announced: Some(self.asked.amount),
-                };
-                (Job::SinkToBe(plan), Phase::Waiting)
-            }
-        };
-        self.job = job;
-        self.phase = phase;
-        self.decide_by = Some(cx.now + cx.config.limits.decision_timeout);
-        true
-    }
-
-    /// What a request that changes names is to do.
-    fn work(&self, to: FilePath, may_replace: bool) -> Work {
-        let asked = &self.asked;
-        match asked.kind {
-            RequestKind::MakeDir => Work::Make {
-                parents: asked.tree,
-                exclusive: asked.no_clobber,
-            },
-            RequestKind::Rename => Work::Rename {
-                to,
-                replace: may_replace && !asked.no_clobber,
-            },
-            _ => Work::Remove {
-                recursive: asked.tree,
-            },
-        }
     }
 
     /// Goes as far through the phases as what has happened allows.
@@ -548,14 +326,6 @@ impl Transfer {
             self.events.went_on(self.job.limited_by());
         }
         done
-    }
-}
-
-/// What is asked of a name that is there already.
-fn exclusive_or_not(exclusive: bool) -> Overwrite {
-    match exclusive {
-        true => Overwrite::Never,
-        false => Overwrite::Replace,
     }
 }
 

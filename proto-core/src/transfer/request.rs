@@ -79,6 +79,8 @@ pub enum Request {
     Hash {
         /// The peer's path.
         path: FilePath,
+        /// The path is a symbolic link's, and its own target is hashed.
+        link: bool,
     },
     /// Make a directory at the peer.
     MakeDir {
@@ -134,7 +136,7 @@ impl Request {
             | Self::Stat { path }
             | Self::Get { from: path, .. }
             | Self::Put { to: path, .. }
-            | Self::Hash { path }
+            | Self::Hash { path, .. }
             | Self::MakeDir { path, .. }
             | Self::Remove { path, .. } => (path, None),
             Self::Rename { from, to, .. } => (from, Some(to)),

@@ -28,7 +28,7 @@ use super::progress::Owed;
 use super::{Context, Item};
 use crate::event::LimitedBy;
 use crate::fault::{Fault as Planted, Faults};
-use crate::file::{BLOCK_SIZE, PIECE_BLOCKS, Value, block_count};
+use crate::file::{BLOCK_SIZE, PIECE_BLOCKS, PIECE_SIZE, Value, block_count};
 use crate::range_set::RangeSet;
 use crate::wire::{CloseCode, Durability, ErrorCode, StoredAs};
 
@@ -229,6 +229,17 @@ impl Sink {
             self.written,
             self.entry.map_or(announced, |entry| entry.size),
         )
+    }
+
+    /// Bytes that were there from an earlier transfer.
+    pub(super) fn had_bytes(&self) -> u64 {
+        self.had_bytes
+    }
+
+    /// Bytes from the beginning on that are written and agree with the source's values.
+    pub(super) fn whole(&self) -> u64 {
+        let verified = self.pieces.as_ref().map_or(0, Pieces::verified);
+        (verified * PIECE_SIZE).min(self.progress().1)
     }
 
     /// What holds this file up just now.

@@ -19,7 +19,7 @@ use super::delivery::Delivery;
 use super::progress::Owed;
 use super::{Context, Place};
 use crate::fault::{Fault as Planted, Faults};
-use crate::file::{BLOCK_SIZE, HashTree, Meta, PIECE_BLOCKS, Pool, Value};
+use crate::file::{BLOCK_SIZE, HashTree, Meta, PIECE_BLOCKS, PIECE_SIZE, Pool, Value};
 use crate::id::FileId;
 use crate::range_set::RangeSet;
 
@@ -202,6 +202,18 @@ impl Source {
     /// Bytes acknowledged, bytes of the whole, bytes sent again.
     pub(super) fn progress(&self) -> (u64, u64, u64) {
         (self.acked_most, self.size(), self.resent)
+    }
+
+    /// Bytes that the sink had from an earlier transfer.
+    pub(super) fn had_bytes(&self) -> u64 {
+        let had = self.picture.had();
+        let size = self.size();
+        // The last piece may be shorter.
+        let short = match size % PIECE_SIZE {
+            rest if rest > 0 && had.contains(size / PIECE_SIZE) => PIECE_SIZE - rest,
+            _ => 0,
+        };
+        had.sum() * PIECE_SIZE - short
     }
 
     /// Whether the sink has bytes to acknowledge, this end's disk being in nobody's way, and bytes that it did so far.

@@ -65,6 +65,7 @@ impl Disk {
                 path,
                 file,
                 log,
+                ..
             } => {
                 self.check_log(log)?;
                 self.create(root, &path, file, log)
@@ -158,7 +159,12 @@ impl Disk {
                 self.root(root)?;
                 Ok(Outcome::Free(self.free()))
             }
-            Operation::MakeDir { root, path, sync } => self.make_directory(root, &path, sync),
+            Operation::MakeDir {
+                root,
+                path,
+                mode,
+                sync,
+            } => self.make_directory(root, &path, mode, sync),
             Operation::SetDirMeta {
                 root,
                 path,

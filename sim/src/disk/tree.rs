@@ -195,13 +195,13 @@ impl Tree {
     }
 
     /// An empty directory under a name that is free.
-    pub(super) fn create_directory(&mut self, parent: Ino, name: &[u8], now: i64) {
+    pub(super) fn create_directory(&mut self, parent: Ino, name: &[u8], now: i64, mode: u16) {
         self.add(
             parent,
             name,
             Body::Directory(Directory::default()),
             now,
-            0o700,
+            mode,
         );
     }
 

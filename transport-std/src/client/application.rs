@@ -237,6 +237,8 @@ impl ClientApplication {
             Event::Files { files, .. } => ticket.mailbox.update(Update::Files(files)),
             Event::Progress {
                 bytes,
+                had,
+                whole,
                 size,
                 resent,
                 files,
@@ -245,6 +247,8 @@ impl ClientApplication {
             } => {
                 ticket.mailbox.update(Update::Progress(Progress::Moved {
                     bytes,
+                    had,
+                    whole,
                     size,
                     resent,
                     files,

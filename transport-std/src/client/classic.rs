@@ -140,6 +140,8 @@ impl ClassicClient {
             Event::Entry { file, .. } => progress(Progress::Started(file)),
             Event::Progress {
                 bytes,
+                had,
+                whole,
                 size,
                 resent,
                 files,
@@ -147,6 +149,8 @@ impl ClassicClient {
                 ..
             } => progress(Progress::Moved {
                 bytes,
+                had,
+                whole,
                 size,
                 resent,
                 files,

@@ -163,6 +163,8 @@ mod tests {
         let moved = |bytes| {
             Update::Progress(Progress::Moved {
                 bytes,
+                had: 0,
+                whole: 0,
                 size: 9,
                 resent: 0,
                 files: 1,

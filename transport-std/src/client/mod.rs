@@ -168,8 +168,32 @@ impl Client {
         path: impl AsRef<[u8]>,
         cancel: Option<&Cancel>,
     ) -> Result<Hashed, ClientError> {
-        let path = remote(path.as_ref())?;
-        let request = Request::Hash { path: path.clone() };
+        self.hash_of(path.as_ref(), cancel, false)
+    }
+
+    /// The BLAKE3 hash of what a symbolic link of the server leads to, as it is written there, and how many bytes that is.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list). Of what is no link, [`ErrorCode::SourceChanged`](crate::ErrorCode::SourceChanged).
+    pub fn hash_link(
+        &self,
+        path: impl AsRef<[u8]>,
+        cancel: Option<&Cancel>,
+    ) -> Result<Hashed, ClientError> {
+        self.hash_of(path.as_ref(), cancel, true)
+    }
+
+    fn hash_of(
+        &self,
+        path: &[u8],
+        cancel: Option<&Cancel>,
+        link: bool,
+    ) -> Result<Hashed, ClientError> {
+        let path = remote(path)?;
+        let request = Request::Hash {
+            path: path.clone(),
+            link,
+        };
         match self.0.run(request, cancel, |_| {}).0 {
             Ok(Finished::Hashed { root: hash, size }) => Ok(Hashed { hash, size }),
             // The core does not end such a job in another way.

@@ -181,6 +181,11 @@ pub enum Progress {
     Moved {
         /// Bytes that are at the receiver for sure.
         bytes: u64,
+        /// Of these, the bytes that an earlier job had left there.
+        had: u64,
+        /// Bytes from the beginning of the file on that stand in the temporary file and agree with the source's hashes (downloads
+        /// of one file): they stay what they are, unless the source changes.
+        whole: u64,
         /// Bytes of the whole.
         size: u64,
         /// Bytes sent again so far (uploads).

@@ -3,18 +3,23 @@
 use std::fs::File;
 use std::io::Write;
 
-use proto_core::wire::{Durability, EntryKind};
+use proto_core::wire::{Durability, EntryKind, StoredAs};
 use proto_core::{FileError, HashAs, Outcome, ReadFile, SmallFile, StoreFile, block_value};
 
 use super::error::file_error;
 use super::io::read_full_at;
+use super::quota::{Accounts, Charge};
 use super::rooted::{self, Names};
+use super::sparse;
 
 type Result<T> = std::result::Result<T, FileError>;
 
 /// Permission bits of new files and directories, before the mask.
 pub(super) const NEW_FILE: u16 = 0o666;
 pub(super) const NEW_DIRECTORY: u16 = 0o777;
+
+/// Charges a user with a file of so many bytes, if something is counted for them.
+pub(super) type MakeCharge<'a> = dyn Fn(u64) -> Result<Option<Charge>> + 'a;
 
 /// Reads files and links whole.
 pub(super) fn read(directory: &Names, files: &[ReadFile]) -> Outcome {
@@ -52,12 +57,27 @@ pub(super) fn store(
     files: &[StoreFile],
     durability: Durability,
     umask: u16,
+    (accounts, charge): (&Accounts, &MakeCharge<'_>),
 ) -> Outcome {
     let sync = durability != Durability::None;
-    let written: Vec<Result<Written>> = files
-        .iter()
-        .map(|file| write_temp(directory, file, umask))
-        .collect();
+    let mut charges = Vec::with_capacity(files.len());
+    let mut written: Vec<Result<Written>> = Vec::with_capacity(files.len());
+    for file in files {
+        let charged = match file.link {
+            true => Ok(None),
+            false => charge(file.bytes.len() as u64),
+        };
+        match charged {
+            Ok(charge) => {
+                written.push(write_temp(directory, file, umask, charge.as_ref()));
+                charges.push(charge);
+            }
+            Err(error) => {
+                written.push(Err(error));
+                charges.push(None);
+            }
+        }
+    }
     let mut synced = Vec::with_capacity(files.len());
     for (file, written) in files.iter().zip(written) {
         let done = written.and_then(|written| match &written {
@@ -72,10 +92,22 @@ pub(super) fn store(
     }
     let mut results = Vec::with_capacity(files.len());
     let mut renamed = false;
-    for (file, synced) in files.iter().zip(synced) {
+    for ((file, synced), charge) in files.iter().zip(synced).zip(&charges) {
         let result = synced.and_then(|written| {
-            commit(directory, file, &written).map_err(|error| given_up(directory, file, error))
+            if let Written::Done(how) = written {
+                return Ok(how);
+            }
+            accounts
+                .displacing(
+                    || directory.owned(&file.name).filter(|_| file.replace),
+                    || commit(directory, file, &written),
+                )
+                .map(|()| StoredAs::Written)
+                .map_err(|error| given_up(directory, file, error))
         });
+        if let (Err(_), Some(charge)) = (&result, charge) {
+            charge.undo();
+        }
         renamed |= result.is_ok();
         results.push(result);
     }
@@ -88,6 +120,8 @@ pub(super) fn store(
 
 /// What was written, before it has its name.
 enum Written {
+    /// A symbolic link that has its name: to the same one was there, or nothing was.
+    Done(StoredAs),
     /// A symbolic link, under the temporary name.
     Link,
     /// An open file, under the temporary name.
@@ -99,17 +133,37 @@ enum Written {
 /// Gives what was written the file's name.
 fn commit(directory: &Names, file: &StoreFile, written: &Written) -> Result<()> {
     if let Written::Unnamed(open) = written {
-        directory.give_name(open, &file.temp)?;
+        match directory.give_name(open, &file.name) {
+            // Nothing but a name can replace another.
+            Err(FileError::Exists) if file.replace => directory.give_name(open, &file.temp)?,
+            other => return other,
+        }
     }
     directory.rename(&file.temp, &file.name, file.replace)
 }
 
 /// Writes a temporary file or link with its time and permission bits.
-fn write_temp(directory: &Names, file: &StoreFile, umask: u16) -> Result<Written> {
+fn write_temp(
+    directory: &Names,
+    file: &StoreFile,
+    umask: u16,
+    charge: Option<&Charge>,
+) -> Result<Written> {
     if block_value(&file.bytes, 0, HashAs::Root) != file.value {
         return Err(FileError::Mismatch);
     }
     if file.link {
+        if file.replace && directory.read_link(&file.name).as_ref() == Ok(&file.bytes) {
+            if let Some(mtime) = file.mtime {
+                directory.set_link_time(&file.name, mtime)?;
+            }
+            return Ok(Written::Done(StoredAs::Unchanged));
+        }
+        // A link is whole at once. Nothing but a name can replace another.
+        match directory.make_link(&file.bytes, &file.name, file.mtime) {
+            Err(FileError::Exists) if file.replace => {}
+            other => return other.map(|()| Written::Done(StoredAs::Written)),
+        }
         directory.make_link(&file.bytes, &file.temp, file.mtime)?;
         return Ok(Written::Link);
     }
@@ -119,7 +173,15 @@ fn write_temp(directory: &Names, file: &StoreFile, umask: u16) -> Result<Written
         Some(open) => open,
         None => directory.create_file(&file.temp)?,
     };
-    let filled = open.write_all(&file.bytes).and_then(|()| {
+    if let Some(charge) = charge {
+        rooted::set_owner(&open, charge.owner())
+            .map_err(|error| given_up(directory, file, error))?;
+    }
+    let filled = match sparse::is_hole(&file.bytes) {
+        true => open.set_len(file.bytes.len() as u64),
+        false => open.write_all(&file.bytes),
+    };
+    let filled = filled.and_then(|()| {
         let mode = file.mode.unwrap_or(NEW_FILE) & 0o777 & !umask;
         if mode != 0o600 {
             rooted::set_mode(&open, mode)?;

@@ -6,6 +6,7 @@
 use proto_core::{FileDone, FileId, FileOp, Operation};
 
 use super::run::Disk;
+use super::sparse;
 
 /// Blocks that one call moves at most.
 pub(super) const JOINED_MAX: usize = 4;
@@ -98,6 +99,15 @@ pub(super) fn move_together<'a>(
         }
     }
     let Some(first) = first else { return 0 };
+    let end = out.iter().fold(first.offset, |end, bytes| {
+        end.saturating_add(bytes.len() as u64)
+    });
+    // What is not written at all, and how much there is room for, each finds out by itself.
+    if out.iter().any(|bytes| sparse::is_hole(bytes))
+        || (first.writes && disk.grow(first.file, end).is_err())
+    {
+        return 0;
+    }
     let moved = disk.with_file(first.file, |file| {
         let moved = match first.writes {
             true => rustix::io::pwritev(file, &out, first.offset),

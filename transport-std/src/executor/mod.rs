@@ -9,20 +9,24 @@ mod io;
 mod joined;
 mod lease;
 mod listing;
+mod making;
 mod meta;
 mod queue;
+mod quota;
 mod removal;
 #[cfg_attr(target_os = "linux", path = "rooted_linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "rooted_cap.rs")]
 mod rooted;
 mod roots;
 mod run;
+mod sparse;
 mod sweep;
 
 #[cfg(all(test, unix))]
 mod tests;
 
 use std::io::Result;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -30,6 +34,7 @@ use std::time::Instant;
 use proto_core::{FileDone, FileOp};
 
 pub use filters::check_filter;
+pub use quota::{Account, Owner};
 pub use roots::Roots;
 
 use joined::JOINED_MAX;
@@ -56,8 +61,9 @@ impl Executor {
         roots: Roots,
         on_done: impl Fn(&mut Vec<FileDone>) + Send + Sync + 'static,
     ) -> Result<Self> {
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let mut executor = Self {
-            queue: Arc::default(),
+            queue: Arc::new(Queue::new(cores)),
             threads: Vec::new(),
         };
         let disk = Arc::new(Disk::new(roots));

@@ -18,6 +18,9 @@ pub(super) const BATCH: usize = 4;
 /// An operation on bytes that takes longer waits for something other than memory.
 const QUICK: Duration = Duration::from_micros(250);
 
+/// So many of them in a row are the disk's doing; a single one is a thread that had to wait for a core.
+const SLOW_IN_A_ROW: u32 = 4;
+
 /// After this, finished operations are not kept back for the sake of a batch.
 pub(super) const PATIENCE: Duration = Duration::from_micros(200);
 
@@ -42,16 +45,27 @@ struct State {
 struct Threads {
     idle: usize,
     busy: usize,
-    /// The last operation on bytes was quick.
-    quick: bool,
+    /// Operations on bytes in a row that were not quick.
+    slow: u32,
+    /// Threads that can run at the same time: what is in memory needs no more.
+    cores: usize,
 }
 
 impl Threads {
+    /// The disk answers from memory.
+    fn is_quick(self) -> bool {
+        self.slow < SLOW_IN_A_ROW
+    }
+
     /// Threads to wake when `waiting` operations wait, of which `fresh` have just come, and of those `other` are not on
     /// bytes.
     fn to_wake(self, waiting: usize, fresh: usize, other: usize) -> usize {
-        let wanted = match self.quick {
-            true => waiting.div_ceil(BATCH).saturating_sub(self.busy).max(other),
+        let wanted = match self.is_quick() {
+            true => waiting
+                .div_ceil(BATCH)
+                .min(self.cores)
+                .saturating_sub(self.busy)
+                .max(other),
             false => fresh,
         };
         wanted.min(self.idle)
@@ -81,6 +95,13 @@ impl State {
 }
 
 impl Queue {
+    /// An empty queue whose threads share `cores` cores (at least one).
+    pub(super) fn new(cores: usize) -> Self {
+        let queue = Self::default();
+        queue.lock().threads.cores = cores.max(1);
+        queue
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // The lock is held for moments that leave the queue whole even if they panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -157,8 +178,11 @@ impl Queue {
     /// An operation on bytes has taken this long.
     pub(super) fn note(&self, took: Duration) {
         let mut state = self.lock();
-        state.threads.quick = took < QUICK;
-        if !state.threads.quick {
+        state.threads.slow = match took < QUICK {
+            true => 0,
+            false => state.threads.slow.saturating_add(1),
+        };
+        if !state.threads.is_quick() {
             // What has gathered behind a slow one need not wait for the next.
             let count = state.operations.len().min(state.threads.idle);
             self.call(state, count);
@@ -177,7 +201,12 @@ mod tests {
     use super::*;
 
     fn threads(idle: usize, busy: usize, quick: bool) -> Threads {
-        Threads { idle, busy, quick }
+        Threads {
+            idle,
+            busy,
+            slow: if quick { 0 } else { SLOW_IN_A_ROW },
+            cores: 4,
+        }
     }
 
     #[test]
@@ -188,8 +217,32 @@ mod tests {
         assert_eq!(threads(3, 1, true).to_wake(4, 4, 0), 0);
         assert_eq!(threads(3, 1, true).to_wake(9, 5, 0), 2);
         assert_eq!(threads(4, 0, true).to_wake(40, 40, 0), 4);
+        let two_cores = Threads {
+            cores: 2,
+            ..threads(4, 0, true)
+        };
+        assert_eq!(two_cores.to_wake(40, 40, 0), 2);
         assert_eq!(threads(4, 0, false).to_wake(4, 4, 0), 4);
         assert_eq!(threads(3, 1, false).to_wake(1, 1, 0), 1);
+    }
+
+    #[test]
+    fn one_that_had_to_wait_does_not_make_a_slow_disk() {
+        let queue = Queue::new(2);
+        let quick = || queue.lock().threads.is_quick();
+        for _ in 1..SLOW_IN_A_ROW {
+            queue.note(QUICK);
+            assert!(quick());
+        }
+        queue.note(Duration::ZERO);
+        queue.note(QUICK);
+        assert!(quick());
+        for _ in 1..SLOW_IN_A_ROW {
+            queue.note(QUICK);
+        }
+        assert!(!quick());
+        queue.note(Duration::ZERO);
+        assert!(quick());
     }
 
     #[test]

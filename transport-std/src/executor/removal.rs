@@ -4,6 +4,7 @@
 use proto_core::wire::{EntryKind, FilePath};
 use proto_core::{FileError, Outcome};
 
+use super::quota::Accounts;
 use super::rooted::{Directory, Entries, Names};
 
 type Result<T> = std::result::Result<T, FileError>;
@@ -25,20 +26,21 @@ pub(super) fn remove(
     path: &FilePath,
     recursive: bool,
     max: u32,
+    accounts: &Accounts,
 ) -> Result<Outcome> {
     let name = path.name().ok_or(FileError::IsDirectory)?;
     let parent = directory.hold(&path.parent(), false)?;
     let mut removed = 0;
     if parent.stat(name)?.kind != EntryKind::Directory {
-        parent.remove(name)?;
+        remove_name(accounts, &parent, name)?;
         removed = 1;
     } else if !recursive {
-        parent.remove_directory(name)?;
+        remove_directory(accounts, &parent, name)?;
         removed = 1;
     } else {
-        remove_below(&parent, name, max.into(), &mut removed)?;
+        remove_below(&parent, name, max.into(), &mut removed, accounts)?;
         if removed < u64::from(max) {
-            parent.remove_directory(name)?;
+            remove_directory(accounts, &parent, name)?;
             removed += 1;
         } else {
             return Ok(Outcome::Removed {
@@ -54,7 +56,13 @@ pub(super) fn remove(
 }
 
 /// Removes all that is below the directory `name`, until `removed` is `max`.
-fn remove_below(parent: &Names, name: &[u8], max: u64, removed: &mut u64) -> Result<()> {
+fn remove_below(
+    parent: &Names,
+    name: &[u8],
+    max: u64,
+    removed: &mut u64,
+    accounts: &Accounts,
+) -> Result<()> {
     let mut levels = vec![descend(parent, name)?];
     loop {
         let depth = levels.len();
@@ -73,15 +81,23 @@ fn remove_below(parent: &Names, name: &[u8], max: u64, removed: &mut u64) -> Res
                 let next = descend(&level.names, &found.name)?;
                 levels.push(next);
             }
-            Some(found) => *removed += gone(level.names.remove(&found.name))?,
+            Some(found) => *removed += gone(remove_name(accounts, &level.names, &found.name))?,
             None => {
                 let done = levels.pop();
                 if let (Some(done), Some(above)) = (done, levels.last()) {
-                    *removed += gone(above.names.remove_directory(&done.name))?;
+                    *removed += gone(remove_directory(accounts, &above.names, &done.name))?;
                 }
             }
         }
     }
+}
+
+fn remove_name(accounts: &Accounts, names: &Names, name: &[u8]) -> Result<()> {
+    accounts.displacing(|| names.owned(name), || names.remove(name))
+}
+
+fn remove_directory(accounts: &Accounts, names: &Names, name: &[u8]) -> Result<()> {
+    accounts.displacing(|| names.owned(name), || names.remove_directory(name))
 }
 
 fn descend(parent: &Names, name: &[u8]) -> Result<Level> {

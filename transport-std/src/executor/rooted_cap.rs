@@ -10,13 +10,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Metadata, OpenOptions, ReadDir};
+use cap_std::fs::{Dir, DirBuilder, Metadata, OpenOptions, ReadDir};
 use proto_core::wire::{EntryKind, FilePath};
 use proto_core::{FileError, Meta};
 
 use super::error::file_error;
 use super::listing::Found;
 use super::meta::{Version, nanos};
+use super::quota::{Owned, Owner};
 
 type Result<T> = std::result::Result<T, FileError>;
 
@@ -179,6 +180,17 @@ impl Directory {
         from_parent.rename(&from, &to_parent, &to).map_err(refused)
     }
 
+    /// Gives a file without a name one: there is none.
+    #[expect(clippy::unused_self, reason = "Linux needs the directory")]
+    pub(super) fn give_name(
+        &self,
+        _file: &File,
+        _names: (&FilePath, &FilePath),
+        _replace: bool,
+    ) -> Result<()> {
+        Err(FileError::Io)
+    }
+
     /// Unlinks a file.
     pub(super) fn remove(&self, path: &FilePath) -> Result<()> {
         let (parent, name) = self.parent(path)?;
@@ -285,9 +297,9 @@ impl Directory {
     }
 
     /// Makes a directory, if it is not there; whether it was not. With `sync`, its name is durable.
-    pub(super) fn make_directory(&self, path: &FilePath, sync: bool) -> Result<bool> {
+    pub(super) fn make_directory(&self, path: &FilePath, mode: u16, sync: bool) -> Result<bool> {
         let (parent, name) = self.parent(path)?;
-        match parent.create_dir(&name) {
+        match parent.create_dir_with(&name, &with_mode(mode)) {
             Ok(()) if sync => self.sync_directory(&path.parent()).map(|()| true),
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -300,6 +312,24 @@ impl Directory {
             }
             Err(error) => Err(refused(error)),
         }
+    }
+
+    /// Nothing is counted here: no portable way is known to keep for whom.
+    #[expect(clippy::unused_self, reason = "Linux needs the directory")]
+    pub(super) fn owned(&self, _path: &FilePath) -> Option<Owned> {
+        None
+    }
+
+    /// Whether files in it can tell for whom they are counted: not here.
+    #[expect(clippy::unused_self, reason = "Linux needs the directory")]
+    pub(super) fn check_keeps_owners(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Notes for whom a directory is counted: not here.
+    #[expect(clippy::unused_self, reason = "Linux needs the directory")]
+    pub(super) fn set_directory_owner(&self, _path: &FilePath, _owner: &Owner) -> Result<()> {
+        Err(FileError::Io)
     }
 
     /// Sets a directory's permission bits and time, and makes it durable with its names. Windows keeps its own of both.
@@ -330,6 +360,18 @@ impl Directory {
 }
 
 impl Names {
+    /// Nothing is counted here.
+    #[expect(clippy::unused_self, reason = "Linux needs the directory")]
+    pub(super) fn owned(&self, _name: &[u8]) -> Option<Owned> {
+        None
+    }
+
+    /// What would tell two directories apart: nothing asks here.
+    #[expect(clippy::unused_self, reason = "Linux needs the directory")]
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        None
+    }
+
     /// What a name is.
     pub(super) fn stat(&self, name: &[u8]) -> Result<Meta> {
         self.0
@@ -375,6 +417,16 @@ impl Names {
     #[expect(clippy::unused_self, reason = "Linux needs the directory")]
     pub(super) fn give_name(&self, _file: &File, _name: &[u8]) -> Result<()> {
         Err(FileError::Io)
+    }
+
+    /// Sets a symbolic link's own time: it keeps none here.
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "Linux needs the directory"
+    )]
+    pub(super) fn set_link_time(&self, _name: &[u8], _mtime: i64) -> Result<()> {
+        Ok(())
     }
 
     /// Makes a symbolic link that was not there; it keeps no time here.
@@ -453,6 +505,16 @@ impl Names {
         let directory = self.0.open(".").map_err(refused)?;
         directory.sync_all().map_err(refused)
     }
+}
+
+/// Makes directories with these permission bits and the owner's, where there are any.
+fn with_mode(mode: u16) -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    cap_std::fs::DirBuilderExt::mode(&mut builder, u32::from(0o700 | (mode & 0o777)));
+    #[cfg(not(unix))]
+    let _ = (&mut builder, mode);
+    builder
 }
 
 /// Sets a file's modification time, in nanoseconds since 1970; nothing, when the system cannot count it.
@@ -580,6 +642,16 @@ fn meta(found: &Metadata) -> Meta {
         mode,
         version: version.mix(),
     }
+}
+
+/// For whom an open file is counted: nobody.
+pub(super) fn owner(_file: &File) -> Option<Owner> {
+    None
+}
+
+/// Notes for whom an open file is counted: not here.
+pub(super) fn set_owner(_file: &File, _owner: &Owner) -> Result<()> {
+    Err(FileError::Io)
 }
 
 /// What an open file is.

@@ -14,12 +14,14 @@ use proto_core::wire::{EntryKind, FilePath};
 use proto_core::{FileError, Meta};
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags, SeekFrom, Stat,
+    XattrFlags,
 };
 use rustix::io::Errno;
 
 use super::error::file_error;
 use super::listing::Found;
 use super::meta::{Version, nanos};
+use super::quota::{Owned, Owner};
 
 type Result<T> = std::result::Result<T, FileError>;
 
@@ -40,6 +42,9 @@ const FOLDING: [u32; 8] = [
     0xfe53_4d42,
     0x482b,
 ];
+
+/// The extended attribute that tells for whom a file is counted.
+const OWNER: &std::ffi::CStr = c"user.dhow.owner";
 
 /// The flag of directories in which ext4, F2FS and others heed no case (`FS_CASEFOLD_FL`).
 const CASEFOLD: u32 = 0x4000_0000;
@@ -225,6 +230,27 @@ impl Directory {
         }
     }
 
+    /// Gives a file without a name the name `to`; only a regular file is ever replaced, and for that the file stands under
+    /// `from` for a moment, since nothing but a name can replace another.
+    pub(super) fn give_name(
+        &self,
+        file: &File,
+        (from, to): (&FilePath, &FilePath),
+        replace: bool,
+    ) -> Result<()> {
+        let (parent, name) = self.parent(to)?;
+        match give_name(file, parent.as_fd(), name) {
+            Err(FileError::Exists) if replace => {
+                let (parent, name) = self.parent(from)?;
+                give_name(file, parent.as_fd(), name)?;
+                self.rename(from, to, true).inspect_err(|_| {
+                    let _ = self.remove(from);
+                })
+            }
+            other => other,
+        }
+    }
+
     /// Unlinks a file.
     pub(super) fn remove(&self, path: &FilePath) -> Result<()> {
         let (parent, name) = self.parent(path)?;
@@ -262,6 +288,23 @@ impl Directory {
         Ok(Entries(Dir::new(fd).map_err(refused)?))
     }
 
+    /// What is counted under a name, and for whom.
+    pub(super) fn owned(&self, path: &FilePath) -> Option<Owned> {
+        let (parent, name) = self.parent(path).ok()?;
+        owned(parent.as_fd(), name)
+    }
+
+    /// Whether files in it can tell for whom they are counted.
+    pub(super) fn check_keeps_owners(&self) -> io::Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, ".", flags, Mode::empty())?;
+        let mut value: Owner = [0; 32];
+        match rustix::fs::fgetxattr(&fd, OWNER, &mut value) {
+            Err(Errno::NODATA | Errno::RANGE) | Ok(_) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
     /// Bytes that may still be written beneath the root, by this user.
     pub(super) fn free_space(&self) -> Result<u64> {
         let stat = rustix::fs::fstatvfs(&self.fd).map_err(refused)?;
@@ -293,9 +336,10 @@ impl Directory {
     }
 
     /// Makes a directory, if it is not there; whether it was not. With `sync`, its name is durable.
-    pub(super) fn make_directory(&self, path: &FilePath, sync: bool) -> Result<bool> {
+    pub(super) fn make_directory(&self, path: &FilePath, mode: u16, sync: bool) -> Result<bool> {
         let (parent, name) = self.parent(path)?;
-        let new = match rustix::fs::mkdirat(&parent, name, Mode::RWXU) {
+        let mode = Mode::RWXU | Mode::from_raw_mode(u32::from(mode & 0o777));
+        let new = match rustix::fs::mkdirat(&parent, name, mode) {
             Ok(()) => true,
             Err(Errno::EXIST) => {
                 let found = statat(parent.as_fd(), name).map_err(refused)?;
@@ -310,6 +354,15 @@ impl Directory {
             sync_names(parent.as_fd())?;
         }
         Ok(new)
+    }
+
+    /// Notes for whom a directory is counted.
+    pub(super) fn set_directory_owner(&self, path: &FilePath, owner: &Owner) -> Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        set_owner(
+            self.resolve(path, flags, Links::Refuse).map_err(refused)?,
+            owner,
+        )
     }
 
     /// Sets a directory's permission bits and time, and makes it durable with its names.
@@ -334,6 +387,17 @@ impl Directory {
 }
 
 impl Names {
+    /// What is counted under a name, and for whom.
+    pub(super) fn owned(&self, name: &[u8]) -> Option<Owned> {
+        owned(self.0.as_fd(), name)
+    }
+
+    /// Device and inode.
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        let stat = rustix::fs::fstat(&self.0).ok()?;
+        Some((stat.st_dev, stat.st_ino))
+    }
+
     /// What a name is.
     pub(super) fn stat(&self, name: &[u8]) -> Result<Meta> {
         statat(self.0.as_fd(), name)
@@ -371,14 +435,14 @@ impl Names {
             .map_err(bad_name)
     }
 
-    /// Creates a file without a name, for writing, where the system can: of one that is killed, nothing stays.
+    /// Creates a file without a name, for reading and writing, where the system can: of one that is killed, nothing stays.
     pub(super) fn create_unnamed(&self) -> Option<File> {
         static NAMED: OnceLock<bool> = OnceLock::new();
         // The way from an open file to a name.
         if !NAMED.get_or_init(|| Path::new(OPEN_FILES).is_dir()) {
             return None;
         }
-        let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
         rustix::fs::openat(&self.0, c".", flags, mode)
             .ok()
@@ -387,20 +451,25 @@ impl Names {
 
     /// Gives a file without a name one that was not there.
     pub(super) fn give_name(&self, file: &File, name: &[u8]) -> Result<()> {
-        let open = format!("{OPEN_FILES}/{}", file.as_raw_fd());
-        rustix::fs::linkat(CWD, open, &self.0, name, AtFlags::SYMLINK_FOLLOW).map_err(bad_name)
+        give_name(file, self.0.as_fd(), name)
     }
 
     /// Makes a symbolic link that was not there.
     pub(super) fn make_link(&self, target: &[u8], name: &[u8], mtime: Option<i64>) -> Result<()> {
         rustix::fs::symlinkat(target, &self.0, name).map_err(bad_name)?;
         match mtime {
-            Some(mtime) => {
-                rustix::fs::utimensat(&self.0, name, &modified(mtime), AtFlags::SYMLINK_NOFOLLOW)
-                    .map_err(refused)
-            }
+            Some(mtime) => self.set_link_time(name, mtime),
             None => Ok(()),
         }
+    }
+
+    /// Sets a symbolic link's own time, if it is another.
+    pub(super) fn set_link_time(&self, name: &[u8], mtime: i64) -> Result<()> {
+        if self.stat(name)?.mtime == mtime {
+            return Ok(());
+        }
+        rustix::fs::utimensat(&self.0, name, &modified(mtime), AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(refused)
     }
 
     /// Renames; only a regular file or a link is ever replaced.
@@ -466,6 +535,11 @@ impl Names {
     pub(super) fn sync(&self) -> Result<()> {
         sync_names(self.0.as_fd())
     }
+}
+
+fn give_name(file: &File, directory: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
+    let open = format!("{OPEN_FILES}/{}", file.as_raw_fd());
+    rustix::fs::linkat(CWD, open, directory, name, AtFlags::SYMLINK_FOLLOW).map_err(bad_name)
 }
 
 fn sync_names(directory: BorrowedFd<'_>) -> Result<()> {
@@ -563,6 +637,33 @@ fn meta(stat: &Stat) -> Meta {
         mode: (stat.st_mode & 0o777) as u16,
         version: version.mix(),
     }
+}
+
+/// What is counted under a name, and for whom. What cannot be opened tells nobody.
+fn owned(from: BorrowedFd<'_>, name: &[u8]) -> Option<Owned> {
+    let looked = kind(&statat(from, name).ok()?);
+    if !matches!(looked, EntryKind::File | EntryKind::Directory) {
+        return None;
+    }
+    let flags =
+        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(from, name, flags, Mode::empty()).ok()?;
+    let mut owner: Owner = [0; 32];
+    let told = rustix::fs::fgetxattr(&fd, OWNER, &mut owner).ok()?;
+    let bytes = meta(&rustix::fs::fstat(&fd).ok()?).size;
+    (told == owner.len()).then_some(Owned { owner, bytes })
+}
+
+/// For whom an open file is counted.
+pub(super) fn owner(file: &File) -> Option<Owner> {
+    let mut owner: Owner = [0; 32];
+    let told = rustix::fs::fgetxattr(file, OWNER, &mut owner).ok()?;
+    (told == owner.len()).then_some(owner)
+}
+
+/// Notes for whom an open file or directory is counted.
+pub(super) fn set_owner(file: impl AsFd, owner: &Owner) -> Result<()> {
+    rustix::fs::fsetxattr(file, OWNER, owner, XattrFlags::empty()).map_err(refused)
 }
 
 /// What an open file is.

@@ -9,19 +9,22 @@ use proto_core::wire::FilePath;
 use proto_core::{FileError, RootId};
 
 use super::lease::Leases;
+use super::quota::{Account, Accounts, Charge, Owner};
 use super::rooted::Directory;
 use super::sweep::Sweeps;
 
 /// The directories that operations may reach, by number. Clones are the same table; roots may come and go while
 /// executors run.
 #[derive(Clone, Debug, Default)]
-pub struct Roots(Arc<RwLock<Table>>, Arc<Leases>, Arc<Sweeps>);
+pub struct Roots(Arc<RwLock<Table>>, Arc<Leases>, Arc<Sweeps>, Arc<Accounts>);
 
 #[derive(Debug, Default)]
 struct Table {
     roots: HashMap<RootId, Root>,
     /// Device and inode of the directories: while they are held open, no others get these numbers.
     known: HashMap<(u64, u64), RootId>,
+    /// Roots of users for whom what they make is counted.
+    accounts: HashMap<RootId, Account>,
     last: u32,
 }
 
@@ -80,10 +83,84 @@ impl Roots {
         self.add(Root::Shares(Arc::new(shares.into_iter().collect())))
     }
 
+    /// Counts what is beneath all directories that are roots by now for whom it is counted, which takes as long as looking
+    /// at every name in them, and from now on all that is made, grows and goes there.
+    ///
+    /// # Errors
+    /// A directory cannot be read, or its file system has no extended attributes (`user.*`) to keep owners in.
+    pub fn count_owners(&self) -> io::Result<()> {
+        let directories: Vec<_> = self
+            .read()
+            .roots
+            .values()
+            .filter_map(|root| match root {
+                Root::Directory(directory) => Some(Arc::clone(directory)),
+                Root::Shares(_) => None,
+            })
+            .collect();
+        self.3.begin(directories.iter())
+    }
+
+    /// A number of its own for the directory `root`: what is made beneath it by this number is counted for the account. Only
+    /// after [`count_owners`](Self::count_owners).
+    ///
+    /// # Errors
+    /// There is no such root, or it is no directory of a file system.
+    pub fn add_for(&self, root: RootId, account: Account) -> Result<RootId, FileError> {
+        let directory = self.directory(root)?;
+        let mut table = self.write();
+        let own = table.add(Root::Directory(directory));
+        table.accounts.insert(own, account);
+        Ok(own)
+    }
+
+    /// What the user of a root that was [added for them](Self::add_for) may have from now on. What is under way was judged by what
+    /// held when it began.
+    pub fn set_account(&self, root: RootId, account: Account) {
+        if self
+            .read()
+            .accounts
+            .get(&root)
+            .is_some_and(|it| *it != account)
+        {
+            self.write().accounts.insert(root, account);
+        }
+    }
+
+    /// Bytes, and files and directories, that are counted for an owner now.
+    #[must_use]
+    pub fn counted(&self, owner: &Owner) -> (u64, u64) {
+        let used = self.3.of(owner);
+        (used.bytes, used.files)
+    }
+
+    /// What is counted for whom.
+    pub(super) fn accounts(&self) -> &Accounts {
+        &self.3
+    }
+
+    /// Charges the user of a root with a file of `size`; `None` when nothing is counted for the root.
+    ///
+    /// # Errors
+    /// [`FileError::Quota`].
+    pub(super) fn charge(&self, root: RootId, size: u64) -> Result<Option<Charge>, FileError> {
+        let account = self.read().accounts.get(&root).copied();
+        account
+            .map(|account| Charge::file(&self.3, account, size))
+            .transpose()
+    }
+
+    /// The charge of a file that is counted for the user of a root already.
+    pub(super) fn adopt(&self, root: RootId, owner: Option<&Owner>, size: u64) -> Option<Charge> {
+        let account = self.read().accounts.get(&root).copied()?;
+        (owner == Some(&account.owner)).then(|| Charge::adopt(&self.3, account, size))
+    }
+
     /// Forgets a root. Operations that are on their way are not disturbed.
     pub fn remove(&self, root: RootId) {
         let mut table = self.write();
         table.roots.remove(&root);
+        table.accounts.remove(&root);
         // Its numbers are free for other directories once it is closed.
         table.known.retain(|_, known| *known != root);
     }
@@ -95,7 +172,7 @@ impl Roots {
     /// Removes what unfinished transfers left in a directory at least 7 days ago, if it was not swept within the last hour.
     pub(crate) fn sweep(&self, root: RootId, path: &FilePath) {
         if let Ok(directory) = self.directory(root) {
-            self.2.sweep(&directory, root, path);
+            self.2.sweep(&directory, root, path, &self.3);
         }
     }
 

@@ -17,8 +17,10 @@ use super::filters::Filters;
 use super::io::{read_full_at, write_all_at};
 use super::lease::Lease;
 use super::listing::{Listings, share_meta, shares_page};
+use super::making::Unnamed;
+use super::quota::Charge;
 use super::roots::{Root, Roots};
-use super::{batch, meta, removal, rooted};
+use super::{batch, meta, removal, rooted, sparse};
 
 type Result<T> = std::result::Result<T, FileError>;
 
@@ -27,13 +29,16 @@ type Result<T> = std::result::Result<T, FileError>;
 struct Opened {
     file: Arc<File>,
     lease: Option<Arc<Lease>>,
+    /// What it is counted with for a user.
+    charge: Option<Arc<Charge>>,
 }
 
 /// What all threads of an executor share.
 #[derive(Debug)]
 pub(super) struct Disk {
-    roots: Roots,
+    pub(super) roots: Roots,
     files: Mutex<HashMap<FileId, Opened>>,
+    pub(super) unnamed: Unnamed,
     listings: Listings,
     filters: Filters,
     umask: u16,
@@ -45,6 +50,7 @@ impl Disk {
         Self {
             roots,
             files: Mutex::default(),
+            unnamed: Unnamed::default(),
             listings: Listings::default(),
             filters: Filters::default(),
             umask: rooted::umask(),
@@ -97,7 +103,7 @@ impl Disk {
         match what {
             Operation::Open { root, path, file } => {
                 let (opened, meta) = self.roots.directory(root)?.open_file(&path)?;
-                self.keep(file, opened, None);
+                self.keep(file, Arc::new(opened), None, None);
                 Ok(Outcome::Meta(meta))
             }
             Operation::Create {
@@ -105,9 +111,10 @@ impl Disk {
                 path,
                 file,
                 log,
+                size,
             } => self.under(log, || {
-                let (created, meta) = self.roots.directory(root)?.create_file(&path)?;
-                self.keep(file, created, log);
+                let (created, meta, charge) = self.create(root, &path, log, size)?;
+                self.keep(file, created, log, charge);
                 Ok(Outcome::Meta(meta))
             }),
             Operation::OpenPart {
@@ -117,7 +124,8 @@ impl Disk {
                 log,
             } => self.under(Some(log), || {
                 let (opened, meta) = self.roots.directory(root)?.open_own(&path, false)?;
-                self.keep(file, opened, Some(log));
+                let charge = self.take_over(root, &opened, meta.size)?;
+                self.keep(file, Arc::new(opened), Some(log), charge);
                 Ok(Outcome::Meta(meta))
             }),
             Operation::OpenLog {
@@ -145,7 +153,10 @@ impl Disk {
                 len,
                 hash,
             } => self.hash(file, offset, len, hash),
-            Operation::Truncate { file, size } => self.on_file(file, |file| file.set_len(size)),
+            Operation::Truncate { file, size } => {
+                self.grow(file, size)?;
+                self.on_file(file, |file| file.set_len(size))
+            }
             Operation::Sync { file } => self.on_file(file, File::sync_all),
             Operation::SyncDir { root, path } => {
                 self.roots.directory(root)?.sync_directory(&path)?;
@@ -157,14 +168,8 @@ impl Disk {
                 to,
                 replace,
                 log,
-            } => self.under(log, || {
-                self.roots.directory(root)?.rename(&from, &to, replace)?;
-                Ok(Outcome::Done)
-            }),
-            Operation::Remove { root, path, log } => self.under(log, || {
-                self.roots.directory(root)?.remove(&path)?;
-                Ok(Outcome::Done)
-            }),
+            } => self.under(log, || self.rename(root, (&from, &to), replace)),
+            Operation::Remove { root, path, log } => self.under(log, || self.remove(root, &path)),
             Operation::RemoveTree {
                 root,
                 path,
@@ -172,7 +177,7 @@ impl Disk {
                 max,
             } => {
                 let directory = self.roots.directory(root)?;
-                removal::remove(&directory, &path, recursive, max)
+                removal::remove(&directory, &path, recursive, max, self.roots.accounts())
             }
             Operation::List {
                 root,
@@ -190,9 +195,15 @@ impl Disk {
             Operation::FreeSpace { root } => {
                 self.roots.directory(root)?.free_space().map(Outcome::Free)
             }
-            Operation::MakeDir { root, path, sync } => {
+            Operation::MakeDir {
+                root,
+                path,
+                mode,
+                sync,
+            } => {
                 let directory = self.roots.directory(root)?;
-                let new = !path.is_root() && directory.make_directory(&path, sync)?;
+                let new = !path.is_root()
+                    && self.make_directory(&directory, (root, &path), (mode, sync))?;
                 let folds = directory.folds_names(&path);
                 Ok(Outcome::Made { new, folds })
             }
@@ -224,10 +235,17 @@ impl Disk {
                 durability,
             } => {
                 let held = self.roots.directory(root)?.hold(&path, false)?;
-                Ok(batch::store(&held, &files, durability, self.umask))
+                let charge = |size| self.roots.charge(root, size);
+                let counting = (self.roots.accounts(), &charge as &batch::MakeCharge<'_>);
+                Ok(batch::store(
+                    &held, &files, durability, self.umask, counting,
+                ))
             }
             Operation::Close { file } => {
-                self.files().remove(&file);
+                let closed = self.files().remove(&file);
+                if let Some((file, charge)) = closed.and_then(|it| Some((it.file, it.charge?))) {
+                    charge.settle(rooted::file_meta(&file)?.size);
+                }
                 Ok(Outcome::Done)
             }
             // `perform` takes these two.
@@ -244,12 +262,21 @@ impl Disk {
         self.files().get(&file).cloned().ok_or(FileError::Io)
     }
 
-    /// Notes an open file, with the lease of the journal `log`.
-    fn keep(&self, file: FileId, opened: File, log: Option<FileId>) {
+    /// A file shall reach up to `end`: its user is charged.
+    pub(super) fn grow(&self, file: FileId, end: u64) -> Result<()> {
+        match self.opened(file)?.charge {
+            Some(charge) => charge.grow(end),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes an open file, with the lease of the journal `log` and what it is counted with.
+    fn keep(&self, file: FileId, opened: Arc<File>, log: Option<FileId>, charge: Option<Charge>) {
         let lease = log.and_then(|log| self.opened(log).ok()?.lease);
         let opened = Opened {
-            file: Arc::new(opened),
+            file: opened,
             lease,
+            charge: charge.map(Arc::new),
         };
         self.files().insert(file, opened);
     }
@@ -290,6 +317,7 @@ impl Disk {
         let opened = Opened {
             file: lease.log.clone(),
             lease: Some(lease),
+            charge: None,
         };
         self.files().insert(file, opened);
         self.roots.sweep(root, &path.parent());
@@ -365,8 +393,11 @@ impl Disk {
     ) -> Result<Outcome> {
         let bytes = block.bytes().get(..len as usize).ok_or(FileError::Io)?;
         let rest = bytes.get(already..).ok_or(FileError::Io)?;
-        self.on_file(file, |file| {
-            write_all_at(file, rest, offset + already as u64)
+        self.grow(file, offset.saturating_add(len.into()))?;
+        let is_hole = already == 0 && sparse::is_hole(bytes);
+        self.on_file(file, |file| match is_hole {
+            true => sparse::write(file, bytes, offset),
+            false => write_all_at(file, rest, offset + already as u64),
         })?;
         Ok(Outcome::Moved {
             len,

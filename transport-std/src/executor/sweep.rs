@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use proto_core::RootId;
 use proto_core::wire::{EntryKind, FilePath};
 
+use super::quota::Accounts;
 use super::rooted::Directory;
 
 /// What was not written for so long is removed.
@@ -30,7 +31,13 @@ pub(super) struct Sweeps(Mutex<HashMap<(RootId, FilePath), Instant>>);
 
 impl Sweeps {
     /// Sweeps a directory, unless that was done a short time ago.
-    pub(super) fn sweep(&self, directory: &Directory, root: RootId, path: &FilePath) {
+    pub(super) fn sweep(
+        &self,
+        directory: &Directory,
+        root: RootId,
+        path: &FilePath,
+        accounts: &Accounts,
+    ) {
         let now = Instant::now();
         {
             let mut swept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,12 +52,12 @@ impl Sweeps {
         }
         let before = SystemTime::now() - AGE;
         let before = before.duration_since(UNIX_EPOCH).unwrap_or_default();
-        sweep(directory, path, before.as_nanos() as i64);
+        sweep(directory, path, before.as_nanos() as i64, accounts);
     }
 }
 
 /// Removes dhow's own files that were last written before a time and that nobody has locked. What cannot be removed stays.
-fn sweep(directory: &Directory, path: &FilePath, before: i64) {
+fn sweep(directory: &Directory, path: &FilePath, before: i64, accounts: &Accounts) {
     let Ok(mut entries) = directory.entries(path, 0) else {
         return;
     };
@@ -68,7 +75,7 @@ fn sweep(directory: &Directory, path: &FilePath, before: i64) {
         // A journal is locked while it is in use. What others made is not ours to remove.
         let own = directory.open_own(&path, false);
         if own.is_ok_and(|(file, _)| file.try_lock().is_ok()) {
-            let _ = directory.remove(&path);
+            let _ = accounts.displacing(|| directory.owned(&path), || directory.remove(&path));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A server: shares directories, decides who may do what, tells what happens.
 
+mod accounts;
 mod application;
 mod event;
 mod layout;
@@ -15,15 +16,17 @@ use proto_core::{Config, HostSecret, RateLimits};
 
 pub use event::{Job, Rights, ServerEvent, SessionInfo};
 
+use accounts::Accounts;
 use application::{Command, Host, ServerApplication};
 use layout::{Layout, Share};
 
 use crate::driver::{Driver, Group, Handle, MakeWaiter, Parts, Socket, system_waiter};
-use crate::executor::Roots;
+use crate::executor::{Account, Roots};
 use crate::{Identity, Tuning};
 
 type AdmissionPolicy = Box<dyn Fn(&PublicKey, SocketAddr) -> Option<Rights> + Send>;
 type LimitPolicy = Box<dyn Fn(&PublicKey) -> Option<RateLimits> + Send>;
+type AccountPolicy = Box<dyn Fn(Option<&PublicKey>) -> Option<Account> + Send>;
 type OnServerEvent = Box<dyn FnMut(&ServerEvent) + Send>;
 /// Gathers a server's settings.
 #[must_use = "a server exists after `bind`"]
@@ -32,6 +35,7 @@ pub struct ServerBuilder {
     shares: Vec<Share>,
     admission: AdmissionPolicy,
     limits: LimitPolicy,
+    accounts: Option<AccountPolicy>,
     classic: Option<Rights>,
     on_event: OnServerEvent,
     tuning: Tuning,
@@ -63,7 +67,7 @@ impl ServerBuilder {
     }
 
     /// Decides who may come in, and with what rights; `None` turns away. Without it, everyone may, with all the rights
-    /// of the shares. Called on the driver's thread: it must not block.
+    /// of the shares. Called on the driver's thread, for each new session and for all at [`Reviewer::review`]: it must not block.
     pub fn admission(
         mut self,
         policy: impl Fn(&PublicKey, SocketAddr) -> Option<Rights> + Send + 'static,
@@ -73,12 +77,28 @@ impl ServerBuilder {
     }
 
     /// How fast a user's sessions may send and be sent to, each; `None` for what [`Tuning::rate_limits`] says. Called on the
-    /// driver's thread when a session is let in: it must not block.
+    /// driver's thread when a session is let in, and for all at [`Reviewer::review`]: it must not block.
     pub fn limits(
         mut self,
         policy: impl Fn(&PublicKey) -> Option<RateLimits> + Send + 'static,
     ) -> Self {
         self.limits = Box::new(policy);
+        self
+    }
+
+    /// What a user may have in all shares together; `None` for a user for whom nothing is counted. Without this, nothing is
+    /// counted at all. Asked of a classic client, who has no key, with `None`. Called on the driver's thread when something is
+    /// asked for: it must not block.
+    ///
+    /// For whom a file or directory is counted is kept with it, in the extended attribute `user.dhow.owner`, from when it is
+    /// made here to when it is removed, replaced or taken over, whoever does that. [`bind`](Self::bind) looks at every name in
+    /// the shares, so that what happened meanwhile counts as well. Not counted: symbolic links, journals, what others than this
+    /// server made or let grow. Linux only.
+    pub fn accounts(
+        mut self,
+        policy: impl Fn(Option<&PublicKey>) -> Option<Account> + Send + 'static,
+    ) -> Self {
+        self.accounts = Some(Box::new(policy));
         self
     }
 
@@ -119,10 +139,17 @@ impl ServerBuilder {
     /// system can; port 0 lets the system choose one.
     ///
     /// # Errors
-    /// A share that is no directory or has a bad or repeated name, no share at all, or a socket that cannot be had.
+    /// A share that is no directory or has a bad or repeated name, no share at all, a socket that cannot be had, or a file system
+    /// that cannot keep for whom files are [counted](Self::accounts).
     pub fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
         let roots = Roots::new();
         let layout = Layout::open(self.shares, &roots)?;
+        if self.accounts.is_some() {
+            roots.count_owners().map_err(|error| {
+                let text = format!("quotas need extended attributes in the shares: {error}");
+                io::Error::new(error.kind(), text)
+            })?;
+        }
         let sockets = bind(address, self.threads)?;
         let (address, receive_buffer) = (sockets[0].local_addr()?, sockets[0].receive_buffer());
         let mut config = Config {
@@ -134,10 +161,14 @@ impl ServerBuilder {
         config.limits = config.limits.divided(u32::from(self.threads));
         let group = Group::new(self.threads)?;
         let classic = self.classic.unwrap_or(Rights::None);
+        let accounts = self
+            .accounts
+            .map(|policy| Accounts::new(roots.clone(), policy));
         let host = Arc::new(Host::new(
             layout,
             self.admission,
-            self.limits,
+            (self.limits, self.tuning.rate_limits),
+            accounts,
             self.on_event,
         ));
         let disk_threads = self.tuning.disk_threads.div_ceil(usize::from(self.threads));
@@ -210,6 +241,7 @@ impl Server {
             shares: Vec::new(),
             admission: Box::new(|_, _| Some(Rights::ReadWrite)),
             limits: Box::new(|_| None),
+            accounts: None,
             classic: None,
             on_event: Box::new(|_| {}),
             tuning: Tuning::default(),
@@ -241,6 +273,12 @@ impl Server {
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
+    }
+
+    /// What has the server look at its users again, from another thread.
+    #[must_use]
+    pub fn reviewer(&self) -> Reviewer {
+        Reviewer(self.stopper.0.clone())
     }
 
     /// Serves on this thread, and on others if there shall be several, until a [`Stopper`] says stop.
@@ -333,6 +371,21 @@ impl Stopper {
     }
 }
 
+/// Has a server ask again what it asked when sessions were let in, from any thread.
+#[derive(Clone)]
+pub struct Reviewer(Arc<[Handle<Command>]>);
+
+impl Reviewer {
+    /// Asks [`ServerBuilder::admission`] and [`ServerBuilder::limits`] about every open session again. One that would be turned away
+    /// now is closed ([`CloseCode::Refused`](crate::CloseCode::Refused)); other rights count for the requests that follow
+    /// ([`ServerEvent::RightsChanged`]), and other limits at once. Returns before that is done.
+    pub fn review(&self) {
+        for thread in &*self.0 {
+            thread.send(Command::Review);
+        }
+    }
+}
+
 /// A server that runs on a thread of its own. Dropping it stops the server, too.
 pub struct ServerHandle {
     address: SocketAddr,
@@ -352,6 +405,12 @@ impl ServerHandle {
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
         self.key
+    }
+
+    /// What has the server look at its users again.
+    #[must_use]
+    pub fn reviewer(&self) -> Reviewer {
+        Reviewer(self.stopper.0.clone())
     }
 
     /// Closes the sessions, finishes what the disk is doing and waits for the end.

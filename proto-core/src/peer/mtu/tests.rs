@@ -13,7 +13,8 @@ fn six() -> IpAddr {
 
 /// Enough full datagrams for the search to begin.
 fn begin(mtu: &mut Mtu, remote: IpAddr, is_local: bool) {
-    for _ in 0..FULL_BEFORE {
+    let before = if is_local { 0 } else { FULL_BEFORE };
+    for _ in 0..before {
         mtu.on_full_sent(T0, remote, is_local);
         assert!(send(mtu).is_empty());
     }
@@ -52,17 +53,18 @@ fn search(mtu: &mut Mtu, remote: IpAddr, is_local: bool, carries: u16) -> (usize
 }
 
 #[test]
-fn usual_sizes_are_tried_back_to_back_and_found_in_two_flights() {
+fn usual_sizes_are_tried_back_to_back_and_found_in_two_flights_at_most() {
     for (remote, is_local, max, flights) in [
         (four(), false, 65_507, &[&[1_472, 1_452][..], &[8_972]][..]),
         (six(), false, 65_507, &[&[1_472, 1_452], &[8_952]]),
-        (four(), true, 65_507, &[&[1_472, 1_452], &[65_507, 8_972]]),
-        (six(), true, 65_507, &[&[1_472, 1_452], &[65_487, 8_952]]),
+        (four(), true, 65_507, &[&[65_507, 8_972]]),
+        (six(), true, 65_507, &[&[65_487, 8_952]]),
         (four(), false, 4_000, &[&[1_472, 1_452], &[4_000]]),
         (four(), false, 1_452, &[&[1_452]]),
         (four(), false, 1_460, &[&[1_460, 1_452]]),
         (four(), false, 1_300, &[&[1_300]]),
-        (four(), true, 20_000, &[&[1_472, 1_452], &[20_000, 8_972]]),
+        (four(), true, 20_000, &[&[20_000, 8_972]]),
+        (four(), true, 1_452, &[&[1_452]]),
         (
             "::ffff:192.0.2.1".parse().unwrap(),
             false,
@@ -204,7 +206,7 @@ fn a_driver_with_a_short_buffer_ends_the_search_there() {
 #[test]
 fn searches_are_short() {
     let mut mtu = Mtu::new(1_200, 65_507);
-    assert_eq!(search(&mut mtu, four(), true, 65_507), (4, 2));
+    assert_eq!(search(&mut mtu, four(), true, 65_507), (2, 1));
     let mut mtu = Mtu::new(1_200, 65_507);
     let (sent, rounds) = search(&mut mtu, four(), false, 1_472);
     assert!(

@@ -26,8 +26,11 @@ impl Peer {
     }
 
     /// Whether that many bytes take little time at the present rate (P3.19): a probe must not hold up what a slow start, or a
-    /// slow path, has to send.
+    /// slow path, has to send. Within a host, where it is all a matter of memory, they do.
     fn is_quick(&self, size: u16) -> bool {
+        if self.mtu.is_local() {
+            return true;
+        }
         let time = u64::from(size) * 1_000_000_000 / self.recovery.pacing_rate().max(1);
         Duration::from_nanos(time) <= (self.recovery.rtt().smoothed() / 8).max(QUICK)
     }

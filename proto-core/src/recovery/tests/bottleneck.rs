@@ -180,3 +180,23 @@ fn random_loss_costs_what_reno_pays() {
         );
     }
 }
+
+/// A window that the peer's socket keeps from being used gets its eight acknowledgements all the same: with those of the
+/// whole window, the sender would stand still until the receiver's timer.
+#[test]
+fn acknowledgements_follow_what_may_be_in_flight() {
+    let rate = megabits(50);
+    let mut run = Run::new(Path {
+        rate,
+        delay: 25_000_000,
+        queue: rate / 20,
+        loss: 0,
+    });
+    run.rate(4, 5);
+    let recovery = &run.bench.recovery;
+    let window = recovery.window() / 1_200;
+    assert!(window > 200, "{window}");
+    assert_eq!(recovery.ack_frequency(u64::MAX).packets, window / 8);
+    assert_eq!(recovery.ack_frequency(64 * 1_200).packets, 8);
+    assert_eq!(recovery.ack_frequency(1_200).packets, 2);
+}

@@ -80,6 +80,8 @@ impl Transfer {
             let (bytes, size, resent) = self.job.progress();
             return Some(TransferEvent::Progress {
                 bytes,
+                had: self.job.had(),
+                whole: self.job.whole(),
                 size,
                 resent,
                 files: self.job.files(),
@@ -94,7 +96,7 @@ impl Transfer {
         let (bytes, _, resent) = self.job.progress();
         let elapsed = self.ended.since(self.started);
         let stats = TransferStats {
-            bytes,
+            bytes: bytes.saturating_sub(self.job.had()),
             resent,
             elapsed,
         };

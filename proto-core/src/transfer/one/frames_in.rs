@@ -80,133 +80,129 @@ impl Transfer {
         if let Some(taken) = self.handle_tree_frame(cx, frame)? {
             return Ok(taken);
         }
-        match (&mut self.job, frame) {
-            (
-                Job::Ask,
-                &Frame::Done {
-                    count, durability, ..
-                },
-            ) if self.asked.kind.changes_names() => {
+        match &mut self.job {
+            Job::Ask => self.handle_answer(cx, frame)?,
+            Job::Sink(_) => return self.handle_as_sink(cx, frame),
+            Job::Source(_) => return self.handle_as_source(cx, frame),
+            Job::Lister(lister) => match frame {
+                Frame::Credit { limit, .. } => lister.handle_credit(*limit),
+                _ => return Err(Fault::VIOLATION),
+            },
+            Job::Reader(reader) => match frame {
+                Frame::Page {
+                    offset, last, data, ..
+                } => return reader.handle_page(*offset, *last, data),
+                _ => return Err(Fault::VIOLATION),
+            },
+            _ => return Err(Fault::VIOLATION),
+        }
+        Ok(true)
+    }
+
+    /// The answer to a question, or to a change of names.
+    fn handle_answer(&mut self, cx: &mut Context<'_>, frame: &Frame<'_>) -> Result<(), Fault> {
+        let kind = self.asked.kind;
+        match *frame {
+            Frame::Done {
+                count, durability, ..
+            } if kind.changes_names() => {
                 self.end(cx, Ok(Finished::Changed { count, durability }));
             }
-            (Job::Ask, Frame::Entry { file: 0, entry, .. }) if !self.asked.kind.changes_names() => {
+            Frame::Entry {
+                file: 0, ref entry, ..
+            } if !kind.changes_names() => {
                 self.events.entry = Some(info(entry)?);
-                if self.asked.kind == RequestKind::Stat {
+                if kind == RequestKind::Stat {
                     self.end(cx, Ok(Finished::Answered));
                 }
             }
-            (
-                Job::Ask,
-                &Frame::Seal {
-                    file: 0,
-                    size,
-                    root,
-                    ..
-                },
-            ) if self.asked.kind == RequestKind::Hash => {
-                let root = *root;
-                self.end(cx, Ok(Finished::Hashed { root, size }));
+            Frame::Seal {
+                file: 0,
+                size,
+                root,
+                ..
+            } if kind == RequestKind::Hash => {
+                self.end(cx, Ok(Finished::Hashed { root: *root, size }));
             }
-            (
-                Job::Sink(sink),
-                Frame::Entry {
-                    file: 0,
-                    version,
-                    entry,
-                    ..
-                },
-            ) => {
+            _ => return Err(Fault::VIOLATION),
+        }
+        Ok(())
+    }
+
+    /// What the source of the one file says.
+    fn handle_as_sink(&mut self, cx: &mut Context<'_>, frame: &Frame<'_>) -> Result<bool, Fault> {
+        let Job::Sink(sink) = &mut self.job else {
+            return Err(Fault::VIOLATION);
+        };
+        match *frame {
+            Frame::Data {
+                file: 0,
+                offset,
+                data,
+                ..
+            } => return sink.handle_data(cx, offset, data),
+            Frame::Piece {
+                file: 0,
+                index,
+                value,
+                ..
+            } => return sink.handle_piece(index, *value),
+            Frame::Seal {
+                file: 0,
+                size,
+                root,
+                ..
+            } => sink.handle_seal(size, *root)?,
+            Frame::Entry {
+                file: 0,
+                version,
+                ref entry,
+                ..
+            } => {
                 let info = info(entry)?;
                 check_regular(info.kind)?;
-                let (size, mtime, mode) = (info.size, info.mtime, info.mode);
                 let known = sink.is_announced();
                 sink.handle_entry(Announced {
-                    size,
-                    mtime,
-                    mode,
-                    version: **version,
+                    size: info.size,
+                    mtime: info.mtime,
+                    mode: info.mode,
+                    version: *version,
                 })?;
                 if !known {
                     self.events.entry = Some(info);
                 }
             }
-            (
-                Job::Sink(sink),
-                Frame::Data {
-                    file: 0,
-                    offset,
-                    data,
-                    ..
-                },
-            ) => {
-                return sink.handle_data(cx, *offset, data);
-            }
-            (
-                Job::Sink(sink),
-                Frame::Piece {
-                    file: 0,
-                    index,
-                    value,
-                    ..
-                },
-            ) => {
-                return sink.handle_piece(*index, **value);
-            }
-            (
-                Job::Sink(sink),
-                Frame::Seal {
-                    file: 0,
-                    size,
-                    root,
-                    ..
-                },
-            ) => {
-                sink.handle_seal(*size, **root)?;
-            }
-            (
-                Job::Source(source),
-                Frame::Want {
-                    file: 0,
-                    start,
-                    end,
-                    ..
-                },
-            ) => {
-                return source.handle_want(cx.pool, *start, *end);
-            }
-            (
-                Job::Source(source),
-                Frame::Have {
-                    file: 0,
-                    index,
-                    level,
-                    value,
-                    ..
-                },
-            ) => source.handle_have(*index, *level, **value)?,
-            (Job::Source(source), Frame::Credit { limit, file: 0, .. }) => {
-                source.handle_credit(*limit)
-            }
-            (
-                Job::Source(_),
-                Frame::Stored {
-                    file: 0,
-                    how,
-                    durability,
-                    ..
-                },
-            ) => {
-                self.handle_stored(cx, *how, *durability)?;
-            }
-            (Job::Lister(lister), Frame::Credit { limit, .. }) => lister.handle_credit(*limit),
-            (
-                Job::Reader(reader),
-                Frame::Page {
-                    offset, last, data, ..
-                },
-            ) => {
-                return reader.handle_page(*offset, *last, data);
-            }
+            _ => return Err(Fault::VIOLATION),
+        }
+        Ok(true)
+    }
+
+    /// What the sink of the one file says.
+    fn handle_as_source(&mut self, cx: &mut Context<'_>, frame: &Frame<'_>) -> Result<bool, Fault> {
+        let Job::Source(source) = &mut self.job else {
+            return Err(Fault::VIOLATION);
+        };
+        match *frame {
+            Frame::Want {
+                file: 0,
+                start,
+                end,
+                ..
+            } => return source.handle_want(cx.pool, start, end),
+            Frame::Have {
+                file: 0,
+                index,
+                level,
+                value,
+                ..
+            } => source.handle_have(index, level, *value)?,
+            Frame::Credit { limit, file: 0, .. } => source.handle_credit(limit),
+            Frame::Stored {
+                file: 0,
+                how,
+                durability,
+                ..
+            } => self.handle_stored(cx, how, durability)?,
             _ => return Err(Fault::VIOLATION),
         }
         Ok(true)

@@ -324,6 +324,25 @@ impl Job {
         }
     }
 
+    /// Bytes that were at the sink from an earlier transfer.
+    pub(super) fn had(&self) -> u64 {
+        match self {
+            Self::Sink(sink) => sink.had_bytes(),
+            Self::TreeSink(sink) => sink.had_bytes(),
+            Self::Source(source) => source.had_bytes(),
+            // A directory's source counts what travels, and no more.
+            _ => 0,
+        }
+    }
+
+    /// Bytes from the beginning on that are written and verified, of one file.
+    pub(super) fn whole(&self) -> u64 {
+        match self {
+            Self::Sink(sink) => sink.whole(),
+            _ => 0,
+        }
+    }
+
     /// Bytes at the sink for sure, bytes of the whole, bytes sent again.
     pub(super) fn progress(&self) -> (u64, u64, u64) {
         match self {

@@ -160,6 +160,10 @@ pub(super) fn operation(
             path: temp.path.clone()?,
             file: temp.file?,
             log,
+            size: entry
+                .map(|entry| entry.size)
+                .or(plan.announced)
+                .unwrap_or(0),
         }),
         Step::SetMeta => {
             let kept = entry.filter(|_| plan.preserve);

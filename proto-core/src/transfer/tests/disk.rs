@@ -9,7 +9,7 @@ use crate::file::{
     StoreFile, block_value,
 };
 use crate::id::FileId;
-use crate::wire::{Entry, EntryKind, FilePath};
+use crate::wire::{Entry, EntryKind, FilePath, StoredAs};
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct File {
@@ -324,7 +324,7 @@ impl Disk {
                 filter,
                 ..
             } => self.list(&path, cursor, max, (versions, filter)),
-            Operation::MakeDir { path, .. } => {
+            Operation::MakeDir { path, mode, .. } => {
                 self.check_own_name(path.as_bytes());
                 if self.files.contains_key(path.as_bytes()) {
                     return Err(FileError::NotDirectory);
@@ -333,7 +333,7 @@ impl Disk {
                 let new = !self.dirs.contains_key(path.as_bytes());
                 self.dirs
                     .entry(path.as_bytes().to_vec())
-                    .or_insert((0, 0o700));
+                    .or_insert((0, mode | 0o700));
                 let folds = self.folds;
                 Ok(Outcome::Made { new, folds })
             }
@@ -368,7 +368,7 @@ impl Disk {
                 }
                 let mut results = Vec::new();
                 for file in files {
-                    results.push(self.store_small(&path, file));
+                    results.push(self.store_small(&path, file).map(|()| StoredAs::Written));
                 }
                 Ok(Outcome::Stored {
                     files: results,

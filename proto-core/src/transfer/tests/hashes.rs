@@ -11,7 +11,7 @@ use crate::wire::{CloseCode, ErrorCode, FilePath, Frame};
 
 fn hash(at: &[u8]) -> Request {
     let path = FilePath::parse(at).expect("a good path");
-    Request::Hash { path }
+    Request::Hash { path, link: false }
 }
 
 #[test]
@@ -36,6 +36,29 @@ fn the_hash_is_blake3s_whatever_the_size() {
         let expected = [Ok(Finished::Hashed { root, size })];
         assert_eq!(world.outcomes(CLIENT), expected);
         assert_eq!(world.outcomes(SERVER), expected);
+    }
+}
+
+#[test]
+fn of_a_link_itself_what_is_written_there() {
+    let ask = |name: &[u8]| {
+        let mut world = World::new(1, BAD, Limits::default());
+        world.put_file(SERVER, b"d/to", 5);
+        world.put_link(SERVER, b"d/link", b"../a/b");
+        let path = FilePath::parse(name).expect("a good path");
+        world.start(Request::Hash { path, link: true });
+        world.run();
+        assert_eq!(world.outcomes(CLIENT).len(), 1);
+        world.outcomes(CLIENT)[0]
+    };
+    let root = *blake3::hash(b"../a/b").as_bytes();
+    let expected = Ok(Finished::Hashed { root, size: 6 });
+    assert_eq!(ask(b"d/link"), expected);
+    for (name, code) in [
+        (b"d/to".as_slice(), ErrorCode::SourceChanged),
+        (b"d/none", ErrorCode::NotFound),
+    ] {
+        assert_eq!(ask(name), Err(Failure::Refused(code)), "{name:?}");
     }
 }
 

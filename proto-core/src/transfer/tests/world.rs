@@ -305,6 +305,17 @@ impl World {
         self.ends[end].events.iter().filter_map(finished).collect()
     }
 
+    pub(super) fn put_link(&mut self, end: usize, path: &[u8], target: &[u8]) {
+        let link = File {
+            content: target.to_vec(),
+            mtime: 1,
+            mode: 0o777,
+            link: true,
+            changes: 1,
+        };
+        self.ends[end].disk.files.insert(path.to_vec(), link);
+    }
+
     pub(super) fn put_file(&mut self, end: usize, path: &[u8], size: u64) -> Vec<u8> {
         let content = content(size, size ^ path.len() as u64);
         let file = File {

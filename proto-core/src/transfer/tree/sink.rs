@@ -94,6 +94,8 @@ pub(in crate::transfer) struct TreeSink {
     files_found: u64,
     /// Bytes of files that are stored, or written of larger ones; bytes of all that was announced.
     written: u64,
+    /// Of these, bytes of larger ones that were there from an earlier transfer.
+    had: u64,
     known_bytes: u64,
     totals: TreeTotals,
     reports: Vec<FileReport>,
@@ -138,6 +140,7 @@ impl TreeSink {
             received: 0,
             files_found: 0,
             written: 0,
+            had: 0,
             known_bytes: 0,
             totals: TreeTotals::default(),
             reports: Vec::new(),
@@ -183,6 +186,11 @@ impl TreeSink {
     /// Bytes written, and bytes of all that was announced so far.
     pub(in crate::transfer) fn progress(&self) -> (u64, u64) {
         (self.written.min(self.known_bytes), self.known_bytes)
+    }
+
+    /// Bytes of files that were there, in part, from an earlier transfer.
+    pub(in crate::transfer) fn had_bytes(&self) -> u64 {
+        self.had
     }
 
     /// Files and links that were announced so far.
@@ -296,7 +304,8 @@ impl TreeSink {
                 node.told = Delivery::Due;
             }
             let parent = node.parent;
-            if result.is_ok() && !node.is_large() && node.kind == EntryKind::File {
+            let written = result == Ok(StoredAs::Written);
+            if written && !node.is_large() && node.kind == EntryKind::File {
                 self.written += node.size;
             }
             self.totals.add(&report);

@@ -1,7 +1,7 @@
 //! Operations on many small files of one directory. Storing them is not one moment: each step takes effect on its own, so
 //! that a crash can come between any two.
 
-use proto_core::wire::{Durability, EntryKind, FilePath};
+use proto_core::wire::{Durability, EntryKind, FilePath, StoredAs};
 use proto_core::{
     FileError, HashAs, Operation, Outcome, ReadFile, RootId, SmallFile, StoreFile, block_value,
 };
@@ -100,7 +100,7 @@ impl Disk {
         let files = progress
             .written
             .drain(..)
-            .map(|written| written.map(|_| ()));
+            .map(|written| written.map(|_| StoredAs::Written));
         Some(Ok(Outcome::Stored {
             files: files.collect(),
             durability: reached,
@@ -231,6 +231,7 @@ impl Disk {
         &mut self,
         root: RootId,
         path: &FilePath,
+        mode: u16,
         sync: bool,
     ) -> Result<Outcome> {
         self.fail(self.plan.io_errors, FileError::Io)?;
@@ -246,7 +247,7 @@ impl Disk {
             };
         }
         let now = self.wall_clock();
-        self.tree.create_directory(parent, name, now);
+        self.tree.create_directory(parent, name, now, mode | 0o700);
         if sync && !self.plan.ignore_sync_dir {
             self.fail(self.plan.sync_errors, FileError::Io)?;
             self.tree.sync_directory(parent);

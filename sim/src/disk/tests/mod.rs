@@ -42,6 +42,7 @@ fn create(disk: &mut Disk, name: &str, file: u64) -> Result<Outcome, FileError> 
         path: path(name),
         file: FileId(file),
         log: None,
+        size: 0,
     };
     run(disk, what)
 }

@@ -14,6 +14,7 @@ fn tuning(args: &Args) -> Tuning {
     let mut tuning = Tuning::default();
     if let Some(size) = args.datagram {
         tuning.datagram_size = size;
+        tuning.datagram_max = size;
     }
     tuning
 }

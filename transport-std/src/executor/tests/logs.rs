@@ -42,6 +42,7 @@ impl World {
                 path,
                 file,
                 log: Some(log),
+                size: 0,
             },
             false => Operation::OpenPart {
                 root,

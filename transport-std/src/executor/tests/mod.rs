@@ -6,6 +6,8 @@ mod joined;
 mod listings;
 mod logs;
 mod operations;
+#[cfg(target_os = "linux")]
+mod quotas;
 mod races;
 mod removal;
 
@@ -77,6 +79,7 @@ impl World {
             path,
             file,
             log: None,
+            size: 0,
         }))
     }
 

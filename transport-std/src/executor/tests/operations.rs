@@ -123,6 +123,7 @@ fn names_may_have_255_bytes_of_any_kind() {
             path: path(odd),
             file,
             log: None,
+            size: 0,
         })
         .unwrap();
     world
@@ -280,6 +281,7 @@ fn a_virtual_root_shows_its_shares_and_nothing_else() {
             path: path("f"),
             file,
             log: None,
+            size: 0,
         }),
         Err(FileError::Denied)
     );
@@ -372,4 +374,45 @@ fn a_root_that_was_removed_can_be_added_again() {
     assert!(roots.directory(first).is_err());
     let again = roots.add_dir(temp.path()).unwrap();
     assert!(roots.directory(again).is_ok());
+}
+
+/// What no journal knows has no name before it is renamed: of a process that is killed, nothing stays.
+#[cfg(target_os = "linux")]
+#[test]
+fn temporary_files_have_no_name() {
+    const TEMP: &str = ".dhow-00000000000000ff.part";
+    let world = World::new();
+    let names = || {
+        let entries = fs::read_dir(world.at("")).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let make = |file: u64, bytes: &[u8]| {
+        world.create(TEMP, file).unwrap();
+        world.write(file, 0, bytes, HashAs::Nothing).unwrap();
+        assert_eq!(world.read(file, 0, HashAs::Nothing).unwrap().0, bytes);
+        world.close(file);
+    };
+    make(1, b"one");
+    assert!(names().is_empty(), "{:?}", names());
+    world.rename(TEMP, "f", false).unwrap();
+    assert_eq!(names(), ["f"]);
+    make(2, b"two");
+    assert_eq!(world.rename(TEMP, "f", false), Err(FileError::Exists));
+    world.rename(TEMP, "f", true).unwrap();
+    assert_eq!(names(), ["f"]);
+    assert_eq!(fs::read(world.at("f")).unwrap(), b"two");
+    fs::create_dir(world.at("d")).unwrap();
+    make(3, b"three");
+    assert_eq!(world.rename(TEMP, "d", true), Err(FileError::IsDirectory));
+    assert_eq!(world.rename(TEMP, "d", false), Err(FileError::Exists));
+    world.remove(TEMP).unwrap();
+    assert_eq!(world.remove(TEMP), Err(FileError::NotFound));
+    assert_eq!(names(), ["d", "f"]);
+    // The name is free again, and is respected where something has it.
+    make(4, b"four");
+    world.remove(TEMP).unwrap();
+    fs::write(world.at(TEMP), b"another's").unwrap();
+    assert_eq!(world.create(TEMP, 5), Err(FileError::Exists));
 }

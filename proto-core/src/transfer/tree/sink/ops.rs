@@ -59,6 +59,13 @@ impl TreeSink {
         let full = self.plan.durability == Durability::Full;
         if let Some(file) = self.make.pop_front() {
             let path = self.directory(file).map(|directory| directory.path.clone());
+            // Of a job that goes on in a later session, it will be a directory that was there, whose bits stay what they are
+            // (C2).
+            let mode = match self.nodes.get(&file) {
+                Some(node) if file == ROOT && self.plan.preserve => node.mode,
+                _ if file == ROOT => 0o777,
+                _ => 0,
+            };
             let tag = OpTag {
                 file,
                 kind: OpKind::MakeDir,
@@ -69,6 +76,7 @@ impl TreeSink {
                     Operation::MakeDir {
                         root,
                         path,
+                        mode,
                         sync: full,
                     },
                 )
@@ -227,9 +235,10 @@ impl TreeSink {
             }
             kind => match self.large.get_mut(&file) {
                 Some(sink) => {
-                    let before = sink.progress().0;
+                    let before = (sink.progress().0, sink.had_bytes());
                     let done = sink.handle_done(cx, kind, block, result);
-                    self.written += sink.progress().0 - before;
+                    self.written += sink.progress().0 - before.0;
+                    self.had += sink.had_bytes() - before.1;
                     self.large_happened(cx, file, done).map(drop)
                 }
                 None => {
@@ -307,7 +316,9 @@ impl TreeSink {
                     if let Some(node) = self.nodes.get_mut(&file) {
                         node.durability = durability;
                     }
-                    let result = result.map(|()| StoredAs::Written).map_err(error_code);
+                    let compare = self.plan.compare;
+                    let how = |how| if compare { how } else { StoredAs::Written };
+                    let result = result.map(how).map_err(error_code);
                     self.settle(cx, file, result, true)?;
                 }
                 Ok(())
