@@ -1,7 +1,7 @@
 //! What loss says of the path, and taking it back (draft-ietf-ccwg-bbr §5.5.10, §5.5.11).
 
 use super::baseline::Baseline;
-use super::params::{BETA, CROWDED, HEADROOM, HEAVY_LOSS, LOSS_THRESH};
+use super::params::{BETA, CROWDED, CROWDED_LOST, HEADROOM, HEAVY_LOSS, LOSS_THRESH};
 use super::{Bbr, INFINITE, State, permille};
 use crate::congestion::{Acked, LostPacket, Marked, RateSample};
 use crate::time::Instant;
@@ -160,6 +160,8 @@ impl Bbr {
         self.loss.after = packet.number + 1;
         if self.cycle.is_probe_sample && self.is_too_high(packet.lost, packet.tx_in_flight) {
             let in_flight = self.inflight_at_loss(packet);
+            let several = packet.lost >= CROWDED_LOST * self.datagram;
+            self.cycle.crowded = several && self.found_the_rate();
             self.handle_too_high(packet.now, in_flight, packet.app_limited);
         }
     }
@@ -186,10 +188,14 @@ impl Bbr {
         before + budget * 1_000 / (1_000 - share)
     }
 
+    /// The path is about as fast as it was known to be.
+    fn found_the_rate(&self) -> bool {
+        self.loss.bw_latest >= permille(self.max_bw.get(), CROWDED)
+    }
+
     /// HandleInflightTooHigh.
     fn handle_too_high(&mut self, now: Instant, in_flight: u64, app_limited: bool) {
         self.cycle.too_high = true;
-        self.cycle.crowded = self.loss.bw_latest >= permille(self.max_bw.get(), CROWDED);
         self.cycle.is_probe_sample = false;
         if !app_limited {
             let least = permille(self.target_inflight(), BETA);
@@ -208,6 +214,7 @@ impl Bbr {
         match self.state {
             State::Startup => self.full.reached = true,
             _ if self.cycle.is_probe_sample => {
+                self.cycle.crowded = self.found_the_rate();
                 self.handle_too_high(marked.now, marked.in_flight, false);
             }
             _ => {}

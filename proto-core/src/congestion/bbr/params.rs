@@ -57,6 +57,8 @@ pub(super) const OVERFLOW_WAITS: u32 = 3;
 /// If the probe got at least this part of the bandwidth that was known. If not, the path has become slower, and two cycles must pass
 /// to forget what it was.
 pub(super) const CROWDED: u64 = 750;
+/// And if so many datagrams were lost: fewer, which are above the threshold of a small window, may be the path's own.
+pub(super) const CROWDED_LOST: u64 = 3;
 
 /// Send quantum at most (§5.6.3).
 pub(super) const QUANTUM_MAX: u64 = 65_536;
