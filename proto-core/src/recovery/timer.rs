@@ -201,7 +201,7 @@ impl<F: Copy> Recovery<F> {
                     let sent = self.space(level).last_ack_eliciting;
                     let due = sent + back_off(base + delay);
                     let hurry = self.timers.hurry.filter(|at| sent < *at);
-                    (hurry.map_or(due, |at| due.min(at)), level)
+                    (hurry.unwrap_or(due), level)
                 })
                 .min_by_key(|(at, _)| *at)?
         };
