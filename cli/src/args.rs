@@ -152,6 +152,10 @@ Users come in by key: list theirs (dhow key show) in authorized_keys, one a line
 'quota=10G' and 'files=5000' before one that shall not have more than that here; commas between options. --public lets in
 everyone.
 
+SIGHUP reads authorized_keys anew: users, read-only, limit=, quota= and files= count at once, in open sessions,
+too; who is not listed any more is disconnected. A file that cannot be used changes nothing, and the log says
+why. Directories, flags, the server's key, and the first quota of all need a restart.
+
 Examples:
   dhow serve ~/pub                         users in authorized_keys may read and write
   dhow serve --public docs=/srv/doc music=/srv/music

@@ -20,6 +20,7 @@ use crate::exit::{Error, Exit};
 use crate::interrupt;
 use crate::keys::{AuthorizedKeys, KeyPair};
 use crate::server_log::ServerLog;
+use crate::users::Users;
 use script::{Result as UserResult, User};
 use stage::{Stage, Voice};
 
@@ -147,7 +148,7 @@ fn start_server(
     resent: &Resent,
 ) -> std::result::Result<ServerHandle, Error> {
     let lines: Vec<String> = users.iter().map(User::authorized_line).collect();
-    let known = Arc::new(AuthorizedKeys::parse(&lines.join("\n")));
+    let known = Arc::new(Users::fixed(AuthorizedKeys::parse(&lines.join("\n"))));
     let mut log = ServerLog::new(Arc::clone(&known));
     let (theirs, resent) = (Arc::clone(stage), Arc::clone(resent));
     let server = Server::builder(KeyPair::generate("demo").identity().clone())

@@ -288,6 +288,11 @@ impl AuthorizedKeys {
         self.keys.iter().find(|entry| entry.key == *key)
     }
 
+    /// All lines, one for each key.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &AuthorizedKey> {
+        self.keys.iter()
+    }
+
     /// Whether a line says what its user may have on the server.
     pub(crate) fn has_quotas(&self) -> bool {
         self.keys

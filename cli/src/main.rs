@@ -47,6 +47,7 @@ mod telling;
 mod tree;
 mod trust;
 mod units;
+mod users;
 mod verify;
 mod walk;
 mod writer;

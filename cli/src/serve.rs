@@ -8,20 +8,22 @@ use std::sync::Arc;
 
 use serde_json::json;
 use transport_std::{
-    Account, PublicKey, RateLimits, Rights, Server, ServerBuilder, ServerEvent, Tuning, fingerprint,
+    Account, PublicKey, RateLimits, Reviewer, Rights, Server, ServerBuilder, ServerEvent, Tuning,
+    fingerprint,
 };
 
 use crate::args::{Global, Public, Serve};
 use crate::escape::{self, Escaped};
 use crate::exit::{Error, Exit};
 use crate::interrupt;
-use crate::keys::{AuthorizedKeys, KeyPair};
+use crate::keys::KeyPair;
 use crate::names;
 use crate::outputs::Outputs;
 use crate::remote::DEFAULT_PORT;
 use crate::server_log::ServerLog;
 use crate::session::App;
 use crate::units;
+use crate::users::Users;
 
 /// A directory to share.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,13 +43,15 @@ pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
     if args.classic {
         check_classic(args.public, &shares)?;
     }
-    let users = Arc::new(load_users(&app, args)?);
+    let is_public = args.public.is_some();
+    let named = args.authorized_keys.as_deref();
+    let users = Arc::new(Users::load(named, app.home.authorized_keys(), is_public)?);
     let key = host_key(&app)?;
     keep_own_files(&shares, &own_files(&app, args))?;
     let log_file = args.log_file.as_deref();
     let outputs = Arc::new(Outputs::open(app.global.quiet, log_file, app.global.json)?);
-    for warning in &users.warnings {
-        outputs.line(warning);
+    for warning in users.warnings() {
+        outputs.line(&warning);
     }
     let most = if args.read_only {
         Rights::Read
@@ -89,8 +93,11 @@ pub(crate) fn run(app: App, args: &Serve) -> Result<u8, Error> {
         .tuning(tuning);
     let builder = count(builder, &users, args.quota);
     let server = bind(builder, args.listen, app.global.ipv4)?;
-    let stopper = server.stopper();
-    interrupt::stop_at_signal(move || stopper.stop())?;
+    let (stopper, reviewer) = (server.stopper(), server.reviewer());
+    let (their_users, their_outputs) = (Arc::clone(&users), Arc::clone(&outputs));
+    let counts = args.quota.is_some() || users.has_quotas();
+    let reload = move || reload(&their_users, &reviewer, &their_outputs, counts);
+    interrupt::stop_at_signal(move || stopper.stop(), reload)?;
     announce(&outputs, &server, &shares, &users, args);
     let ended = server.run();
     if ended.is_ok() {
@@ -120,8 +127,41 @@ impl Watcher {
     }
 }
 
+/// Reads the users anew, and has the server look at those who are here; `counts` when what they have is counted.
+fn reload(users: &Users, reviewer: &Reviewer, outputs: &Outputs, counts: bool) {
+    let file = users.shown();
+    match users.reload() {
+        Ok(changes) => {
+            for warning in &changes.warnings {
+                outputs.line(warning);
+            }
+            outputs.line(&format!("{file} is read anew: {changes}"));
+            if users.has_quotas() && !counts {
+                outputs.line("what users have is not counted, since nobody had a quota at the start: quota= and files= need a restart");
+            }
+            outputs.event(
+                "users",
+                json!({
+                    "users": changes.users,
+                    "added": changes.added,
+                    "removed": changes.removed,
+                    "changed": changes.changed,
+                }),
+            );
+            reviewer.review();
+        }
+        Err(error) => {
+            outputs.line(&format!(
+                "{file} is not taken over, the users are as before: {}",
+                error.text
+            ));
+            outputs.event("error", json!({ "code": error.code, "text": error.text }));
+        }
+    }
+}
+
 /// What a user with this key may do; `None`: not come in.
-fn rights_of(users: &AuthorizedKeys, public: Option<Rights>, key: &PublicKey) -> Option<Rights> {
+fn rights_of(users: &Users, public: Option<Rights>, key: &PublicKey) -> Option<Rights> {
     let own = users.find(key).map(|user| {
         if user.read_only {
             Rights::Read
@@ -134,7 +174,7 @@ fn rights_of(users: &AuthorizedKeys, public: Option<Rights>, key: &PublicKey) ->
 }
 
 /// How fast a user with this key may be, where the line of the key says so: of that and what holds for all, the lower.
-fn limits_of(users: &AuthorizedKeys, most: Option<u64>, key: &PublicKey) -> Option<RateLimits> {
+fn limits_of(users: &Users, most: Option<u64>, key: &PublicKey) -> Option<RateLimits> {
     let own = users.find(key)?.limit?;
     let limit = Some(most.map_or(own, |most| most.min(own)));
     Some(RateLimits {
@@ -144,7 +184,7 @@ fn limits_of(users: &AuthorizedKeys, most: Option<u64>, key: &PublicKey) -> Opti
 }
 
 /// Counts what users have, if some or all may have no more than so much.
-fn count(builder: ServerBuilder, users: &Arc<AuthorizedKeys>, most: Option<u64>) -> ServerBuilder {
+fn count(builder: ServerBuilder, users: &Arc<Users>, most: Option<u64>) -> ServerBuilder {
     if most.is_none() && !users.has_quotas() {
         return builder;
     }
@@ -153,14 +193,10 @@ fn count(builder: ServerBuilder, users: &Arc<AuthorizedKeys>, most: Option<u64>)
 }
 
 /// What a user may have; `None` when nothing is counted. Everyone who is not listed is one user: keys cost nothing.
-fn account_of(
-    users: &AuthorizedKeys,
-    most: Option<u64>,
-    key: Option<&PublicKey>,
-) -> Option<Account> {
+fn account_of(users: &Users, most: Option<u64>, key: Option<&PublicKey>) -> Option<Account> {
     let user = key.and_then(|key| users.find(key));
-    let bytes = user.and_then(|user| user.quota).or(most);
-    let files = user.and_then(|user| user.files);
+    let bytes = user.as_ref().and_then(|user| user.quota).or(most);
+    let files = user.as_ref().and_then(|user| user.files);
     (bytes.is_some() || files.is_some()).then(|| Account {
         owner: user.map_or([0; 32], |user| user.key.0),
         bytes: bytes.unwrap_or(u64::MAX),
@@ -173,24 +209,6 @@ fn public_rights(public: Option<Public>) -> Option<Rights> {
         Public::R => Rights::Read,
         Public::Rw => Rights::ReadWrite,
     })
-}
-
-fn load_users(app: &App, args: &Serve) -> Result<AuthorizedKeys, Error> {
-    let path = args
-        .authorized_keys
-        .clone()
-        .unwrap_or_else(|| app.home.authorized_keys());
-    let users = match AuthorizedKeys::load(&path) {
-        Err(error) if error.exit == Exit::NotFound && args.authorized_keys.is_none() => {
-            AuthorizedKeys::default()
-        }
-        other => other?,
-    };
-    if users.len() == 0 && args.public.is_none() {
-        return Err(Error::usage(format!("nobody could come in: {} lists no keys", escape::path(&path)))
-            .hint("put the lines there that users' 'dhow key show' prints, or let everyone in with --public (read) or --public=rw"));
-    }
-    Ok(users)
 }
 
 fn host_key(app: &App) -> Result<KeyPair, Error> {
@@ -379,13 +397,7 @@ fn bind(builder: ServerBuilder, listen: SocketAddr, ipv4: bool) -> Result<Server
 }
 
 /// Says what is shared, where, and how to come in.
-fn announce(
-    outputs: &Outputs,
-    server: &Server,
-    shares: &[Share],
-    users: &AuthorizedKeys,
-    args: &Serve,
-) {
+fn announce(outputs: &Outputs, server: &Server, shares: &[Share], users: &Users, args: &Serve) {
     let (address, key) = (server.local_addr(), fingerprint(&server.public_key()));
     outputs.event(
         "listening",
@@ -521,7 +533,7 @@ mod tests {
             reader.public_line(),
             writer.public_line()
         );
-        let users = AuthorizedKeys::parse(&text);
+        let users = Users::fixed(crate::keys::AuthorizedKeys::parse(&text));
         let stranger = KeyPair::generate("s").public();
         assert_eq!(
             rights_of(&users, None, &reader.public()),
@@ -550,7 +562,7 @@ mod tests {
             own.public_line(),
             plain.public_line()
         );
-        let users = AuthorizedKeys::parse(&text);
+        let users = Users::fixed(crate::keys::AuthorizedKeys::parse(&text));
         let of = |most, key: Option<&KeyPair>| {
             let found = account_of(&users, most, key.map(KeyPair::public).as_ref())?;
             Some((found.owner, found.bytes, found.files))

@@ -15,15 +15,15 @@ use crate::escape::Escaped;
 use crate::exchange::{resent_text, written_text};
 use crate::failure;
 use crate::json;
-use crate::keys::AuthorizedKeys;
 use crate::log::{Quarters, RateLimit};
 use crate::session::figures;
 use crate::units;
+use crate::users::Users;
 
 /// Turns a server's events into lines.
 #[derive(Debug)]
 pub(crate) struct ServerLog {
-    users: Arc<AuthorizedKeys>,
+    users: Arc<Users>,
     limit: RateLimit,
     /// How far the jobs under way are, by number.
     quarters: HashMap<u64, Quarters>,
@@ -31,7 +31,7 @@ pub(crate) struct ServerLog {
 
 impl ServerLog {
     /// For a server of these users, whose names the log shows.
-    pub(crate) fn new(users: Arc<AuthorizedKeys>) -> Self {
+    pub(crate) fn new(users: Arc<Users>) -> Self {
         Self {
             users,
             limit: RateLimit::default(),
@@ -57,6 +57,11 @@ impl ServerLog {
                 "{} connected from {}, {}",
                 self.who(session),
                 session.address,
+                rights_text(session.rights)
+            )),
+            ServerEvent::RightsChanged { session } => Some(format!(
+                "{} {} from now on",
+                self.who(session),
                 rights_text(session.rights)
             )),
             ServerEvent::Refused { address, key } => Some(format!(
@@ -195,6 +200,9 @@ impl ServerLog {
             CloseCause::Peer(CloseCode::Refused) => {
                 "left: it does not trust this server's key".to_owned()
             }
+            CloseCause::Here(CloseCode::Refused) => {
+                "was disconnected: it may not be here any more".to_owned()
+            }
             CloseCause::Here(_) => "was disconnected".to_owned(),
             other => format!("was lost: {}", failure::from_close(other)),
         };
@@ -221,8 +229,8 @@ impl ServerLog {
     }
 
     fn name(&self, key: &PublicKey) -> Option<String> {
-        let user = self.users.find(key).filter(|user| !user.name.is_empty())?;
-        Some(Escaped(user.name.as_bytes()).to_string())
+        let name = self.users.name(key).filter(|name| !name.is_empty())?;
+        Some(Escaped(name.as_bytes()).to_string())
     }
 
     /// The JSON event for a server's event: its name and fields.
@@ -232,6 +240,11 @@ impl ServerLog {
                 let mut fields = self.session_json(session);
                 fields["rights"] = json!(rights_name(session.rights));
                 Some(("connected", fields))
+            }
+            ServerEvent::RightsChanged { session } => {
+                let mut fields = self.session_json(session);
+                fields["rights"] = json!(rights_name(session.rights));
+                Some(("rights-changed", fields))
             }
             ServerEvent::Refused { address, key } => Some((
                 "login-refused",
@@ -273,7 +286,7 @@ impl ServerLog {
             "session": session.number,
             "addr": session.address.to_string(),
             "peer_key": fingerprint(key),
-            "peer": self.users.find(key).map(|user| user.name.clone()),
+            "peer": self.users.name(key),
         })
     }
 
@@ -380,6 +393,7 @@ fn source(event: &ServerEvent) -> Option<SocketAddr> {
             return Some(SocketAddr::new(address.ip(), 0));
         }
         ServerEvent::Opened { session }
+        | ServerEvent::RightsChanged { session }
         | ServerEvent::Closed { session, .. }
         | ServerEvent::Requested { session, .. }
         | ServerEvent::Granted { session, .. }

@@ -84,6 +84,27 @@ fn f11_a_quota_holds_to_the_byte() {
     assert!(!world.shared("o").exists());
 }
 
+/// Another quota holds as soon as the list of users is read anew.
+#[test]
+fn f11_a_quota_can_be_changed() {
+    let world = World::new();
+    let anna = world.key_line("anna");
+    let list = |quota: &str| keys(&world, &[format!("quota={quota} {anna}")]);
+    let path = list("1000");
+    let mut server = world.serve(&["--authorized-keys", &path]);
+    fs::write(world.local("a"), bytes(1_500, 1)).unwrap();
+    fs::write(world.local("b"), bytes(10, 1)).unwrap();
+    put(&world, &server, "anna", &["b"]).expect_ok();
+    put(&world, &server, "anna", &["a"]).expect(6, "quota");
+    for (quota, fits) in [("2000", true), ("1600", false)] {
+        list(quota);
+        server.signal(rustix::process::Signal::HUP);
+        server.next_named("users");
+        let ran = put(&world, &server, "anna", &["-f", "a"]);
+        assert_eq!(ran.code == 0, fits, "{quota}: {ran:?}");
+    }
+}
+
 #[test]
 fn f11_everyone_without_a_line_counts_as_one() {
     let world = World::new();

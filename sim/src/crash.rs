@@ -19,6 +19,8 @@
 //! there before or the whole new file, and the latter once the client was told. The same must hold for those who look
 //! while the machine runs.
 //!
+//! Each seed also makes, renames or removes something (`names`), with promises of their own.
+//!
 //! No other names may appear but those of temporary files, and after a restart on the same disk an upload to the same
 //! name must succeed and survive the next power loss.
 
@@ -26,6 +28,7 @@ mod again;
 mod case;
 pub(crate) mod exchange;
 mod judge;
+mod names;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -73,6 +76,8 @@ pub struct Report {
     pub runs: u64,
     /// Files sent.
     pub files: u64,
+    /// Directories made, things renamed and removed.
+    pub changes: u64,
     /// File operations of the sinks.
     pub operations: u64,
     /// Moments at which the disk was copied.
@@ -97,6 +102,7 @@ impl Report {
     fn add(&mut self, other: &Self) {
         self.runs += other.runs;
         self.files += other.files;
+        self.changes += other.changes;
         self.operations += other.operations;
         self.moments += other.moments;
         self.points += other.points;
@@ -182,6 +188,10 @@ fn round(first: u64, end: u64, lie: Lie, summary: &mut Summary) {
 
 /// A panic of the core is a violation like any other; its message is on the standard error.
 fn run_guarded(seed: u64, lie: Lie) -> Result<Report, String> {
-    let run = AssertUnwindSafe(|| run_seed(seed, lie, &mut |_| {}));
+    let run = AssertUnwindSafe(|| {
+        let mut report = run_seed(seed, lie, &mut |_| {})?;
+        report.add(&names::run(seed, lie).map_err(|what| format!("names: {what}"))?);
+        Ok(report)
+    });
     catch_unwind(run).unwrap_or_else(|_| Err("a panic".into()))
 }

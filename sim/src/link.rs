@@ -27,7 +27,7 @@ pub struct Link {
 /// One direction of a link. What is left out in a file does nothing.
 ///
 /// A datagram meets, in this order: `drop`, `outages`, `mtu`, `loss`, `bursts`, `duplicate`, `corrupt`, `truncate`,
-/// `reorder`, `rate`, `delay`, `jitter`, `bleach`. Shares are in parts per million of the datagrams that come so far.
+/// `reorder`, `rate`, `delay`, `jitter`, `remarks`, `bleach`. Shares are in parts per million of the datagrams that come so far.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LinkPlan {
@@ -95,9 +95,22 @@ pub struct LinkPlan {
     /// The ECN field is cleared on the way.
     #[serde(skip_serializing_if = "is_default")]
     pub bleach: bool,
+    /// The ECN field of all datagrams from ECN-capable senders is changed on the way, congestion or not.
+    #[serde(skip_serializing_if = "is_default")]
+    pub remarks: Option<Remark>,
     /// Bytes that wait before the wire beyond which datagrams of ECN-capable senders are marked.
     #[serde(skip_serializing_if = "is_default")]
     pub marks_above: Option<u64>,
+}
+
+/// What a router with a fault makes of the ECN field.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remark {
+    /// It marks everything (ECN-CE).
+    Ce,
+    /// It makes ECT(1) of everything.
+    Ect1,
 }
 
 /// The largest datagram that passes, over time. Larger ones are lost without a word.

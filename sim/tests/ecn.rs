@@ -1,33 +1,15 @@
 //! ECN from end to end: queues that mark instead of dropping, and paths that bleach (RFC 9000 §13.4, RFC 9002 §7.1).
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+mod pair;
 
-use proto_core::wire::{Durability, FilePath};
-use proto_core::{
-    Admission, Config, CongestionControl, Decision, Duration, Event, Overwrite, PeerId, PeerStats,
-    Place, Request, RootId,
-};
-use sim::disk::{Content, Disk, DiskPlan};
-use sim::lab::{Happening, HostId, HostSetup, Lab};
-use sim::net::{Bleach, Delay, Node, QueueLimit, Rate};
-use sim::rng::Rng;
-use sim::seeded_crypto::SeededTls;
+use pair::{ROOT, ROUND, address, lab_over, path, until_finished};
+use proto_core::{CongestionControl, Duration, Ecn, PeerStats};
+use sim::disk::Content;
+use sim::hostile::{Hostile, HostilePlan, Lie};
+use sim::lab::{HostId, Lab};
+use sim::net::{AllMarked, Bleach, Delay, Node, QueueLimit, Rate};
 
-const ROOT: RootId = RootId(0);
 const SIZE: u64 = 10_000_000;
-const ROUND: Duration = Duration::from_millis(100);
-
-fn address(last: u8) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)), 4_433)
-}
-
-fn place() -> Place {
-    Place {
-        root: ROOT,
-        path: FilePath::parse(b"a.bin").unwrap(),
-    }
-}
 
 /// What is on the way, besides a wire of 50 Mbit/s with a queue of 120 kB and 100 ms.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,110 +18,67 @@ struct Way {
     ecn: bool,
     /// The queue marks above so many bytes.
     marks_above: u64,
-    /// A router before the queue clears the field.
-    bleach: bool,
+    /// What a router before the queue makes of the field.
+    router: Option<Router>,
+    /// What the client says of the field.
+    lie: Option<Lie>,
 }
 
-/// A client (1) and a server (2) that has the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Router {
+    Bleaches,
+    Sets(Ecn),
+}
+
+/// A client, and a server that has the file.
 fn lab(seed: u64, way: Way) -> (Lab, [HostId; 2]) {
-    let mut lab = Lab::new(seed);
-    let mut rng = Rng::new(seed, 1);
-    let hosts = [1, 2].map(|last| {
-        let provider = SeededTls::new(&rng.bytes32(), rng.bytes32()).unwrap();
-        let mut config = Config::new(Arc::new(provider));
-        config.accept = last == 2;
-        config.congestion = CongestionControl::Cubic;
-        // The queue has room for a hundred of them.
-        config.datagram_max = 1_200;
-        let mut disk = Disk::new(DiskPlan::default(), rng.fork());
-        disk.add_root(ROOT);
-        if last == 2 {
+    let (mut lab, hosts) = lab_over(
+        seed,
+        |last, config, disk, rng| {
+            config.congestion = CongestionControl::Cubic;
+            // The queue has room for a hundred of them.
+            config.datagram_max = 1_200;
+            if let Some(lie) = way.lie.filter(|_| last == 1) {
+                let plan = HostilePlan::only(lie, 1_000_000);
+                config.provider = Hostile::new(config.provider.clone(), plan, seed);
+            }
             let content = Content::generated(rng.next_u64(), SIZE);
-            disk.plant(ROOT, &place().path, content, 0);
-        }
-        lab.add_host(HostSetup {
-            name: format!("host {last}"),
-            address: address(last),
-            config,
-            disk,
-            segments_max: 10,
-        })
-    });
+            assert!(last == 1 || disk.plant(ROOT, &path("a.bin"), content, 0));
+        },
+        |network| {
+            let wire = Rate::new(50_000_000, QueueLimit::Bytes(120_000)).with_overhead(28);
+            let wire = wire.with_marks_above(way.marks_above);
+            let router = way.router.map(|router| match router {
+                Router::Bleaches => network.add(Box::new(Bleach)),
+                Router::Sets(ecn) => network.add(Box::new(AllMarked(ecn))),
+            });
+            let nodes: [Box<dyn Node>; 2] = [Box::new(wire), Box::new(Delay::new(ROUND / 2))];
+            let nodes = nodes.map(|node| network.add(node));
+            router.into_iter().chain(nodes).collect()
+        },
+    );
     if way.ecn {
         lab.network().carry_ecn();
-    }
-    for (from, to) in [(1, 2), (2, 1)] {
-        let wire = Rate::new(50_000_000, QueueLimit::Bytes(120_000)).with_overhead(28);
-        let wire = wire.with_marks_above(way.marks_above);
-        let mut nodes: Vec<Box<dyn Node>> = vec![Box::new(wire), Box::new(Delay::new(ROUND / 2))];
-        if way.bleach {
-            nodes.insert(0, Box::new(Bleach));
-        }
-        let nodes = nodes.into_iter().map(|node| lab.network().add(node));
-        let nodes = nodes.collect();
-        lab.network().connect(address(from), address(to), nodes);
     }
     (lab, hosts)
 }
 
-/// Asks for the file.
-fn ask(lab: &mut Lab, client: HostId, peer: PeerId) {
-    let request = Request::Get {
-        from: place().path,
-        to: place(),
-        overwrite: Overwrite::Replace,
-        durability: Durability::Full,
-        preserve: false,
-        tree: false,
-    };
-    let (now, endpoint) = lab.endpoint(client).unwrap();
-    endpoint.start(now, peer, request).unwrap();
-}
-
 /// Downloads the file; the time that it took, and the server's figures in the end.
 fn download(seed: u64, way: Way) -> (Duration, PeerStats) {
-    let (mut lab, [client, server]) = lab(seed, way);
-    let (begin, endpoint) = lab.endpoint(client).unwrap();
+    let (mut lab, hosts) = lab(seed, way);
+    let (begin, endpoint) = lab.endpoint(hosts[0]).unwrap();
     endpoint.connect(begin, address(2)).unwrap();
-    let mut there = None;
-    loop {
-        let until = begin + ROUND * 600;
-        let (host, event) = match lab.next(until).unwrap() {
-            Happening::Event(host, event) => (host, event),
-            Happening::Appeared(..) => continue,
-            Happening::Until => panic!("the transfer does not end"),
-        };
-        let (now, endpoint) = lab.endpoint(host).unwrap();
-        match event {
-            Event::PeerReady { peer, .. } => {
-                endpoint.admit(now, peer, Admission::Admit).unwrap();
-                match host == client {
-                    true => ask(&mut lab, client, peer),
-                    false => there = Some(peer),
-                }
-            }
-            Event::Requested { transfer, .. } => {
-                let decision = Decision::Grant {
-                    place: place(),
-                    may_replace: true,
-                };
-                endpoint.decide(now, transfer, decision).unwrap();
-            }
-            Event::Finished { result, .. } if host == client => {
-                assert!(result.is_ok(), "{result:?}");
-                let (_, endpoint) = lab.endpoint(server).unwrap();
-                let stats = there.and_then(|peer| endpoint.stats(peer));
-                return (now.since(begin), stats.expect("the session is open"));
-            }
-            _ => {}
-        }
-    }
+    let (_, end) = until_finished(&mut lab, hosts, "a.bin");
+    let (_, server) = lab.endpoint(hosts[1]).unwrap();
+    let session = server.peers().next().unwrap();
+    (end.since(begin), server.stats(session).unwrap())
 }
 
 const PLAIN: Way = Way {
     ecn: false,
     marks_above: u64::MAX,
-    bleach: false,
+    router: None,
+    lie: None,
 };
 
 #[test]
@@ -165,7 +104,7 @@ fn a_path_that_carries_marks_is_found_out_and_one_that_bleaches_too() {
     assert!(carried.ecn_capable);
     assert_eq!(carried.ecn_marks, 0);
     let bleach = Way {
-        bleach: true,
+        router: Some(Router::Bleaches),
         marks_above: 30_000,
         ..ecn
     };
@@ -175,4 +114,62 @@ fn a_path_that_carries_marks_is_found_out_and_one_that_bleaches_too() {
     // Then all is as without ECN, to the nanosecond.
     let (plain, stats) = download(2, PLAIN);
     assert_eq!((took, bleached), (plain, stats));
+}
+
+/// RFC 9000 §13.4.2: faulty devices change the field. A path that marks everything would slow the session down without end, and one
+/// that makes ECT(1) of all tells nothing: both are found out, and cost nothing.
+#[test]
+fn a_path_that_says_always_the_same_is_found_out() {
+    let (plain, _) = download(2, PLAIN);
+    for set in [Ecn::Ce, Ecn::Ect1] {
+        let way = Way {
+            ecn: true,
+            router: Some(Router::Sets(set)),
+            ..PLAIN
+        };
+        let (took, stats) = download(2, way);
+        println!("{set:?}: {took:?} of {plain:?}");
+        assert!(!stats.ecn_capable, "{set:?}");
+        assert_eq!(stats.ecn_marks, 0, "{set:?}");
+        assert!(took < plain * 11 / 10, "{set:?}: {took:?}, {plain:?}");
+    }
+}
+
+/// RFC 9000 §13.4.2.1, T11: a receiver whose counts cannot be true gets its file, as fast as without ECN, and is sent to without
+/// marks.
+#[test]
+fn a_peer_that_lies_about_its_counts_is_found_out() {
+    let (plain, _) = download(2, PLAIN);
+    for lie in [
+        Lie::EcnInflated,
+        Lie::EcnBack,
+        Lie::EcnOther,
+        Lie::EcnWithheld,
+    ] {
+        let way = Way {
+            ecn: true,
+            lie: Some(lie),
+            ..PLAIN
+        };
+        let (took, stats) = download(2, way);
+        println!("{lie:?}: {took:?} of {plain:?}, {} marks", stats.ecn_marks);
+        assert!(!stats.ecn_capable, "{lie:?}");
+        assert_eq!(stats.ecn_marks, 0, "{lie:?}");
+        assert!(took < plain * 11 / 10, "{lie:?}: {took:?}, {plain:?}");
+    }
+}
+
+/// T11: one who says that each packet was marked, after a handshake in which none was, cannot be told from one behind a full queue.
+/// It makes itself slow, and nobody else.
+#[test]
+fn a_peer_that_claims_marks_slows_itself_down() {
+    let (plain, _) = download(2, PLAIN);
+    let way = Way {
+        ecn: true,
+        lie: Some(Lie::EcnMarked),
+        ..PLAIN
+    };
+    let (took, stats) = download(2, way);
+    println!("{took:?} of {plain:?}, {} marks", stats.ecn_marks);
+    assert!(stats.ecn_marks > 1_000 && took > plain * 2, "{took:?}");
 }

@@ -37,7 +37,7 @@ fn run(name: &str, scenario: &Scenario) -> Outcome {
 #[test]
 fn every_scenario_comes_to_what_it_demands() {
     let names = names();
-    assert!(names.len() >= 17, "{names:?}");
+    assert!(names.len() >= 20, "{names:?}");
     for name in names {
         let mut scenario = read(&name);
         assert_ne!(scenario.demands, Demands::default(), "{name}");
@@ -141,4 +141,49 @@ fn what_is_demanded_and_not_met_is_a_violation() {
     assert!(within.contains("after 100ms"), "{within}");
     let goodput = refused(|demands| demands.goodput = Some(10_000_000));
     assert!(goodput.contains("are demanded"), "{goodput}");
+}
+
+/// RFC 9000 §10.3: a server that was started again says so at once; without its secret, nobody knows before the time-out.
+#[test]
+fn a_server_with_a_secret_is_back_at_once() {
+    let mut scenario = read("server-restart.toml");
+    let last = |outcome: &Outcome| {
+        let users = outcome.users.iter();
+        let goals = users.flat_map(|user| user.goals.iter().filter_map(|goal| goal.ended));
+        goals.max().expect("all goals have ended")
+    };
+    let with = last(&run("server-restart", &scenario));
+    scenario.server.host_secret = false;
+    scenario.demands = Demands::default();
+    let without = last(&run("server-restart", &scenario));
+    println!("{with:?} with the secret, {without:?} without");
+    assert!(
+        without - with > Duration::from_secs(45),
+        "{with:?} {without:?}"
+    );
+}
+
+/// RFC 8899 §4.3: a path whose MTU shrinks costs what it takes to notice, and no more.
+#[test]
+fn a_path_that_shrinks_costs_less_than_a_second() {
+    let mut scenario = read("shrinking-mtu.toml");
+    let times = |scenario: &Scenario| {
+        let outcome = run("shrinking-mtu", scenario);
+        let goals = outcome.users.iter().map(|user| user.goals[0].time());
+        goals.collect::<Option<Vec<_>>>().expect("both have ended")
+    };
+    let with = times(&scenario);
+    for client in &mut scenario.clients {
+        for plan in [&mut client.link.up, &mut client.link.down] {
+            plan.mtu.as_mut().expect("a size").changes.clear();
+        }
+    }
+    let without = times(&scenario);
+    for (way, (with, without)) in ["down", "up"].iter().zip(with.into_iter().zip(without)) {
+        println!("{way}: {with:?}, and {without:?} where the path stays");
+        assert!(
+            with > without && with - without < Duration::from_secs(1),
+            "{way}: {with:?} {without:?}"
+        );
+    }
 }

@@ -86,13 +86,14 @@ class World:
 def facts(top):
     if top.is_file():
         return top.read_bytes()
-    return {path.relative_to(top): path.read_bytes() for path in sorted(top.rglob("*")) if path.is_file()}
+    what = lambda path: os.readlink(path) if path.is_symlink() else path.read_bytes()
+    return {path.relative_to(top): what(path) for path in sorted(top.rglob("*")) if not path.is_dir()}
 
 
 def check_whole(copy, wanted):
     """Whatever stands under a final name already has the source's size: nothing is there in part."""
     for path in [copy] if copy.is_file() else copy.rglob("*"):
-        if path.is_file() and not path.name.startswith(".dhow-"):
+        if path.is_file() and not path.is_symlink() and not path.name.startswith(".dhow-"):
             source = wanted / path.relative_to(copy) if path != copy else wanted
             if path.stat().st_size != source.stat().st_size:
                 raise SystemExit(f"{path} stands there in part")
@@ -130,6 +131,8 @@ def main():
                 here.mkdir(exist_ok=True)
                 # One of a hundred is too large for a batch and too small for a journal.
                 (here / f"{number:05}").write_bytes(os.urandom(4096 if number % 100 else 400_000))
+                if number % 50 == 0:
+                    (here / f"link-{number:05}").symlink_to(f"{number:05}")
             world.serve()
             remote = lambda name: f"127.0.0.1:/{name}"
             # Into a directory that is there, so that the target is the same each time, as with cp -r.
@@ -143,7 +146,7 @@ def main():
                 copy = target / name
                 world.job(verb, one, other, kills, rate, lambda: check_whole(copy, shared / name))
                 files = [shared / name] if name == "large" else (shared / name).rglob("*")
-                size = sum(it.stat().st_size for it in files if it.is_file())
+                size = sum(it.stat().st_size for it in files if it.is_file() and not it.is_symlink())
                 extra, allowed = world.travelled() - before - size, kills * 6 * MIB + size * 8 // 100
                 got, wanted = facts(copy), facts(shared / name)
                 if got != wanted:

@@ -46,7 +46,7 @@ pub use faults::Faults;
 pub use fingerprint::fingerprint;
 pub use identity::Identity;
 pub use server::{
-    Job, Rights, Server, ServerBuilder, ServerEvent, ServerHandle, SessionInfo, Stopper,
+    Job, Reviewer, Rights, Server, ServerBuilder, ServerEvent, ServerHandle, SessionInfo, Stopper,
 };
 pub use tuning::Tuning;
 

@@ -310,3 +310,56 @@ fn a_peer_that_vanishes_is_missed_on_both_sides() {
     let stats = client.stats().unwrap();
     assert!(stats.bytes_sent > 0);
 }
+
+/// What was asked when a session was let in is asked again: rights, limits, and whether it may be here.
+#[test]
+fn a_review_reaches_open_sessions() {
+    let may = Arc::new(Mutex::new(Some(Rights::ReadWrite)));
+    let policy = may.clone();
+    let world = World::with(|server| {
+        server
+            .admission(move |_, _| *policy.lock().unwrap())
+            .threads(2)
+    });
+    let source = world.local("f");
+    World::make(&source, 1_000, 1);
+    let clients = [world.client(), world.client(), world.client()];
+    let put = |client: &Client| client.put(&source, "f", &PutOptions::default(), |_| {});
+    for client in &clients {
+        put(client).unwrap();
+    }
+    let reviewer = world.server.reviewer();
+    let seen = |wanted: fn(&ServerEvent) -> bool| {
+        let end = std::time::Instant::now() + Duration::from_secs(10);
+        while world
+            .events
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|e| wanted(e))
+            .count()
+            < clients.len()
+        {
+            assert!(std::time::Instant::now() < end, "{:?}", world.events);
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    *may.lock().unwrap() = Some(Rights::Read);
+    reviewer.review();
+    seen(
+        |event| matches!(event, ServerEvent::RightsChanged { session } if session.rights == Rights::Read),
+    );
+    for client in &clients {
+        assert_eq!(refusal(put(client)), ErrorCode::ReadOnly);
+        client.list("").unwrap();
+    }
+    *may.lock().unwrap() = None;
+    reviewer.review();
+    seen(|event| {
+        let cause = CloseCause::Here(transport_std::CloseCode::Refused);
+        matches!(event, ServerEvent::Closed { cause: why, .. } if *why == cause)
+    });
+    for client in &clients {
+        assert!(client.list("").is_err());
+    }
+}

@@ -1,4 +1,5 @@
 use super::*;
+use crate::keys::AuthorizedKeys;
 use std::time::Duration;
 use transport_std::{CloseCode, Durability, EntryKind, ErrorCode, FileInfo, FilePath};
 
@@ -6,7 +7,7 @@ const KEY: PublicKey = PublicKey([7; 32]);
 
 fn log() -> ServerLog {
     let line = crate::keys::public_line(&KEY, "anna\u{1b}[2J");
-    ServerLog::new(Arc::new(AuthorizedKeys::parse(&line)))
+    ServerLog::new(Arc::new(Users::fixed(AuthorizedKeys::parse(&line))))
 }
 
 fn session(key: PublicKey) -> Arc<SessionInfo> {

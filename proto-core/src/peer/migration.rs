@@ -17,7 +17,7 @@ use core::net::SocketAddr;
 
 use super::path::{Arrival, Path, Proof, Validation};
 use super::{DATAGRAM_BASE, Peer};
-use crate::crypto::Direction;
+use crate::crypto::{Direction, Level};
 use crate::endpoint::Shared;
 use crate::time::{Duration, Instant};
 
@@ -246,8 +246,13 @@ impl Peer {
         space.probes = space.probes.max(1);
     }
 
-    /// The machine slept: what was sent before did not become late by that.
+    /// The machine slept: what was sent before did not become late by that. The peer, which may wait for longer and longer before
+    /// it asks again, is told that somebody is here.
     pub(crate) fn on_leap(&mut self, by: Duration) {
         self.recovery.on_leap(by);
+        if self.confirmed && self.state.is_live() {
+            let space = self.space(Level::Data);
+            space.probes = space.probes.max(1);
+        }
     }
 }

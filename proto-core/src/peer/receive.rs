@@ -54,6 +54,10 @@ impl Peer {
             self.fail(now, shared, CloseCode::ProtocolViolation);
             return Ok(());
         }
+        let missed = self.confirmed
+            && self.recovery.is_backing_off()
+            && now.since(self.last_heard) > self.recovery.pto();
+        let acked = self.recovery.counters().acked_packets;
         self.on_authentic(now, header, &opened, arrival);
         let payload = &packet[opened.payload.clone()];
         let taken = match self.handle_frames(now, shared, opened.level, payload, arrival) {
@@ -67,6 +71,9 @@ impl Peer {
         let is_newest = received.largest().is_none_or(|it| opened.number > it);
         if taken.ack_eliciting {
             self.quiet_pings = 0;
+        }
+        if missed && (taken.ack_eliciting || self.recovery.counters().acked_packets > acked) {
+            self.recovery.on_silence_over(now);
         }
         let space = &mut self.spaces[opened.level as usize];
         if taken.all && !space.discarded {

@@ -26,6 +26,8 @@ struct Found {
     marked: u64,
     /// Number and time of the newest.
     newest: Option<(u64, Instant)>,
+    /// When the oldest was sent.
+    oldest: Option<Instant>,
 }
 
 impl<F: Copy> Recovery<F> {
@@ -92,6 +94,8 @@ impl<F: Copy> Recovery<F> {
         self.counters.acked_packets += u64::from(found.packets);
         self.counters.acked_bytes += found.bytes;
 
+        self.silence
+            .on_ack(level, found.oldest.unwrap_or(sent), sent);
         let own = newest >= self.space(level).path_first;
         let rtt_sample = (newest == largest && found.ack_eliciting && own)
             .then(|| self.sample_rtt(now, level, now.since(sent), delay));
@@ -167,6 +171,7 @@ impl<F: Copy> Recovery<F> {
                 index = next;
                 found += 1;
                 self.on_late(&packet);
+                self.silence.on_late(level, packet.sent);
                 if packet.number >= path_first {
                     let distance = acked_before.saturating_sub(packet.number);
                     let took = now.since(packet.sent);
@@ -252,6 +257,7 @@ fn acknowledge<F: Copy>(
                     found.earning += bytes;
                 }
             }
+            found.oldest = Some(found.oldest.map_or(packet.time, |at| at.min(packet.time)));
             if found
                 .newest
                 .is_none_or(|(number, _)| packet.number > number)

@@ -6,7 +6,7 @@
 //! │ testing │ ─────────────▶ │ unknown │ ───────────────────▶ │ capable │
 //! │ marks   │                │         │   (from testing too) │ marks   │
 //! └─────────┘                └─────────┘                      └─────────┘
-//!      counts that cannot be true, or all marked packets lost: failed, without marks, until the next path
+//!      counts that cannot be true, all marked packets lost, or ten and none without ECN-CE: failed, without marks, until the next path
 //! ```
 
 use super::Recovery;
@@ -42,6 +42,9 @@ pub(super) struct Ecn {
     tested: u64,
     lost: u64,
     since: Option<Instant>,
+    /// One of this path's packets has arrived as it was sent. Before, marks wait in `held` for what they are worth.
+    unmarked_seen: bool,
+    held: u64,
 }
 
 /// What a frame newly acknowledged, of the present path.
@@ -123,10 +126,21 @@ impl Ecn {
             self.state = State::Failed;
             return 0;
         };
+        self.unmarked_seen |= counts.ect0 > before.ect0;
+        self.held += more;
+        if !self.unmarked_seen && self.held >= TEST_PACKETS {
+            // A queue that is full throughout may do that, but rarely; a router with a fault always does, and its marks would
+            // slow the session down without end.
+            self.state = State::Failed;
+            return 0;
+        }
         if acked.marked > 0 {
             self.state = State::Capable;
         }
-        more
+        match self.unmarked_seen {
+            true => core::mem::take(&mut self.held),
+            false => 0,
+        }
     }
 
     /// How many more CE marks there are; `None` when the counts cannot be true.

@@ -5,7 +5,7 @@ use super::space::State;
 use super::{Fate, Recovery};
 use crate::congestion::{Lost, LostPacket};
 use crate::crypto::Level;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 
 /// Probe time-outs that the path must be dead for (RFC 9002 §7.6.1).
 const PERSISTENT_PTOS: u32 = 3;
@@ -61,7 +61,6 @@ impl<F: Copy> Recovery<F> {
         };
         let path_first = space.path_first;
         let mut freed = 0;
-        let mut dead_since = None;
         space.loss_time = None;
         let mut index = 0;
         while let Some(&packet) = space.packet(index) {
@@ -71,7 +70,7 @@ impl<F: Copy> Recovery<F> {
                 break;
             }
             if packet.state == State::Acked {
-                dead_since = None;
+                self.silence.on_next_acked(level);
                 index += 1;
                 continue;
             }
@@ -112,7 +111,8 @@ impl<F: Copy> Recovery<F> {
                 losses.before_cut += u32::from(!is_new);
             }
             if counts && packet.ack_eliciting && first_sample.is_some_and(|at| packet.time > at) {
-                losses.persistent |= died(&mut dead_since, packet.time, dead);
+                self.silence.on_lost(level, packet.time);
+                losses.persistent |= self.silence.take_persistent(dead);
             }
         }
         space.forget_resolved();
@@ -187,9 +187,4 @@ impl<F: Copy> Recovery<F> {
         self.control.on_spurious_loss(now);
         self.pace(now);
     }
-}
-
-/// Whether an unbroken run of losses, to which one sent at `time` is added, has lasted for longer than `dead`.
-fn died(since: &mut Option<Instant>, time: Instant, dead: Duration) -> bool {
-    time.since(*since.get_or_insert(time)) > dead
 }

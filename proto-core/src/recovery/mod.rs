@@ -17,6 +17,7 @@ mod path;
 mod received;
 mod reordering;
 mod rtt;
+mod silence;
 mod skips;
 mod space;
 mod timer;
@@ -37,6 +38,7 @@ use delivery::{Delivery, Snapshot};
 use ecn::Ecn;
 use loss::CongestionEvent;
 use reordering::Reordering;
+use silence::Silence;
 use space::Space;
 
 /// Sent packets that may be remembered at once, over all packet number spaces (M5).
@@ -164,6 +166,7 @@ pub struct Recovery<F> {
     /// The last one, while its cut may be undone.
     event: Option<CongestionEvent>,
     reordering: Reordering,
+    silence: Silence,
     ecn: Ecn,
     app_limited: bool,
     /// No faster than this, whatever the controller says; bytes a second.
@@ -196,6 +199,7 @@ impl<F: Copy> Recovery<F> {
             cut_at: None,
             event: None,
             reordering: Reordering::default(),
+            silence: Silence::default(),
             ecn: Ecn::default(),
             app_limited: false,
             rate_limit: None,
@@ -329,6 +333,7 @@ impl<F: Copy> Recovery<F> {
     pub fn discard(&mut self, level: Level) {
         let bytes = self.space_mut(level).discard();
         self.in_flight -= bytes;
+        self.silence.discard(level);
         self.timers.reset_backoff();
     }
 

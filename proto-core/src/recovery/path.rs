@@ -32,6 +32,7 @@ impl<F: Copy> Recovery<F> {
     pub fn leave_path(&mut self) {
         self.spaces.iter_mut().for_each(Space::leave_path);
         self.in_flight = 0;
+        self.silence.on_new_path();
         self.ecn.on_new_path();
     }
 
@@ -49,6 +50,7 @@ impl<F: Copy> Recovery<F> {
         {
             *at += by;
         }
+        self.silence.on_leap(by);
         self.delivery.on_leap(by);
         self.control.on_leap(by);
         self.timers.on_leap(by);

@@ -10,6 +10,7 @@ mod model;
 mod path;
 mod reordering;
 mod shared;
+mod silence;
 mod timer;
 mod work;
 

@@ -43,6 +43,8 @@ pub(super) struct Timers {
     backoff: u32,
     /// When something last happened: a client's probes without anything in flight count from here.
     restarted: Instant,
+    /// What was sent before this is to be probed then.
+    hurry: Option<Instant>,
     /// No probe falls due before: a leap of the clock makes one probe, not a row of them.
     not_before: Instant,
 }
@@ -57,6 +59,7 @@ impl Timers {
             blocked: false,
             backoff: 0,
             restarted: now,
+            hurry: None,
             not_before: Instant::ZERO,
         }
     }
@@ -67,6 +70,7 @@ impl Timers {
 
     pub(super) fn on_leap(&mut self, by: Duration) {
         self.restarted += by;
+        self.hurry = self.hurry.map(|at| at + by);
     }
 
     pub(super) fn reset_backoff(&mut self) {
@@ -98,6 +102,20 @@ impl<F: Copy> Recovery<F> {
     /// The handshake is confirmed (RFC 9001 §4.1.2): 1-RTT packets are probed from now on.
     pub fn set_handshake_confirmed(&mut self) {
         self.timers.handshake_confirmed = true;
+    }
+
+    /// Whether probes went unanswered.
+    #[must_use]
+    pub fn is_backing_off(&self) -> bool {
+        self.timers.backoff > 0
+    }
+
+    /// The peer is heard again after a silence in which probes went unanswered: what was sent before is probed now, neither when the
+    /// backoff is over nor when a time-out is that a round trip as long as the silence has made. To be called once a silence, so that a
+    /// path that is cut one way is not flooded.
+    pub fn on_silence_over(&mut self, now: Instant) {
+        self.timers.reset_backoff();
+        self.timers.hurry = Some(now);
     }
 
     /// There are Handshake keys: a client that has nothing in flight probes with them.
@@ -145,6 +163,7 @@ impl<F: Copy> Recovery<F> {
                 self.counters.probes += 1;
                 self.timers.backoff += 1;
                 self.timers.restart(now);
+                self.timers.hurry = None;
                 self.timers.not_before = now + GRANULARITY;
                 OnTimeout::Probe(level)
             }
@@ -179,10 +198,10 @@ impl<F: Copy> Recovery<F> {
                         Level::Data => self.max_ack_delay,
                         _ => Duration::ZERO,
                     };
-                    (
-                        self.space(level).last_ack_eliciting + back_off(base + delay),
-                        level,
-                    )
+                    let sent = self.space(level).last_ack_eliciting;
+                    let due = sent + back_off(base + delay);
+                    let hurry = self.timers.hurry.filter(|at| sent < *at);
+                    (hurry.unwrap_or(due), level)
                 })
                 .min_by_key(|(at, _)| *at)?
         };

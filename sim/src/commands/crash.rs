@@ -56,7 +56,9 @@ pub(crate) fn run(args: &Crash) -> bool {
     if args.trace {
         let result = run_seed(args.seed, lie, &mut |line| println!("{line}"));
         println!("{result:#?}");
-        return result.is_ok();
+        let one = explore(args.seed, Amount::Runs(1), lie);
+        println!("with changes of names: {one:#?}");
+        return one.violations.is_empty();
     }
     let amount = args.runs.map_or(Amount::Points(args.points), Amount::Runs);
     let began = Instant::now();
@@ -76,8 +78,8 @@ pub(crate) fn run(args: &Crash) -> bool {
 fn print_summary(summary: &Summary, wall: f64) {
     let total = &summary.total;
     println!(
-        "{} power losses at {} moments, before and after each of {} file operations of {} files in {} runs",
-        total.points, total.moments, total.operations, total.files, total.runs
+        "{} power losses at {} moments, before and after each of {} file operations of {} files and {} changes of names in {} runs",
+        total.points, total.moments, total.operations, total.files, total.changes, total.runs
     );
     println!(
         "found then: the file from before {} times, the new one {}, a remnant that durability none allows {}",

@@ -175,7 +175,7 @@ fn draw_old(rng: &mut Rng, file: &Sent) -> (Content, i64) {
     }
 }
 
-fn draw_disk(rng: &mut Rng, lie: Lie) -> DiskPlan {
+pub(super) fn draw_disk(rng: &mut Rng, lie: Lie) -> DiskPlan {
     let latency_max = *rng.pick(&[0, 200_000, 3_000_000, 30_000_000]);
     let mut plan = DiskPlan {
         latency_max: Duration::from_nanos(latency_max),

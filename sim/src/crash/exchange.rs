@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use proto_core::crypto::PublicKey;
 use proto_core::fault::Fault;
+use proto_core::wire::RequestKind;
 use proto_core::{
     Admission, Config, DatagramMeta, Decision, Duration, Endpoint, Event, Failure, Finished,
     Instant, PeerId, Place, Request, RootId, TransferId,
@@ -180,9 +181,14 @@ impl Exchange {
                     root: ROOT,
                     path: request.path.clone(),
                 };
-                let decision = Decision::Grant {
-                    place,
-                    may_replace: true,
+                let may_replace = true;
+                let decision = match request.kind {
+                    RequestKind::Rename => Decision::GrantRename {
+                        to: request.to.clone(),
+                        place,
+                        may_replace,
+                    },
+                    _ => Decision::Grant { place, may_replace },
                 };
                 endpoint.decide(self.now, *transfer, decision)
             }

@@ -11,6 +11,22 @@ fn no_promise_is_broken() {
     assert!(total.found_new > 300 && total.found_old > 300, "{total:?}");
 }
 
+#[test]
+fn changes_of_names_last_when_they_were_told_to() {
+    let total = (0..60).map(|seed| names::run(seed, Lie::None).unwrap());
+    let total = total.fold(Report::default(), |mut all, one| {
+        all.add(&one);
+        all
+    });
+    assert_eq!(total.changes, 60);
+    assert!(total.points > 10_000, "{total:?}");
+    let lies = (0..60).filter(|seed| names::run(*seed, Lie::SyncDir).is_err());
+    assert!(
+        lies.count() > 10,
+        "a disk that does not sync directories is found"
+    );
+}
+
 /// Seeds below `count` that break a promise.
 fn broken(count: u64, lie: Lie) -> Vec<String> {
     let run = |seed| run_seed(seed, lie, &mut |_| {}).err();

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use proto_core::EcnCounts;
 use proto_core::wire::{Ack, Frame, varint, write_ack};
 
 use super::Lie;
@@ -53,8 +54,39 @@ pub(super) fn tell(lie: Lie, packet: &mut Packet<'_>) -> bool {
             encode(&Frame::Ack(Ack { delay, ..ack }))
         }),
         Lie::AckWithheld => packet.leave_out(|frame| matches!(frame, Frame::Ack(_))),
+        Lie::EcnInflated => packet.replace(lie, |rng, _, frame| {
+            let Frame::Ack(ack) = frame else { return None };
+            let mut counts = ack.ecn.unwrap_or_default();
+            counts.ect0 = counts.ect0.saturating_add(1 << rng.between(4, 40));
+            with_counts(ack, Some(counts))
+        }),
+        Lie::EcnBack => with_told_counts(lie, packet, |counts| counts.ect0 /= 2),
+        Lie::EcnMarked => with_told_counts(lie, packet, |counts| {
+            counts.ce += std::mem::take(&mut counts.ect0);
+        }),
+        Lie::EcnOther => with_told_counts(lie, packet, |counts| {
+            counts.ect1 += std::mem::take(&mut counts.ect0);
+        }),
+        Lie::EcnWithheld => packet.replace(lie, |_, _, frame| match frame {
+            Frame::Ack(ack) if ack.ecn.is_some() => with_counts(ack, None),
+            _ => None,
+        }),
         _ => false,
     }
+}
+
+/// Changes the counts of an ACK_ECN frame.
+fn with_told_counts(lie: Lie, packet: &mut Packet<'_>, change: impl Fn(&mut EcnCounts)) -> bool {
+    packet.replace(lie, |_, _, frame| {
+        let Frame::Ack(ack) = frame else { return None };
+        let mut counts = ack.ecn?;
+        change(&mut counts);
+        with_counts(ack, Some(counts))
+    })
+}
+
+fn with_counts(ack: Ack<'_>, ecn: Option<EcnCounts>) -> Option<Vec<u8>> {
+    encode(&Frame::Ack(Ack { ecn, ..ack }))
 }
 
 fn ranges(

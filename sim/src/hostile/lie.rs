@@ -44,6 +44,16 @@ pub enum Lie {
     AckDelay,
     /// No ACK.
     AckWithheld,
+    /// ACK_ECN that counts more packets with ECT(0) than were ever sent.
+    EcnInflated,
+    /// ACK_ECN with smaller counts than before.
+    EcnBack,
+    /// ACK_ECN that says that all were marked on the way.
+    EcnMarked,
+    /// ACK_ECN that counts ECT(1), which nobody sends.
+    EcnOther,
+    /// ACK in the place of ACK_ECN.
+    EcnWithheld,
     /// DATA beyond the credit.
     DataBeyondCredit,
     /// DATA at another offset.
@@ -102,7 +112,7 @@ pub enum Lie {
 
 impl Lie {
     /// Every lie.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 51] = [
         Self::Garbage,
         Self::Hollow,
         Self::Truncated,
@@ -122,6 +132,11 @@ impl Lie {
         Self::AckEverySecond,
         Self::AckDelay,
         Self::AckWithheld,
+        Self::EcnInflated,
+        Self::EcnBack,
+        Self::EcnMarked,
+        Self::EcnOther,
+        Self::EcnWithheld,
         Self::DataBeyondCredit,
         Self::DataMoved,
         Self::DataOther,

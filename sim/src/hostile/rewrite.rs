@@ -300,7 +300,12 @@ fn tell(lie: Lie, packet: &mut Packet<'_>) -> bool {
         | Lie::AckAlternating
         | Lie::AckEverySecond
         | Lie::AckDelay
-        | Lie::AckWithheld => ack::tell(lie, packet),
+        | Lie::AckWithheld
+        | Lie::EcnInflated
+        | Lie::EcnBack
+        | Lie::EcnMarked
+        | Lie::EcnOther
+        | Lie::EcnWithheld => ack::tell(lie, packet),
         Lie::DataBeyondCredit
         | Lie::DataMoved
         | Lie::DataOther

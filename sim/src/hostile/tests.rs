@@ -1,5 +1,6 @@
+use proto_core::EcnCounts;
 use proto_core::crypto::Level;
-use proto_core::wire::{Durability, Entry, EntryKind, Frame, RequestKind, StoredAs, write_ack};
+use proto_core::wire::{Durability, Entry, EntryKind, Frame, RequestKind, StoredAs, write_ack_ecn};
 
 use super::rewrite::{Liar, encode};
 use super::{HostilePlan, Lie, Silence, Told};
@@ -11,7 +12,12 @@ const ROOM: usize = 4_000;
 /// A packet with a frame of every kind that lies are made from.
 fn packet() -> Vec<u8> {
     let mut text = vec![0; 100];
-    let len = write_ack(&mut text, 9, [40..=90, 1..=30].into_iter());
+    let counts = EcnCounts {
+        ect0: 70,
+        ect1: 0,
+        ce: 2,
+    };
+    let len = write_ack_ecn(&mut text, 9, [40..=90, 1..=30].into_iter(), Some(counts));
     text.truncate(len.expect("there is room"));
     let (transfer, file) = (0, 0);
     let entry = Entry {

@@ -59,6 +59,12 @@ impl Clock {
         self.drift = per_million;
     }
 
+    /// From `now` to `until` it stands still, as the monotonic clock of some systems does while the machine is suspended.
+    pub fn pause(&mut self, now: Instant, until: Instant) {
+        self.shown = self.shows(now);
+        self.since = until;
+    }
+
     /// At `now`, the clock goes `by` ahead at once, as after a sleep.
     pub fn jump(&mut self, now: Instant, by: Duration) {
         self.shown = self.shows(now) + by;
@@ -94,6 +100,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_goes_on_where_it_was() {
+        let mut clock = Clock::new();
+        let second = |n| Instant::ZERO + Duration::from_secs(n);
+        clock.pause(second(10), second(30));
+        assert_eq!(clock.shows(second(10)), second(10));
+        assert_eq!(clock.shows(second(29)), second(10));
+        assert_eq!(clock.shows(second(31)), second(11));
+        assert_eq!(clock.reaches(second(11)), second(31));
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct Host {
     process: Option<Process>,
     disk: Disk,
     clock: Clock,
+    /// The machine is suspended until then, in true time.
+    sleeps_until: Option<Instant>,
     segments_max: NonZeroUsize,
     /// The endpoint's deadline, by the host's clock.
     deadline: Option<(Instant, Reason)>,
@@ -102,6 +104,7 @@ impl Host {
             process: Some(process),
             disk: setup.disk,
             clock: Clock::new(),
+            sleeps_until: None,
             segments_max: NonZeroUsize::new(setup.segments_max).unwrap_or(NonZeroUsize::MIN),
             deadline: None,
             sessions: Vec::new(),
@@ -192,6 +195,9 @@ impl Host {
 
     /// The endpoint, with the time that the host's clock shows.
     pub(super) fn endpoint_mut(&mut self, now: Instant) -> Option<(Instant, &mut Endpoint)> {
+        if self.sleeps(now) {
+            return None;
+        }
         self.input();
         let shown = self.clock.shows(now);
         let process = self.process.as_mut();
@@ -206,14 +212,27 @@ impl Host {
         self.address = address;
     }
 
+    /// Nothing runs on it until then: no datagram is taken, no timer goes off, no file operation comes home.
+    pub(super) fn suspend(&mut self, until: Instant) {
+        self.sleeps_until = self.sleeps_until.max(Some(until));
+    }
+
+    fn sleeps(&self, now: Instant) -> bool {
+        self.sleeps_until.is_some_and(|until| now < until)
+    }
+
     /// When the endpoint or the disk has something to do.
     pub(super) fn next_time(&self) -> Option<Instant> {
+        if self.sleeps_until.is_some() {
+            return self.sleeps_until;
+        }
         let deadline = self.deadline.map(|(at, _)| self.clock.reaches(at));
         deadline.into_iter().chain(self.disk.next_time()).min()
     }
 
     pub(super) fn crash(&mut self, how: Crash) {
         self.process = None;
+        self.sleeps_until = None;
         self.deadline = None;
         self.sessions.clear();
         match how {
@@ -240,6 +259,9 @@ impl Host {
     }
 
     pub(super) fn datagram(&mut self, now: Instant, datagram: &mut Datagram) -> Checked<()> {
+        if self.sleeps(now) {
+            return Ok(());
+        }
         self.input();
         self.received_bytes += datagram.payload.len() as u64;
         let meta = DatagramMeta {
@@ -275,6 +297,10 @@ impl Host {
 
     /// Brings home what the disk has done by `now`, and tells the endpoint the time if it is due.
     pub(super) fn work(&mut self, now: Instant, record: &mut Record) -> Checked<()> {
+        if self.sleeps(now) {
+            return Ok(());
+        }
+        self.sleeps_until = None;
         let shown = self.clock.shows(now);
         while let Some(done) = self.disk.complete(now) {
             record.trace.line(|| {
@@ -347,6 +373,9 @@ impl Host {
         record: &mut Record,
         audits: bool,
     ) -> Checked<Round> {
+        if self.sleeps(now) {
+            return Ok(Round::Quiet);
+        }
         let Some(Process { endpoint, .. }) = &mut self.process else {
             return Ok(Round::Quiet);
         };

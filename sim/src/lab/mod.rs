@@ -198,7 +198,7 @@ impl Lab {
         self.hosts[id.0].disk_mut()
     }
 
-    /// A host's endpoint, to be called, with the time that the host's clock shows; `None` while it is down. The host is polled
+    /// A host's endpoint, to be called, with the time that the host's clock shows; `None` while it is down or suspended. The host is polled
     /// afterwards.
     pub fn endpoint(&mut self, id: HostId) -> Option<(Instant, &mut Endpoint)> {
         self.list(id);
@@ -373,6 +373,21 @@ impl Lab {
         self.addresses.remove(&old);
         self.addresses.insert(address, id);
         self.network.readdress(old, address);
+    }
+
+    /// A host is suspended for that long: nothing runs on it, and what arrives is lost. Its clock goes on, or stands still as
+    /// the monotonic clock of some systems does.
+    pub fn suspend(&mut self, id: HostId, lasts: Duration, clock_stops: bool) {
+        let (now, until) = (self.now, self.now + lasts);
+        let host = &mut self.hosts[id.0];
+        self.record
+            .trace
+            .line(|| format!("{}: is suspended for {lasts:?}", host.name()));
+        host.suspend(until);
+        if clock_stops {
+            host.clock_mut().pause(now, until);
+        }
+        self.list(id);
     }
 
     /// A host's clock jumps ahead, as after a sleep.

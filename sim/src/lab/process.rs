@@ -11,11 +11,16 @@ const AUDITED_SESSIONS: u64 = 2;
 /// One in so many datagrams is checked to change nothing if it cannot be opened.
 const SNAPSHOT_ONE_IN: u64 = 8;
 
+/// Bytes that stateless resets have.
+const RESET_LEN: std::ops::RangeInclusive<usize> = 21..=43;
+
 /// A process on a host: an endpoint and the watch over its packet keys. It ends with the host.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) endpoint: Endpoint,
     watch: Arc<Watch>,
+    /// Others may open sessions with it.
+    accepts: bool,
 }
 
 impl Process {
@@ -27,6 +32,7 @@ impl Process {
             ..config.clone()
         };
         Self {
+            accepts: config.accept,
             endpoint: Endpoint::new(Arc::new(config), seed, shown),
             watch,
         }
@@ -43,7 +49,10 @@ impl Process {
         let sessions = self.endpoint.sessions() as u64;
         // No key guards a message of the classic dialect: it may change what is not a session's.
         let is_classic = proto_core::classic::is_classic(payload);
-        let is_looked_at = looks.one_in(SNAPSHOT_ONE_IN * sessions.max(1)) && !is_classic;
+        // Nor is a stateless reset opened, which ends a session (R8).
+        let may_be_reset = !self.accepts && RESET_LEN.contains(&payload.len());
+        let is_looked_at = looks.one_in(SNAPSHOT_ONE_IN * sessions.max(1));
+        let is_looked_at = is_looked_at && !is_classic && !may_be_reset;
         let before = is_looked_at.then(|| self.watch.snapshot(&self.endpoint, shown));
         self.endpoint.handle_datagram(shown, meta, payload);
         match before {

@@ -1,11 +1,11 @@
 use std::net::SocketAddr;
 
-use proto_core::{Duration, Instant};
+use proto_core::{Duration, Ecn, Instant};
 
-use super::{Link, LinkPlan, MtuPlan, RatePlan};
+use super::{Link, LinkPlan, MtuPlan, RatePlan, Remark};
 use crate::net::{
-    Bleach, Corrupt, Delay, DropList, Duplicate, GilbertElliott, Jitter, Loss, Mtu, Network, Node,
-    NodeId, Outage, Rate, Reorder, Schedule, Truncate, Until,
+    AllMarked, Bleach, Corrupt, Delay, DropList, Duplicate, GilbertElliott, Jitter, Loss, Mtu,
+    Network, Node, NodeId, Outage, Rate, Reorder, Schedule, Truncate, Until,
 };
 use crate::rng::Rng;
 
@@ -36,6 +36,12 @@ impl LinkPlan {
             } else {
                 Jitter::in_order(self.jitter, rng)
             });
+        }
+        if let Some(remark) = self.remarks {
+            builder.add(AllMarked(match remark {
+                Remark::Ce => Ecn::Ce,
+                Remark::Ect1 => Ecn::Ect1,
+            }));
         }
         if self.bleach {
             builder.add(Bleach);

@@ -32,7 +32,7 @@ pub use datagram::Datagram;
 pub use delay::Delay;
 pub use drop_list::DropList;
 pub use duplicate::Duplicate;
-pub use ecn::Bleach;
+pub use ecn::{AllMarked, Bleach};
 pub use gilbert_elliott::{Bursts, GilbertElliott};
 pub use jitter::Jitter;
 pub use loss::Loss;

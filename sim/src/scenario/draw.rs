@@ -12,7 +12,7 @@ use crate::disk::{DiskPlan, Latency, SlowPhase};
 use crate::fault::FaultPlan;
 use crate::hostile::HostilePlan;
 use crate::lab::Crash;
-use crate::link::{Link, LinkPlan, QueueLimit, RatePlan};
+use crate::link::{Link, LinkPlan, QueueLimit, RatePlan, Remark};
 use crate::rng::Rng;
 
 /// Who never gets memory, never hears or is never let go cannot go on, and probes without end never rest: these faults
@@ -117,6 +117,9 @@ impl Scenario {
         scenario.draw_ecn(&mut Rng::new(seed, 0xec17));
         scenario.draw_datagrams(&mut Rng::new(seed, 0x3711));
         scenario.draw_trees(&mut Rng::new(seed, 0x74ee));
+        // One server in four forgets for good, so that its clients wait for their time-outs.
+        scenario.server.host_secret = !Rng::new(seed, 0x5ec7).one_in(4);
+        scenario.draw_suspensions(&mut Rng::new(seed, 0x51ee), &swarm);
         scenario
     }
 
@@ -131,7 +134,7 @@ impl Scenario {
         }
     }
 
-    /// In one run of three the hosts take part in ECN. Some links bleach, and some queues mark.
+    /// In one run of three the hosts take part in ECN. Some links bleach, some say always the same, and some queues mark.
     fn draw_ecn(&mut self, rng: &mut Rng) {
         self.ecn = rng.one_in(3);
         if !self.ecn {
@@ -142,6 +145,7 @@ impl Scenario {
                 plan.bleach = rng.one_in(6);
                 let above = rng.between(10_000, 200_000);
                 plan.marks_above = rng.one_in(2).then_some(above);
+                plan.remarks = (rng.one_in(8)).then(|| *rng.pick(&[Remark::Ce, Remark::Ect1]));
             }
         }
     }
@@ -176,6 +180,24 @@ impl Scenario {
             host.faults.set(fault, one_in as u32);
             host.faults_until = Some(swarm.healed_at);
         }
+    }
+
+    /// In half of the runs in which clocks misbehave, a machine is suspended for 10 ms to 75 s, which is longer than sessions live.
+    fn draw_suspensions(&mut self, rng: &mut Rng, swarm: &Swarm) {
+        let hesitates = self.admits_after > Duration::ZERO || self.decides_after > Duration::ZERO;
+        if !swarm.clocks || rng.one_in(2) || hesitates {
+            return;
+        }
+        let who = Who(rng.below(1 + self.clients.len() as u64) as u32);
+        let lasts = Duration::from_millis(10 + rng.log_uniform(75_000));
+        self.incidents.push(Incident {
+            at: swarm.time(rng),
+            who,
+            what: Misfortune::Suspend {
+                lasts,
+                clock_stops: rng.one_in(2),
+            },
+        });
     }
 
     /// One server in 16 takes its time, and one in 128 never decides. A clock that jumps would end what it thinks about.
@@ -273,6 +295,7 @@ impl HostPlan {
             } else {
                 0
             },
+            host_secret: true,
             limits: LimitsPlan::draw(&mut rng.fork()),
             disk,
             hostile: None,

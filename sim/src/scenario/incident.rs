@@ -51,6 +51,15 @@ pub enum Misfortune {
         #[serde(with = "units::duration")]
         by: Duration,
     },
+    /// It is suspended: nothing runs on it, and what arrives is lost.
+    Suspend {
+        /// For how long.
+        #[serde(with = "units::duration")]
+        lasts: Duration,
+        /// Its clock stands still meanwhile, as the monotonic clock of some systems does.
+        #[serde(default)]
+        clock_stops: bool,
+    },
     /// A file of this client's user changes.
     Change {
         /// At the server, not at the client.
@@ -99,6 +108,7 @@ impl Incident {
     pub fn over_at(&self) -> Duration {
         match self.what {
             Misfortune::Crash { down, .. } => self.at + down,
+            Misfortune::Suspend { lasts, .. } => self.at + lasts,
             _ => self.at,
         }
     }

@@ -80,6 +80,9 @@ pub struct HostPlan {
     pub congestion: CongestionControl,
     /// How much faster than true time its clock runs, in a million.
     pub clock_drift: i32,
+    /// A server's secret outlasts restarts, so that it can tell clients of sessions from before that they are over.
+    #[serde(skip_serializing_if = "is_true")]
+    pub host_secret: bool,
     /// Its endpoint's limits, where they are not the usual ones.
     pub limits: LimitsPlan,
     /// Its disk.
@@ -106,6 +109,7 @@ impl Default for HostPlan {
             segments_max: 40,
             congestion: CongestionControl::default(),
             clock_drift: 0,
+            host_secret: true,
             limits: LimitsPlan::default(),
             disk: DiskPlan::default(),
             hostile: None,
@@ -113,6 +117,10 @@ impl Default for HostPlan {
             faults_until: None,
         }
     }
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 /// A client with one user, or several alike.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proto_core::crypto::{Provider, PublicKey};
 use proto_core::wire::{Durability, ErrorCode, FilePath};
-use proto_core::{Config, Duration, Instant, RootId};
+use proto_core::{Config, Duration, HostSecret, Instant, RootId};
 
 use super::agenda::Agenda;
 use super::files::{Files, Where};
@@ -81,6 +81,7 @@ impl Builder {
         config.datagram_size = plan.datagram_size;
         config.datagram_max = plan.datagram_max;
         config.congestion = plan.congestion;
+        config.host_secret = (accept && plan.host_secret).then(|| HostSecret::derive(&key.0));
         config.limits = plan.limits.limits();
         self.plant_faults(plan, &mut config);
         let host = crate::lab::HostId(self.lab.hosts().len());

@@ -16,7 +16,10 @@ impl World {
         let mut up: Vec<_> = self.down.extract_if(.., |(at, _)| *at <= now).collect();
         up.sort_unstable();
         for (_, host) in up {
-            self.lab.restart(host, None);
+            // Those that were only suspended run again by themselves.
+            if self.lab.host(host).endpoint().is_none() {
+                self.lab.restart(host, None);
+            }
             if let Some(user) = host.0.checked_sub(1) {
                 self.plan(user);
             }
@@ -45,6 +48,9 @@ impl World {
                     .readdress(host, address(incident.who.0, port, self.moves));
             }
             (Misfortune::Sleep { by }, _) => self.lab.jump_clock(host, by),
+            (Misfortune::Suspend { lasts, clock_stops }, _) => {
+                self.suspend(host, lasts, clock_stops);
+            }
             (Misfortune::Change { remote, path, edit }, Some(user)) => {
                 let (host, root) = if remote {
                     (SERVER, root_of(user))
@@ -93,6 +99,16 @@ impl World {
         if let Some(content) = disk.content(place.1, &place.2).cloned() {
             self.files.change(place, content);
         }
+    }
+
+    fn suspend(&mut self, host: HostId, lasts: Duration, clock_stops: bool) {
+        // One that is down, or asleep, stays so for as long as it was to.
+        if self.down.iter().any(|(_, other)| *other == host) {
+            return;
+        }
+        let up_at = self.lab.now() + lasts;
+        self.lab.suspend(host, lasts, clock_stops);
+        self.down.push((up_at, host));
     }
 
     fn crash(&mut self, host: HostId, how: Crash, down: Duration) -> Checked<()> {

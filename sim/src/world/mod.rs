@@ -118,7 +118,7 @@ pub struct World {
     incidents: Vec<Incident>,
     /// Faults inside of cores that end, the next one last.
     heals: Vec<(Instant, Arc<PlannedFaults>)>,
-    /// Hosts that are down, and when they come up.
+    /// Hosts that are down or suspended, and when they come up.
     down: Vec<(Instant, HostId)>,
     /// When the run must have ended.
     time_max: Instant,
@@ -227,7 +227,9 @@ impl World {
 
     /// Until when something must have happened, and what is wrong when it has not.
     fn limits(&self) -> [(Instant, &'static str); 3] {
-        let excused = self.excused.unwrap_or(Instant::ZERO);
+        // Nobody wonders why nothing is heard of a host that is down.
+        let up = self.down.iter().map(|(at, _)| *at).max();
+        let excused = self.excused.max(up).unwrap_or(Instant::ZERO);
         let rest = self.gone_at.map(|at| at.max(excused) + REST_MAX);
         let end = match self.excused {
             None => self.time_max,

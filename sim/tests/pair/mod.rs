@@ -12,7 +12,7 @@ use proto_core::{
 };
 use sim::disk::{Disk, DiskPlan};
 use sim::lab::{Happening, HostId, HostSetup, Lab};
-use sim::net::{Delay, Node, QueueLimit, Rate};
+use sim::net::{Delay, Network, Node, NodeId, QueueLimit, Rate};
 use sim::rng::Rng;
 use sim::seeded_crypto::SeededTls;
 
@@ -59,6 +59,19 @@ pub(crate) fn lab(
     line: Line,
     set_up: impl Fn(u8, &mut Config, &mut Disk, &mut Rng),
 ) -> (Lab, [HostId; 2]) {
+    lab_over(seed, set_up, |network| {
+        let wire = Rate::new(line.bits_a_second, line.queue).with_overhead(28);
+        let nodes: [Box<dyn Node>; 2] = [Box::new(wire), Box::new(Delay::new(line.round / 2))];
+        nodes.map(|node| network.add(node)).to_vec()
+    })
+}
+
+/// The same over what `way` adds to the network, called once for each direction, the client's first.
+pub(crate) fn lab_over(
+    seed: u64,
+    set_up: impl Fn(u8, &mut Config, &mut Disk, &mut Rng),
+    way: impl Fn(&mut Network) -> Vec<NodeId>,
+) -> (Lab, [HostId; 2]) {
     let mut lab = Lab::new(seed);
     let mut rng = Rng::new(seed, 1);
     let hosts = [1, 2].map(|last| {
@@ -77,9 +90,7 @@ pub(crate) fn lab(
         })
     });
     for (from, to) in [(1, 2), (2, 1)] {
-        let wire = Rate::new(line.bits_a_second, line.queue).with_overhead(28);
-        let nodes: [Box<dyn Node>; 2] = [Box::new(wire), Box::new(Delay::new(line.round / 2))];
-        let nodes = nodes.map(|node| lab.network().add(node)).to_vec();
+        let nodes = way(lab.network());
         lab.network().connect(address(from), address(to), nodes);
     }
     (lab, hosts)

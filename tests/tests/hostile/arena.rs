@@ -27,7 +27,7 @@ pub(crate) struct Machine {
 pub(crate) struct Arena {
     pub(crate) now: Instant,
     pub(crate) machines: Vec<Machine>,
-    wire: BTreeMap<(Instant, u64), (SocketAddr, SocketAddr, Vec<u8>)>,
+    wire: BTreeMap<(Instant, u64), (DatagramMeta, SocketAddr, Vec<u8>)>,
     count: u64,
     buffer: Vec<u8>,
     inputs: (Instant, u32),
@@ -68,7 +68,12 @@ impl Arena {
             ) {
                 for datagram in self.buffer[..batch.len].chunks(batch.segment_size) {
                     self.count += 1;
-                    let sent = (machine.address, batch.destination, datagram.to_vec());
+                    let meta = DatagramMeta {
+                        source: machine.address,
+                        local: None,
+                        ecn: batch.ecn,
+                    };
+                    let sent = (meta, batch.destination, datagram.to_vec());
                     self.wire.insert((self.now + DELAY, self.count), sent);
                 }
             }
@@ -103,15 +108,9 @@ impl Arena {
         self.inputs.1 += 1;
         assert!(self.inputs.1 < INPUTS_MAX, "a busy loop at {next:?}");
         if self.wire.keys().next().is_some_and(|(at, _)| *at == next)
-            && let Some((_, (source, to, mut bytes))) = self.wire.pop_first()
+            && let Some((_, (meta, to, mut bytes))) = self.wire.pop_first()
         {
-            let local = None;
             if let Some(machine) = self.machines.iter_mut().find(|one| one.address == to) {
-                let meta = DatagramMeta {
-                    source,
-                    local,
-                    ecn: proto_core::Ecn::NotEct,
-                };
                 machine.endpoint.handle_datagram(next, meta, &mut bytes);
             }
             return;

@@ -3,11 +3,12 @@
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant as Clock};
+use std::time::Duration;
 
 use aws_lc_rs::rand;
 use proto_core::{Endpoint, FileDone, FileOp, Instant, Transmit};
 
+use super::clock::Clock;
 use super::group::{Group, Strayed};
 use super::inbox::Inbox;
 use super::socket::{BATCH_MAX, Sent, Socket};
@@ -36,7 +37,7 @@ pub struct Engine<A: Application> {
     /// Completions in work, and operations on their way to the executor.
     done: Vec<FileDone>,
     operations: Vec<FileOp>,
-    begin: Clock,
+    clock: Clock,
     /// The batch in work; while `kept` says so, the socket has refused it.
     batch: Vec<u8>,
     kept: Option<Transmit>,
@@ -93,7 +94,7 @@ impl<A: Application> Engine<A> {
             completions,
             done: Vec::new(),
             operations: Vec::new(),
-            begin: Clock::now(),
+            clock: Clock::start(),
             batch: vec![0; BATCH_MAX],
             kept: None,
             damage: parts.faults.map(Damage::new),
@@ -121,7 +122,7 @@ impl<A: Application> Engine<A> {
 
     /// Nanoseconds since the engine was made.
     fn now(&self) -> Instant {
-        Instant::from_nanos(u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        self.clock.now()
     }
 
     /// One round: takes in what has come, then sends at most 16 batches, then hands out all file operations and all

@@ -4,6 +4,7 @@
 //! waits with `ppoll`, or `polling` where that is missing. Another loop around the same engine is another driver
 //! (`transport-mio` is one).
 
+mod clock;
 mod engine;
 mod fragment;
 mod group;

@@ -94,8 +94,8 @@ pub(super) fn store(
     let mut renamed = false;
     for ((file, synced), charge) in files.iter().zip(synced).zip(&charges) {
         let result = synced.and_then(|written| {
-            if let Written::Before = written {
-                return Ok(StoredAs::Unchanged);
+            if let Written::Done(how) = written {
+                return Ok(how);
             }
             accounts
                 .displacing(
@@ -120,8 +120,8 @@ pub(super) fn store(
 
 /// What was written, before it has its name.
 enum Written {
-    /// A symbolic link to the same was there.
-    Before,
+    /// A symbolic link that has its name: to the same one was there, or nothing was.
+    Done(StoredAs),
     /// A symbolic link, under the temporary name.
     Link,
     /// An open file, under the temporary name.
@@ -157,7 +157,12 @@ fn write_temp(
             if let Some(mtime) = file.mtime {
                 directory.set_link_time(&file.name, mtime)?;
             }
-            return Ok(Written::Before);
+            return Ok(Written::Done(StoredAs::Unchanged));
+        }
+        // A link is whole at once. Nothing but a name can replace another.
+        match directory.make_link(&file.bytes, &file.name, file.mtime) {
+            Err(FileError::Exists) if file.replace => {}
+            other => return other.map(|()| Written::Done(StoredAs::Written)),
         }
         directory.make_link(&file.bytes, &file.temp, file.mtime)?;
         return Ok(Written::Link);

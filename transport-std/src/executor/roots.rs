@@ -114,6 +114,19 @@ impl Roots {
         Ok(own)
     }
 
+    /// What the user of a root that was [added for them](Self::add_for) may have from now on. What is under way was judged by what
+    /// held when it began.
+    pub fn set_account(&self, root: RootId, account: Account) {
+        if self
+            .read()
+            .accounts
+            .get(&root)
+            .is_some_and(|it| *it != account)
+        {
+            self.write().accounts.insert(root, account);
+        }
+    }
+
     /// Bytes, and files and directories, that are counted for an owner now.
     #[must_use]
     pub fn counted(&self, owner: &Owner) -> (u64, u64) {

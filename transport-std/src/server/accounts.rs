@@ -38,6 +38,8 @@ impl Accounts {
         // The root of all shares has no files.
         let root = known.or_else(|| self.roots.add_for(place.root, account).ok());
         if let Some(root) = root {
+            // The policy may have changed its mind.
+            self.roots.set_account(root, account);
             own.insert((account.owner, place.root), root);
             place.root = root;
         }

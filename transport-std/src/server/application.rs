@@ -9,8 +9,8 @@ use std::time::Duration;
 use proto_core::crypto::{Direction, PublicKey};
 use proto_core::wire::CloseCode;
 use proto_core::{
-    Admission, CloseCause, Decision, Endpoint, Event, Instant, PeerId, PeerStats, Requested,
-    TransferId,
+    Admission, CloseCause, Decision, Endpoint, Event, Instant, PeerId, PeerStats, RateLimits,
+    Requested, TransferId,
 };
 
 use super::accounts::Accounts;
@@ -29,6 +29,8 @@ const PROGRESS: Duration = Duration::from_millis(100);
 pub(super) enum Command {
     /// Close all sessions and return.
     Stop,
+    /// Ask the policies about every session again.
+    Review,
 }
 
 pub(super) struct ServerApplication {
@@ -47,6 +49,8 @@ pub(super) struct Host {
     layout: Layout,
     admission: Mutex<AdmissionPolicy>,
     limits: Mutex<LimitPolicy>,
+    /// What holds for those of whom the policy says nothing.
+    usual_limits: RateLimits,
     accounts: Option<Accounts>,
     on_event: Mutex<OnServerEvent>,
     session_count: AtomicU64,
@@ -57,7 +61,7 @@ impl Host {
     pub(super) fn new(
         layout: Layout,
         admission: AdmissionPolicy,
-        limits: LimitPolicy,
+        (limits, usual_limits): (LimitPolicy, RateLimits),
         accounts: Option<Accounts>,
         on_event: OnServerEvent,
     ) -> Self {
@@ -65,11 +69,24 @@ impl Host {
             layout,
             admission: Mutex::new(admission),
             limits: Mutex::new(limits),
+            usual_limits,
             accounts,
             on_event: Mutex::new(on_event),
             session_count: AtomicU64::new(0),
             job_count: AtomicU64::new(0),
         }
+    }
+
+    /// What the user may do; `None` for one who may not come in.
+    fn rights(&self, key: &PublicKey, address: SocketAddr) -> Option<Rights> {
+        let policy = self.admission.lock();
+        (policy.unwrap_or_else(PoisonError::into_inner))(key, address)
+    }
+
+    /// How fast each session of the user may be.
+    fn limits(&self, key: &PublicKey) -> RateLimits {
+        let policy = self.limits.lock();
+        (policy.unwrap_or_else(PoisonError::into_inner))(key).unwrap_or(self.usual_limits)
     }
 
     /// The next number of a count, from 1 on.
@@ -120,18 +137,13 @@ impl ServerApplication {
             let _ = endpoint.close(now, peer, CloseCode::ShuttingDown);
             return;
         }
-        let policy = self.host.admission.lock();
-        let rights = (policy.unwrap_or_else(PoisonError::into_inner))(&key, address);
-        let Some(rights) = rights else {
+        let Some(rights) = self.host.rights(&key, address) else {
             let _ = endpoint.admit(now, peer, Admission::Refuse);
             return self.tell(&ServerEvent::Refused { address, key });
         };
         if endpoint.admit(now, peer, Admission::Admit).is_ok() {
-            let limits = self.host.limits.lock();
-            if let Some(limits) = (limits.unwrap_or_else(PoisonError::into_inner))(&key) {
-                // It was there a line ago.
-                let _ = endpoint.set_limits(now, peer, limits);
-            }
+            // It was there a line ago.
+            let _ = endpoint.set_limits(now, peer, self.host.limits(&key));
             let number = Host::next(&self.host.session_count);
             let session = Arc::new(SessionInfo {
                 number,
@@ -147,6 +159,34 @@ impl ServerApplication {
                 },
             );
             self.tell(&ServerEvent::Opened { session });
+        }
+    }
+
+    /// Who may be here, do what, and how fast, is asked anew.
+    fn review(&mut self, now: Instant, endpoint: &mut Endpoint) {
+        let mut changed = Vec::new();
+        for (peer, session) in &mut self.sessions {
+            let Some(key) = session.info.key else {
+                continue;
+            };
+            // Stale only if it has gone by itself.
+            let _ = match self.host.rights(&key, session.info.address) {
+                None => endpoint.close(now, *peer, CloseCode::Refused),
+                Some(rights) => {
+                    if rights != session.info.rights {
+                        session.info = Arc::new(SessionInfo {
+                            rights,
+                            ..*session.info
+                        });
+                        changed.push(session.info.clone());
+                    }
+                    endpoint.set_limits(now, *peer, self.host.limits(&key))
+                }
+            };
+        }
+        changed.sort_unstable_by_key(|session| session.number);
+        for session in changed {
+            self.tell(&ServerEvent::RightsChanged { session });
         }
     }
 
@@ -307,7 +347,9 @@ impl Application for ServerApplication {
     type Command = Command;
 
     fn command(&mut self, now: Instant, endpoint: &mut Endpoint, command: Command) {
-        let Command::Stop = command;
+        if let Command::Review = command {
+            return self.review(now, endpoint);
+        }
         if self.stopping.is_none() {
             self.stopping = Some(now);
             for (transfer, job) in &self.jobs {

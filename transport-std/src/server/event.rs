@@ -54,6 +54,11 @@ pub enum ServerEvent {
         /// The session.
         session: Arc<SessionInfo>,
     },
+    /// What a user may do is another now, for the requests that follow: see [`Reviewer::review`](crate::Reviewer::review).
+    RightsChanged {
+        /// The session, with the new rights.
+        session: Arc<SessionInfo>,
+    },
     /// A stranger was turned away.
     Refused {
         /// Where the stranger is.

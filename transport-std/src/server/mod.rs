@@ -67,7 +67,7 @@ impl ServerBuilder {
     }
 
     /// Decides who may come in, and with what rights; `None` turns away. Without it, everyone may, with all the rights
-    /// of the shares. Called on the driver's thread: it must not block.
+    /// of the shares. Called on the driver's thread, for each new session and for all at [`Reviewer::review`]: it must not block.
     pub fn admission(
         mut self,
         policy: impl Fn(&PublicKey, SocketAddr) -> Option<Rights> + Send + 'static,
@@ -77,7 +77,7 @@ impl ServerBuilder {
     }
 
     /// How fast a user's sessions may send and be sent to, each; `None` for what [`Tuning::rate_limits`] says. Called on the
-    /// driver's thread when a session is let in: it must not block.
+    /// driver's thread when a session is let in, and for all at [`Reviewer::review`]: it must not block.
     pub fn limits(
         mut self,
         policy: impl Fn(&PublicKey) -> Option<RateLimits> + Send + 'static,
@@ -167,7 +167,7 @@ impl ServerBuilder {
         let host = Arc::new(Host::new(
             layout,
             self.admission,
-            self.limits,
+            (self.limits, self.tuning.rate_limits),
             accounts,
             self.on_event,
         ));
@@ -275,6 +275,12 @@ impl Server {
         self.stopper.clone()
     }
 
+    /// What has the server look at its users again, from another thread.
+    #[must_use]
+    pub fn reviewer(&self) -> Reviewer {
+        Reviewer(self.stopper.0.clone())
+    }
+
     /// Serves on this thread, and on others if there shall be several, until a [`Stopper`] says stop.
     ///
     /// # Errors
@@ -365,6 +371,21 @@ impl Stopper {
     }
 }
 
+/// Has a server ask again what it asked when sessions were let in, from any thread.
+#[derive(Clone)]
+pub struct Reviewer(Arc<[Handle<Command>]>);
+
+impl Reviewer {
+    /// Asks [`ServerBuilder::admission`] and [`ServerBuilder::limits`] about every open session again. One that would be turned away
+    /// now is closed ([`CloseCode::Refused`](crate::CloseCode::Refused)); other rights count for the requests that follow
+    /// ([`ServerEvent::RightsChanged`]), and other limits at once. Returns before that is done.
+    pub fn review(&self) {
+        for thread in &*self.0 {
+            thread.send(Command::Review);
+        }
+    }
+}
+
 /// A server that runs on a thread of its own. Dropping it stops the server, too.
 pub struct ServerHandle {
     address: SocketAddr,
@@ -384,6 +405,12 @@ impl ServerHandle {
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
         self.key
+    }
+
+    /// What has the server look at its users again.
+    #[must_use]
+    pub fn reviewer(&self) -> Reviewer {
+        Reviewer(self.stopper.0.clone())
     }
 
     /// Closes the sessions, finishes what the disk is doing and waits for the end.

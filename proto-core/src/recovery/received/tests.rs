@@ -78,7 +78,7 @@ fn handshake_levels_are_answered_at_once() {
     }
 }
 
-/// The delay counts from the arrival of the largest number, whatever came after it.
+/// RFC 9000 §13.2.5: the delay counts from the arrival of the largest number, whatever came after it.
 #[test]
 fn the_delay_is_that_of_the_largest() {
     let mut r = data();
@@ -112,7 +112,7 @@ fn what_the_peer_knows_is_not_told_again() {
     assert_eq!(ranges(&r), [8..=8]);
 }
 
-/// R2.
+/// R2, RFC 9000 §13.2.3: what is no longer tracked is not taken either.
 #[test]
 fn r2_the_window_is_8192_behind_what_the_peer_knows() {
     let mut r = data();
@@ -128,7 +128,7 @@ fn r2_the_window_is_8192_behind_what_the_peer_knows() {
     assert!(r.is_new(20_000 - REPLAY_WINDOW));
 }
 
-/// T6.
+/// T6, RFC 9000 §13.2.3: "A receiver limits the number of ACK Ranges it remembers", and discards the oldest.
 #[test]
 fn t6_512_ranges_are_kept_and_the_floor_rises() {
     let mut r = data();

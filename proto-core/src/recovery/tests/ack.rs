@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// T4.
+/// T4, RFC 9000 §13.1: an acknowledgement of a packet that was not sent is a PROTOCOL_VIOLATION.
 #[test]
 fn t4_an_ack_of_a_packet_never_sent_is_an_error() {
     let mut b = Bench::confirmed(100);
@@ -24,7 +24,7 @@ fn t4_an_ack_of_a_packet_never_sent_is_an_error() {
     assert!(b.fates.is_empty());
 }
 
-/// T5.
+/// T5, RFC 9000 §21.4: numbers are left out to find out who acknowledges what has not arrived.
 #[test]
 fn t5_an_ack_of_a_number_left_out_is_an_error() {
     let mut b = Bench::confirmed(100);
@@ -43,7 +43,7 @@ fn t5_an_ack_of_a_number_left_out_is_an_error() {
     );
 }
 
-/// R1: peeking does not use a number up; sending and leaving out do.
+/// R1, RFC 9000 §12.3: no number is used twice. Peeking does not use a number up; sending and leaving out do.
 #[test]
 fn r1_numbers_only_grow() {
     let mut b = Bench::new(false);

@@ -213,7 +213,7 @@ fn counts_that_shrink_fail() {
     }
 }
 
-/// T11: the largest values that a frame can hold.
+/// T11, RFC 9000 §13.4.2.1: the largest values that a frame can hold.
 #[test]
 fn the_highest_counts_fail() {
     let most = crate::wire::varint::MAX;
@@ -319,12 +319,12 @@ fn ce_cuts_the_window() {
 #[test]
 fn ce_cuts_once_a_round_trip() {
     let mut bench = Bench::testing(10);
-    bench.ack_ecn(at(150), 1, 5, counts(0, 5));
-    bench.ack_ecn(at(155), 6, 10, counts(0, 10));
+    bench.ack_ecn(at(150), 1, 5, counts(1, 4));
+    bench.ack_ecn(at(155), 6, 10, counts(1, 9));
     assert_eq!(bench.recovery.counters().cuts, 1);
-    assert_eq!(bench.recovery.counters().ecn_ce, 10);
+    assert_eq!(bench.recovery.counters().ecn_ce, 9);
     let number = bench.send_marked(at(160));
-    bench.ack_ecn(at(210), number, number, counts(0, 11));
+    bench.ack_ecn(at(210), number, number, counts(1, 10));
     assert_eq!(bench.recovery.counters().cuts, 2);
 }
 
@@ -361,7 +361,7 @@ fn old_marks_cut_nothing() {
     assert_eq!(bench.recovery.counters().cuts, 1);
 }
 
-/// T11: marks that a peer claims cost itself speed; after a failure they cost nothing.
+/// T11, RFC 9000 §13.4.2.2: marks that a peer claims cost itself speed; after a failure they cost nothing.
 #[test]
 fn after_a_failure_counts_say_nothing() {
     let mut bench = Bench::testing(10);
@@ -370,6 +370,56 @@ fn after_a_failure_counts_say_nothing() {
     bench.ack_ecn(at(210), number, number, counts(0, 5));
     assert_eq!(bench.recovery.counters().cuts, 0);
     assert_eq!(bench.recovery.counters().ecn_ce, 0);
+}
+
+/// RFC 9000 §13.4.2.1: "Erroneous application of ECN-CE markings by the network can result in degraded connection performance":
+/// where all of ten packets come marked and none as it was sent, that is the path's doing.
+#[test]
+fn a_path_that_marks_everything_fails() {
+    let mut bench = Bench::testing(10);
+    bench.ack_ecn(at(150), 1, 9, counts(0, 9));
+    assert!(bench.recovery.is_ecn_capable(), "nine prove nothing");
+    bench.ack_ecn(at(151), 1, 10, counts(0, 10));
+    assert!(!bench.recovery.is_ecn_capable());
+    assert!(!bench.marks(151));
+    let counters = bench.recovery.counters();
+    assert_eq!((counters.ecn_ce, counters.cuts), (0, 0), "none is believed");
+}
+
+/// RFC 9000 §13.4.2.1: the same with one that came as it was sent: the queue is full, and the path as it should be.
+#[test]
+fn a_path_that_marks_nearly_everything_is_heeded() {
+    let mut bench = Bench::testing(10);
+    bench.ack_ecn(at(150), 1, 10, counts(1, 9));
+    assert!(bench.recovery.is_ecn_capable());
+    assert_eq!(bench.recovery.counters().ecn_ce, 9);
+    for n in 0..20 {
+        let number = bench.send_marked(at(160 + n));
+        bench.ack_ecn(at(210 + n), number, number, counts(1, 10 + n));
+    }
+    assert!(bench.recovery.is_ecn_capable());
+}
+
+/// RFC 9002 §7.1: the first marks count as soon as one packet shows that not all are marked.
+#[test]
+fn the_first_marks_are_heeded_later() {
+    let mut bench = Bench::testing(10);
+    bench.ack_ecn(at(150), 1, 4, counts(0, 4));
+    assert_eq!(bench.recovery.counters().cuts, 0);
+    bench.ack_ecn(at(151), 1, 5, counts(1, 4));
+    let counters = bench.recovery.counters();
+    assert_eq!((counters.ecn_ce, counters.cuts), (4, 1));
+}
+
+/// RFC 9000 §13.4.2: each path is judged by its own packets.
+#[test]
+fn marks_of_the_path_before_are_not_counted_again() {
+    let mut bench = Bench::testing(9);
+    bench.ack_ecn(at(150), 1, 9, counts(0, 9));
+    bench.recovery.on_new_path(at(160), 1_200);
+    let number = bench.send_marked(at(160));
+    bench.ack_ecn(at(210), number, number, counts(0, 10));
+    assert!(bench.recovery.is_ecn_capable());
 }
 
 /// RFC 9000 §13.4.2: validation begins anew on a new path; counts go on where they were.

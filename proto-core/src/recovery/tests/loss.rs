@@ -84,7 +84,7 @@ fn no_growth_during_recovery() {
 /// Three probe time-outs in milliseconds, with a variance that a second sample of 100 ms has brought to 37.5 ms.
 const DEAD: u64 = 3 * (100 + 4 * 75 / 2 + 25);
 
-/// RFC 9002 §7.6: nothing got through for more than three probe time-outs.
+/// RFC 9002 §7.6.1: nothing got through for more than three probe time-outs; further cases in `silence`.
 #[test]
 fn persistent_congestion() {
     let mut b = Bench::confirmed(100);
@@ -102,8 +102,8 @@ fn persistent_congestion() {
     assert_eq!(b.recovery.rtt().min(), ms(120), "§5.2");
 }
 
-/// RFC 9002 §7.6.1, §7.6.2: not at exactly that time, not over an acknowledged packet, not by what is not ack-eliciting,
-/// and not by packets from before the first sample.
+/// RFC 9002 §7.6.1, §7.6.2: not at exactly that time, not over an acknowledged packet, and not by packets from before the
+/// first sample.
 #[test]
 fn what_is_not_persistent_congestion() {
     let mut b = Bench::confirmed(100);

@@ -98,3 +98,55 @@ fn t12_a_leap_of_the_clock() {
     assert_eq!(b.recovery.rtt().latest(), Duration::ZERO);
     assert!(b.recovery.pacing(at(300), 1_200).is_ok());
 }
+
+/// P9.14: who hears the peer again after unanswered probes asks at once, and not when the backoff of RFC 9002 §6.2.1 is over;
+/// the next probe is a whole time-out later.
+#[test]
+fn a_peer_that_is_back_is_asked_at_once() {
+    let mut b = Bench::confirmed(100);
+    b.send(at(200));
+    for _ in 0..6 {
+        let (due, _) = b.recovery.deadline().unwrap();
+        assert_eq!(b.timeout(due), OnTimeout::Probe(Level::Data));
+        b.send(due);
+    }
+    let later = b.recovery.last_eliciting(Level::Data) + ms(1_000);
+    assert!(b.recovery.deadline().unwrap().0 > later + ms(5_000));
+    b.recovery.on_silence_over(later);
+    assert_eq!(
+        b.recovery.deadline(),
+        Some((later, Timer::Pto)),
+        "invariant 19"
+    );
+    assert_eq!(b.timeout(later), OnTimeout::Probe(Level::Data));
+    b.send(later);
+    let pto = b.recovery.pto();
+    assert_eq!(b.recovery.deadline(), Some((later + 2 * pto, Timer::Pto)));
+}
+
+/// P9.14: what is sent after the silence is none of its affair, and one probe is enough.
+#[test]
+fn a_silence_that_is_over_hurries_nothing_that_follows() {
+    let mut b = Bench::confirmed(100);
+    b.recovery.on_silence_over(at(200));
+    assert_eq!(b.recovery.deadline(), None, "nothing is under way");
+    b.send(at(200));
+    let pto = b.recovery.pto();
+    assert_eq!(b.recovery.deadline(), Some((at(200) + pto, Timer::Pto)));
+}
+
+/// P9.14, RFC 9002 §5.3: the first acknowledgement after a sleep of the peer's gives a round trip as long as the sleep. What it does
+/// not speak of is probed all the same.
+#[test]
+fn a_round_trip_as_long_as_a_sleep_delays_no_probe() {
+    let mut b = Bench::confirmed(100);
+    b.send(at(200));
+    b.send(at(201));
+    let (due, _) = b.recovery.deadline().unwrap();
+    assert_eq!(b.timeout(due), OnTimeout::Probe(Level::Data));
+    assert!(b.recovery.is_backing_off());
+    b.ack(at(30_000), &[(1, 1)]);
+    assert!(b.recovery.pto() > ms(20_000) && !b.recovery.is_backing_off());
+    b.recovery.on_silence_over(at(30_000));
+    assert_eq!(b.recovery.deadline(), Some((at(30_000), Timer::Pto)));
+}
