@@ -5,13 +5,14 @@ sockets and `wan`.
 Alone: `dhow get` with each congestion control, and TCP BBR and CUBIC, over the same link. Goodput is file bits over link bits,
 from the start of the client's process (TCP: from its SYN) to its end; a transfer that does not end within the time counts with
 what had come by then. Together: `dhow get` with bbr and one TCP CUBIC flow for a minute, of which the second half counts.
+Background: what TCP gets alone, beside `dhow get` with background, and joining it.
 
 Needs root (network namespaces, TUN devices), the modules of TCP BBR, and the binary:
 
     cargo build --release -p cli
     sudo python3 tests/wan/goodput.py --wan PATH/TO/wan
 
-On a machine with other work, the figures tell of that. Ends with 0 if every limit that is demanded of dhow with bbr holds.
+On a machine with other work, the figures tell of that. Ends with 0 if every limit that is demanded of dhow with bbr and background holds.
 """
 
 import argparse
@@ -41,7 +42,11 @@ ALONE = [
 # Queues in BDP of 100 Mbit/s and 50 ms.
 TOGETHER = [0.5, 1, 4]
 WEAKER_LEAST, DROPS_MOST = 0.2, 0.03
-SETTLE, END = 30, 60
+# Queues in BDP of 100 Mbit/s and 100 ms, and the part of what TCP gets alone that background leaves it.
+BACKGROUND = [1, 4]
+LEFT_LEAST = 0.9
+# Flows have so many seconds to settle, and are watched until the second number; who joins does so then.
+SETTLE, END, LATE = 30, 60, 10
 
 
 def parse_arguments():
@@ -53,6 +58,7 @@ def parse_arguments():
     parser.add_argument("--time-max", type=float, default=20, help="seconds after which a transfer alone is cut")
     parser.add_argument("--alone", help="numbers of the points to take, from 1 on, such as 1,4 or none; all unless given")
     parser.add_argument("--together", help="queues to take, such as 0.5,4 or none; all unless given")
+    parser.add_argument("--background", help="queues to take, such as 1 or none; all unless given")
     return parser.parse_args()
 
 
@@ -130,47 +136,77 @@ def alone(args, folder):
     return rows, good
 
 
-def beside(args, folder, queue):
-    """Goodputs of dhow with bbr and of TCP CUBIC in the second half, and the share of packets that the queue dropped."""
-    rate, rtt = 100, 50
+def sharing(args, folder, rtt, queue, flows):
+    """Goodputs of flows that share a link of 100 Mbit/s, and the share of packets that its queue dropped.
+
+    A flow is its kind, its congestion control and the second in which it starts. What counts is the half of a minute that begins
+    `SETTLE` after the last start.
+    """
+    last = max(start for _, _, start in flows)
     served, got = folder / "served", folder / "got"
     served.mkdir(exist_ok=True)
-    size = int(rate * 1e6 / 8 * END)
+    size = int(100e6 / 8 * (last + END))
     (served / "file").write_bytes(os.urandom(size))
-    with link(args, 1, rate, rtt, 0, "--queue", f"{queue}bdp") as wan:
-        server, tcp = wan.serve(folder, served, "--cc", "bbr"), tcp_serve(wan, "cubic", size)
-        began = time.monotonic()
-        clients = [wan.get(folder, "file", got), wan.run("A", sys.executable, HERE / "tcp.py", "get", SERVER, END)]
-        sleep_until(began + END)
-        for client in clients:
+    with link(args, 1, 100, rtt, 0, "--queue", f"{queue}bdp") as wan:
+        servers = [wan.serve(folder, served, "--cc", control) if kind == "dhow" else tcp_serve(wan, control, size) for kind, control, _ in flows]
+        began, clients = time.monotonic(), {}
+        for place, (kind, _, start) in sorted(enumerate(flows), key=lambda of: of[1][2]):
+            sleep_until(began + start)
+            tcp = ["A", sys.executable, HERE / "tcp.py", "get", SERVER, last + END - start]
+            clients[place] = wan.get(folder, "file", got) if kind == "dhow" else wan.run(*tcp)
+        sleep_until(began + last + END)
+        for client in clients.values():
             client.terminate()
-        told = [events(client.communicate()[0].splitlines()) for client in clients]
-        stop(server)
-        tcp.kill()
-        tcp.communicate()
+        told = [events(clients[place].communicate()[0].splitlines()) for place in range(len(flows))]
+        for (kind, _, _), server in zip(flows, servers):
+            if kind == "dhow":
+                stop(server)
+            else:
+                server.kill()
+                server.communicate()
     got.unlink(missing_ok=True)
-    goodputs = [second_half([event for event in of if event["event"] == "progress"]) for of in told]
+    goodputs = [settled(of, last + SETTLE - start) for of, (_, _, start) in zip(told, flows)]
     way = wan.stats["B->A"]
     return goodputs, way["taildrop"] / max(1, way["in_pkts"])
 
 
-def second_half(told):
-    """Bits a second from `SETTLE` on, as progress told; by the client's own clock, which starts within milliseconds."""
-    late = [event for event in told if event["seconds"] >= SETTLE]
+def settled(told, since):
+    """Bits a second from a second on, as progress told; by the client's own clock, which starts within milliseconds."""
+    late = [event for event in told if event["event"] == "progress" and event["seconds"] >= since]
     if len(late) < 2:
         return 0.0
     return (late[-1]["bytes"] - late[0]["bytes"]) * 8 / (late[-1]["seconds"] - late[0]["seconds"])
 
 
 def together(args, folder):
+    """bbr beside TCP CUBIC: the weaker's share."""
     rows, good = [["100 Mbit/s, 50 ms, queue", "dhow bbr", "TCP cubic", "the weaker's share", "demanded", "drops", "demanded"]], True
     for queue in wanted(args.together, TOGETHER, float):
-        goodputs, drops = beside(args, folder, queue)
+        goodputs, drops = sharing(args, folder, 50, queue, [("dhow", "bbr", 0), ("tcp", "cubic", 0)])
         weaker = min(goodputs) / max(1.0, sum(goodputs))
         good &= weaker >= WEAKER_LEAST and drops <= DROPS_MOST
         rates = [f"{goodput / 1e6:.1f} Mbit/s" for goodput in goodputs]
-        rows.append([f"{queue} BDP", *rates, f"{weaker:.3f}", f"≥ {WEAKER_LEAST}", f"{drops:.4f}", f"≤ {DROPS_MOST}"])
+        rows.append([f"{queue:g} BDP", *rates, f"{weaker:.3f}", f"≥ {WEAKER_LEAST}", f"{drops:.4f}", f"≤ {DROPS_MOST}"])
         print(rows[-1], file=sys.stderr)
+    return rows, good
+
+
+def background(args, folder):
+    """What background leaves to TCP, of what TCP gets alone: started together, and TCP joining later."""
+    head = ["100 Mbit/s, 100 ms, queue", "who", "alone", "beside background", "left", "joining background", "left", "demanded"]
+    rows, good = [head], True
+    for queue in wanted(args.background, BACKGROUND, float):
+        for control in args.tcp.split(","):
+            alone = sharing(args, folder, 100, queue, [("tcp", control, 0)])[0][0]
+            row = [f"{queue:g} BDP", f"TCP {control}", f"{alone / 1e6:.1f} Mbit/s"]
+            for start in (0, LATE):
+                flows = [("tcp", control, start), ("dhow", "background", 0)]
+                (beside, rest), _ = sharing(args, folder, 100, queue, flows)
+                left = beside / max(1.0, alone)
+                good &= left >= LEFT_LEAST
+                row += [f"{beside / 1e6:.1f} Mbit/s ({rest / 1e6:.1f} to background)", f"{left:.3f}"]
+            rows.append([*row, f"≥ {LEFT_LEAST}"])
+            print(rows[-1], file=sys.stderr)
     return rows, good
 
 
@@ -192,7 +228,7 @@ def main():
     args = parse_arguments()
     print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=memory()) as folder:
-        tables = [alone(args, pathlib.Path(folder)), together(args, pathlib.Path(folder))]
+        tables = [measure(args, pathlib.Path(folder)) for measure in (alone, together, background)]
     print(f"load average after: {os.getloadavg()[0]:.1f}", file=sys.stderr)
     for rows, _ in tables:
         if len(rows) > 1:

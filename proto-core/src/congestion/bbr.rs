@@ -10,9 +10,10 @@
 //! | `control` | rate, quantum, window | §5.6 |
 //! | `baseline` | the path's own loss | ours |
 //!
-//! What differs from the draft: loss counts for congestion only above 2 % + 1.5 × baseline and, up to 15 %, only while
-//! round trips show a queue; rate and window make up for the baseline; a round trip as low as the lowest postpones
-//! ProbeRTT; ProbeBW_UP keeps the window gain of 2. All arithmetic is on integers.
+//! What differs from the draft: loss counts for congestion only above 1 % + 1.5 × baseline and, up to 15 %, only while
+//! round trips show a queue; rate and window make up for the baseline; after a probe that made the queue overflow, the next
+//! waits three times as long; a round trip as low as the lowest postpones ProbeRTT; ProbeBW_UP keeps the window gain of 2.
+//! All arithmetic is on integers.
 
 mod baseline;
 mod control;

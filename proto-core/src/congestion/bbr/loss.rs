@@ -1,7 +1,7 @@
 //! What loss says of the path, and taking it back (draft-ietf-ccwg-bbr §5.5.10, §5.5.11).
 
 use super::baseline::Baseline;
-use super::params::{BETA, HEADROOM, HEAVY_LOSS, LOSS_THRESH};
+use super::params::{BETA, CROWDED, HEADROOM, HEAVY_LOSS, LOSS_THRESH};
 use super::{Bbr, INFINITE, State, permille};
 use crate::congestion::{Acked, LostPacket, Marked, RateSample};
 use crate::time::Instant;
@@ -189,6 +189,7 @@ impl Bbr {
     /// HandleInflightTooHigh.
     fn handle_too_high(&mut self, now: Instant, in_flight: u64, app_limited: bool) {
         self.cycle.too_high = true;
+        self.cycle.crowded = self.loss.bw_latest >= permille(self.max_bw.get(), CROWDED);
         self.cycle.is_probe_sample = false;
         if !app_limited {
             let least = permille(self.target_inflight(), BETA);

@@ -1,6 +1,6 @@
 //! BBR.min_rtt, and when to look for it (draft-ietf-ccwg-bbr §5.3.4.3, §5.5.7).
 
-use super::params::{MIN_RTT_FILTER, PROBE_RTT_INTERVAL};
+use super::params::{MIN_RTT_FILTER, PROBE_RTT_INTERVAL, PROBE_RTT_ROUNDS};
 use crate::time::{Duration, Instant};
 
 /// Below this, a difference between round trips is the noise of bursts and delayed acknowledgements.
@@ -43,7 +43,7 @@ impl MinRtt {
     /// The draft takes a lower sample as proof that the queue is gone. So is one that is as low as the lowest, but for
     /// 1/64: who shares the path with nobody finds it in each cruise, and need not pay for ProbeRTT.
     pub(super) fn update(&mut self, now: Instant, sample: Option<Duration>) {
-        self.expired = self.probed.is_some() && now > self.probed_at + PROBE_RTT_INTERVAL;
+        self.expired = self.probed.is_some() && now > self.probed_at + self.interval();
         if let Some(sample) = sample {
             self.recent = Some(self.recent.map_or(sample, |r| (r * 3 + sample) / 4));
             let lower = self.probed.is_none_or(|least| sample < least);
@@ -66,7 +66,13 @@ impl MinRtt {
         }
     }
 
-    /// ProbeRTT is over: the next is due in 5 s.
+    /// From one ProbeRTT to the next: 5 s, on long paths more, as one takes more time there.
+    fn interval(&self) -> Duration {
+        let rounds = self.probed.unwrap_or_default() * PROBE_RTT_ROUNDS;
+        PROBE_RTT_INTERVAL.max(rounds.min(MIN_RTT_FILTER))
+    }
+
+    /// ProbeRTT is over: the next is due after an interval.
     pub(super) fn on_probed(&mut self, now: Instant) {
         self.probed_at = now;
     }
@@ -121,6 +127,18 @@ mod tests {
         assert!(!rtt.expired);
         rtt.update(ms(9_001), millis(110));
         assert!(rtt.expired);
+    }
+
+    #[test]
+    fn long_paths_are_probed_less_often() {
+        for (rtt, due) in [(100, 5_000), (200, 6_000), (300, 9_000), (900, 10_000)] {
+            let mut min = MinRtt::new();
+            min.update(ms(0), millis(rtt));
+            min.update(ms(due), millis(2 * rtt));
+            assert!(!min.expired, "{rtt}");
+            min.update(ms(due + 1), millis(2 * rtt));
+            assert!(min.expired, "{rtt}");
+        }
     }
 
     #[test]

@@ -17,8 +17,9 @@ pub(super) const CWND_GAIN: u64 = 2_000;
 pub(super) const PROBE_RTT_CWND_GAIN: u64 = 500;
 /// 1 - BBR.PacingMarginPercent.
 pub(super) const PACING_MARGIN: u64 = 990;
-/// BBR.LossThresh.
-pub(super) const LOSS_THRESH: u64 = 20;
+/// BBR.LossThresh. The draft has 2 %, which leaves room for what a path loses anyway; here that is what the baseline is for. Who
+/// fills a shallow queue until 2 % are lost there takes several packets of CUBIC's, too, and with them half of its window.
+pub(super) const LOSS_THRESH: u64 = 10;
 /// BBR.Beta.
 pub(super) const BETA: u64 = 700;
 /// BBR.Headroom.
@@ -39,6 +40,8 @@ pub(super) const EXTRA_ACKED_HALF: u64 = 5;
 pub(super) const MIN_RTT_FILTER: Duration = Duration::from_secs(10);
 /// BBR.ProbeRTTInterval.
 pub(super) const PROBE_RTT_INTERVAL: Duration = Duration::from_secs(5);
+/// Round trips that this is at least, up to the length of the filter: ours. ProbeRTT costs one and a half or more of them.
+pub(super) const PROBE_RTT_ROUNDS: u32 = 30;
 /// BBR.ProbeRTTDuration.
 pub(super) const PROBE_RTT_DURATION: Duration = Duration::from_millis(200);
 /// Rounds between probes so that Reno and CUBIC can keep up (§5.3.3.8). The draft has 63; with more probes in the same time two
@@ -48,6 +51,13 @@ pub(super) const RENO_ROUNDS: u64 = 40;
 pub(super) const PROBE_WAIT: Duration = Duration::from_secs(2);
 /// Nanoseconds; see [`PROBE_WAIT`].
 pub(super) const PROBE_WAIT_SPREAD: u64 = 1_000_000_000;
+/// So many times as long after a probe that made the queue overflow: somebody may have lost packets there who needs time to come
+/// back. CUBIC (RFC 9438 §4.2) takes 5 to 7 s at 100 Mbit/s and 50 ms, which probes every 2 to 3 s never let end.
+pub(super) const OVERFLOW_WAITS: u32 = 3;
+/// If the probe got at least this part of the bandwidth that was known. If not, the path has become slower, and two cycles must pass
+/// to forget what it was.
+pub(super) const CROWDED: u64 = 750;
+
 /// Send quantum at most (§5.6.3).
 pub(super) const QUANTUM_MAX: u64 = 65_536;
 

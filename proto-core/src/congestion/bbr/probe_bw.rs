@@ -1,6 +1,6 @@
 //! The cycle of Down, Cruise, Refill and Up (draft-ietf-ccwg-bbr §5.3.3).
 
-use super::params::{BETA, HEADROOM, PROBE_WAIT, PROBE_WAIT_SPREAD, RENO_ROUNDS};
+use super::params::{BETA, HEADROOM, OVERFLOW_WAITS, PROBE_WAIT, PROBE_WAIT_SPREAD, RENO_ROUNDS};
 use super::{Bbr, INFINITE, State, permille};
 use crate::congestion::{Acked, BYTES_MAX, RateSample};
 use crate::time::{Duration, Instant};
@@ -35,6 +35,8 @@ pub(super) struct Cycle {
     acked_per_inc: u64,
     /// BBR.prev_probe_too_high.
     pub(super) too_high: bool,
+    /// The probe that went too high found the rate that was known: somebody else may have been in the queue.
+    pub(super) crowded: bool,
     /// BBR.prev_probe_precautionary.
     precautionary: bool,
     /// The round in which Cruise began.
@@ -55,6 +57,7 @@ impl Cycle {
             up_acked: 0,
             acked_per_inc: INFINITE,
             too_high: false,
+            crowded: false,
             precautionary: false,
             cruise_start: 0,
             drained: false,
@@ -83,6 +86,18 @@ impl Bbr {
     pub(super) fn start_cruise(&mut self) {
         self.state = State::Cruise;
         self.cycle.cruise_start = self.rounds.count;
+    }
+
+    /// Cruise after ProbeRTT, which does not put off a probe that comes late anyway.
+    pub(super) fn resume_cruise(&mut self, now: Instant) {
+        let before = self.cycle;
+        self.start_down(now);
+        self.start_cruise();
+        if before.too_high && before.stamp + before.wait > now {
+            self.cycle.stamp = before.stamp;
+            self.cycle.wait = before.wait;
+            self.cycle.rounds_since_up = before.rounds_since_up;
+        }
     }
 
     /// StartProbeBW_REFILL.
@@ -167,10 +182,19 @@ impl Bbr {
         self.full.now || self.grows_no_more()
     }
 
+    /// How many times as long as usual the next probe is waited for.
+    fn waits(&self) -> u32 {
+        match self.cycle.too_high && self.cycle.crowded {
+            true => OVERFLOW_WAITS,
+            false => 1,
+        }
+    }
+
     /// IsTimeToProbeBW (§5.3.3.8): after 2 to 3 s, or as many rounds as Reno needs to regain its window.
     fn is_time_to_probe(&self, now: Instant) -> bool {
         let reno = (self.target_inflight() / self.datagram.max(1)).min(RENO_ROUNDS);
-        now > self.cycle.stamp + self.cycle.wait || self.cycle.rounds_since_up >= reno
+        now > self.cycle.stamp + self.cycle.wait
+            || self.cycle.rounds_since_up >= reno * u64::from(self.waits())
     }
 
     /// PickProbeWait. Chance comes from the time, which no two flows share to the nanosecond.
@@ -181,7 +205,7 @@ impl Bbr {
             .wrapping_mul(0xbf58_476d_1ce4_e5b9);
         self.cycle.rounds_since_up = mixed >> 63;
         let chance = Duration::from_nanos((mixed >> 16) % PROBE_WAIT_SPREAD);
-        self.cycle.wait = PROBE_WAIT + chance;
+        self.cycle.wait = (PROBE_WAIT + chance) * self.waits();
     }
 
     /// RaiseInflightLongtermSlope.

@@ -53,8 +53,7 @@ impl Bbr {
     fn exit_probe_rtt(&mut self, now: Instant) {
         self.reset_short_term();
         if self.full.reached {
-            self.start_down(now);
-            self.start_cruise();
+            self.resume_cruise(now);
         } else {
             self.state = State::Startup;
         }

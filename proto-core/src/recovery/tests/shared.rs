@@ -1,5 +1,7 @@
 //! Senders with endless data that share one bottleneck: a drop-tail queue, a delay, loss and reordering of data.
 
+mod change;
+
 use alloc::collections::VecDeque;
 use core::ops::RangeInclusive;
 
