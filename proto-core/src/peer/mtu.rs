@@ -148,6 +148,11 @@ impl Mtu {
         self.restart(self.base);
     }
 
+    /// Whether a full datagram changes anything: once the search is over, none does for a long time.
+    pub(super) fn heeds_full(&self, now: Instant) -> bool {
+        !matches!(self.state, State::Complete { raise_at } if now < raise_at)
+    }
+
     /// A full datagram goes to `remote`, which may be this very host.
     pub(super) fn on_full_sent(&mut self, now: Instant, remote: IpAddr, is_local: bool) {
         match self.state {

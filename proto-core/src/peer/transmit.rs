@@ -40,6 +40,12 @@ struct Draft {
 }
 
 impl Draft {
+    /// Whether it asks whether a path works, or answers.
+    fn tries_path(&self) -> bool {
+        let is_path = |frame: &SentFrame| matches!(frame, SentFrame::Path);
+        self.sent.iter().any(is_path)
+    }
+
     /// Fills the rest of the datagram with PADDING (RFC 9000 §14.1).
     fn pad(&mut self, out: &mut [u8]) {
         let end = out.len() - TAG_LEN;
@@ -224,6 +230,9 @@ impl Peer {
         let mut last: Option<Draft> = None;
         let mut pad = false;
         for level in Level::ALL {
+            if self.spaces[level as usize].discarded {
+                continue;
+            }
             let start = last.as_ref().map_or(0, |draft| draft.end + TAG_LEN);
             if !self.wants(now, level, gate) || out.len() - start < ROOM_MIN {
                 continue;
@@ -250,7 +259,7 @@ impl Peer {
             draft.pad(out);
         }
         // RFC 9000 §8.2.1, §8.2.2: what tries a path shows that it carries 1,200 bytes, where so many may be sent.
-        if draft.sent.contains(&SentFrame::Path)
+        if draft.tries_path()
             && let Some(base) = out.get_mut(..usize::from(DATAGRAM_BASE))
             && draft.end + TAG_LEN < base.len()
         {

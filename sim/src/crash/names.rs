@@ -65,7 +65,7 @@ impl Case {
                 if directory {
                     planted.push((path("d/from/in"), content(rng)));
                 }
-                let to: &str = *rng.pick(&["d/to", "e/to"]);
+                let to = *rng.pick(&["d/to", "e/to"]);
                 let to = path(to);
                 if !directory && rng.one_in(2) {
                     planted.push((to.clone(), content(rng)));

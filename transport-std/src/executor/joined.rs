@@ -103,12 +103,13 @@ pub(super) fn move_together<'a>(
         end.saturating_add(bytes.len() as u64)
     });
     // What is not written at all, and how much there is room for, each finds out by itself.
-    if out.iter().any(|bytes| sparse::is_hole(bytes))
-        || (first.writes && disk.grow(first.file, end).is_err())
-    {
+    if out.iter().any(|bytes| sparse::is_hole(bytes)) {
         return 0;
     }
     let moved = disk.with_file(first.file, |file| {
+        if first.writes {
+            disk.grow(first.file, end)?;
+        }
         let moved = match first.writes {
             true => rustix::io::pwritev(file, &out, first.offset),
             false => rustix::io::preadv(file, &mut into, first.offset),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use proto_core::wire::FilePath;
 use proto_core::{FileError, FileId, Meta, Outcome, RootId};
 
-use super::quota::Charge;
+use super::quota::{Charge, Owner};
 use super::rooted::{self, Directory};
 use super::run::Disk;
 
@@ -41,8 +41,8 @@ impl Disk {
         path: &FilePath,
         log: Option<FileId>,
         size: u64,
-    ) -> Result<(Arc<File>, Meta, Option<Charge>)> {
-        let charge = self.roots.charge(root, size)?;
+    ) -> Result<(Arc<File>, Meta, Option<Arc<Charge>>)> {
+        let charge = self.roots.charge(root, size)?.map(Arc::new);
         let undone = |error| {
             if let Some(charge) = &charge {
                 charge.undo();
@@ -68,6 +68,9 @@ impl Disk {
             }
             return Err(undone(error));
         }
+        if let (Some(charge), Some(_), Some(identity)) = (&charge, log, rooted::identity(&file)) {
+            self.roots.accounts().go_on(identity, 0, Some(charge));
+        }
         let file = Arc::new(file);
         if !named {
             let key = (root, path.clone());
@@ -77,11 +80,36 @@ impl Disk {
     }
 
     /// Counts a file that is there for the user of a root, and for no other any more.
-    pub(super) fn take_over(&self, root: RootId, file: &File, size: u64) -> Result<Option<Charge>> {
-        let before = rooted::owner(file);
-        if let Some(charge) = self.roots.adopt(root, before.as_ref(), size) {
-            return Ok(Some(charge));
+    pub(super) fn take_over(
+        &self,
+        root: RootId,
+        file: &File,
+        size: u64,
+    ) -> Result<Option<Arc<Charge>>> {
+        let accounts = self.roots.accounts();
+        if !accounts.is_on() {
+            return Ok(None);
         }
+        let identity = rooted::identity(file).ok_or(FileError::Io)?;
+        accounts.go_on(identity, size, None);
+        let before = rooted::owner(file);
+        let charge = match self.roots.adopt(root, before.as_ref(), size) {
+            Some(charge) => Some(charge),
+            None => self.count_for(root, file, size, before)?,
+        };
+        let charge = charge.map(Arc::new);
+        accounts.go_on(identity, size, charge.as_ref());
+        Ok(charge)
+    }
+
+    /// Counts a file that was counted for `before`, or nobody, for the user of a root.
+    fn count_for(
+        &self,
+        root: RootId,
+        file: &File,
+        size: u64,
+        before: Option<Owner>,
+    ) -> Result<Option<Charge>> {
         let charge = self.roots.charge(root, size)?;
         if let Some(charge) = &charge {
             rooted::set_owner(file, charge.owner()).inspect_err(|_| charge.undo())?;

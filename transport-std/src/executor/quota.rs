@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use proto_core::FileError;
 use proto_core::wire::{EntryKind, FilePath};
@@ -57,6 +57,8 @@ pub(super) struct Accounts {
     used: Mutex<HashMap<Owner, Used>>,
     /// Held from looking who owns a name until it is another's, or nobody's.
     names: Mutex<()>,
+    /// Charges of unfinished files that a later transfer may go on with, by device and inode.
+    unfinished: Mutex<HashMap<(u64, u64), Weak<Charge>>>,
 }
 
 impl Accounts {
@@ -100,6 +102,22 @@ impl Accounts {
         if let Some(used) = self.used().get_mut(owner) {
             used.bytes = used.bytes.saturating_sub(bytes);
             used.files = used.files.saturating_sub(files);
+        }
+    }
+
+    /// Keeps the charge of an unfinished file in mind. One that another transfer had for it, whose work it goes on with, is settled
+    /// with the file's present size: that transfer can change the file no more.
+    pub(super) fn go_on(&self, identity: (u64, u64), size: u64, charge: Option<&Arc<Charge>>) {
+        let mut all = self
+            .unfinished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, charge| charge.strong_count() > 0);
+        if let Some(before) = all.remove(&identity).and_then(|it| it.upgrade()) {
+            before.settle(size);
+        }
+        if let Some(charge) = charge {
+            all.insert(identity, Arc::downgrade(charge));
         }
     }
 

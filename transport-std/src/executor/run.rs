@@ -153,10 +153,11 @@ impl Disk {
                 len,
                 hash,
             } => self.hash(file, offset, len, hash),
-            Operation::Truncate { file, size } => {
+            Operation::Truncate { file, size } => self.with_file(file, |open| {
                 self.grow(file, size)?;
-                self.on_file(file, |file| file.set_len(size))
-            }
+                open.set_len(size).map_err(|error| file_error(&error))?;
+                Ok(Outcome::Done)
+            }),
             Operation::Sync { file } => self.on_file(file, File::sync_all),
             Operation::SyncDir { root, path } => {
                 self.roots.directory(root)?.sync_directory(&path)?;
@@ -271,12 +272,18 @@ impl Disk {
     }
 
     /// Notes an open file, with the lease of the journal `log` and what it is counted with.
-    fn keep(&self, file: FileId, opened: Arc<File>, log: Option<FileId>, charge: Option<Charge>) {
+    fn keep(
+        &self,
+        file: FileId,
+        opened: Arc<File>,
+        log: Option<FileId>,
+        charge: Option<Arc<Charge>>,
+    ) {
         let lease = log.and_then(|log| self.opened(log).ok()?.lease);
         let opened = Opened {
             file: opened,
             lease,
-            charge: charge.map(Arc::new),
+            charge,
         };
         self.files().insert(file, opened);
     }
@@ -393,11 +400,15 @@ impl Disk {
     ) -> Result<Outcome> {
         let bytes = block.bytes().get(..len as usize).ok_or(FileError::Io)?;
         let rest = bytes.get(already..).ok_or(FileError::Io)?;
-        self.grow(file, offset.saturating_add(len.into()))?;
         let is_hole = already == 0 && sparse::is_hole(bytes);
-        self.on_file(file, |file| match is_hole {
-            true => sparse::write(file, bytes, offset),
-            false => write_all_at(file, rest, offset + already as u64),
+        // Charged under the lease: who has lost it is not charged any more.
+        self.with_file(file, |open| {
+            self.grow(file, offset.saturating_add(len.into()))?;
+            let written = match is_hole {
+                true => sparse::write(open, bytes, offset),
+                false => write_all_at(open, rest, offset + already as u64),
+            };
+            written.map_err(|error| file_error(&error))
         })?;
         Ok(Outcome::Moved {
             len,

@@ -37,7 +37,7 @@ impl Peer {
 
     /// A full datagram was sent: the search for larger ones goes on.
     pub(super) fn note_full_datagram(&mut self, now: Instant) {
-        if self.confirmed && self.path.is_validated() {
+        if self.mtu.heeds_full(now) && self.confirmed && self.path.is_validated() {
             let remote = self.path.remote.ip();
             let is_local = remote.to_canonical().is_loopback() || self.path.local == Some(remote);
             self.mtu.on_full_sent(now, remote, is_local);

@@ -222,6 +222,58 @@ fn f11_what_another_replaces_or_takes_over_is_no_longer_counted() {
     assert_eq!((it.anew(&OWNER), it.anew(&OTHER)), ((0, 0), (40, 1)));
 }
 
+/// A later transfer goes on with a file that an earlier one, which reserved all of it, still has open.
+#[test]
+fn f11_what_is_taken_over_counts_once() {
+    const BEGIN: [u8; 32] = [7; 32];
+    let it = world(1_000, 9);
+    let root = it.world.root;
+    let open_log = |log: u64| {
+        it.world.run(Operation::OpenLog {
+            root,
+            path: path(".dhow-0123456789abcdef.journal"),
+            file: FileId(log),
+            take: Some(BEGIN),
+        })
+    };
+    open_log(100).unwrap();
+    it.world
+        .run(Operation::WriteLog {
+            file: FileId(100),
+            offset: 0,
+            bytes: BEGIN.to_vec(),
+        })
+        .unwrap();
+    let part = path(".dhow-00000000000000aa.part");
+    it.world
+        .run(Operation::Create {
+            root,
+            path: part.clone(),
+            file: FileId(1),
+            log: Some(FileId(100)),
+            size: 300,
+        })
+        .unwrap();
+    it.write(1, 0, 100).unwrap();
+    assert_eq!(it.counted(), (300, 1));
+    open_log(101).unwrap();
+    it.world
+        .run(Operation::OpenPart {
+            root,
+            path: part,
+            file: FileId(2),
+            log: FileId(101),
+        })
+        .unwrap();
+    assert_eq!(it.counted(), (100, 1));
+    assert_eq!(it.write(1, 100, 100), Err(FileError::TakenOver));
+    it.write(2, 100, 100).unwrap();
+    it.world.close(1);
+    it.write(2, 200, 100).unwrap();
+    it.world.close(2);
+    assert_eq!((it.counted(), it.anew(&OWNER)), ((300, 1), (300, 1)));
+}
+
 /// Threads that store, replace and remove at random: never above the quota, and at the end what is there.
 #[test]
 fn f11_no_race_gets_past_it() {
