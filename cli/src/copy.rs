@@ -221,6 +221,18 @@ impl<'a> Copy<'a> {
         self.haul_from(first);
     }
 
+    /// Compares the first task once more: only its directories' times have changed since it was done.
+    pub(crate) fn restore_times(&self) -> Result<(), Error> {
+        let Some(task) = self.plan.tasks.first() else {
+            return Ok(());
+        };
+        let connection = self.plan.links[task.session].connection();
+        match call(&self.plan, 0, &connection, task, |_| {}) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.explain(task, &error)),
+        }
+    }
+
     /// Whether this command has written a file of its first task.
     pub(crate) fn was_written(&self, path: &FilePath) -> bool {
         self.tally.was_written(0, path.as_bytes())

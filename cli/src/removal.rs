@@ -52,16 +52,24 @@ pub(crate) fn run(app: &App, copy: &mut Copy<'_>) {
     if copy.has_errors() && (removal == Removal::IfAllWell || interrupt::is_pressed()) {
         let text = "nothing is removed, because something could not be copied";
         copy.progress().beside(|| app.note(text));
-    } else if let Err(error) = remove_all(app, copy) {
+        return;
+    }
+    let done = remove_all(app, copy).and_then(|removed| match removed {
+        0 => Ok(()),
+        // What loses an entry has the time of that, and not the source's any more.
+        _ => copy.restore_times(),
+    });
+    if let Err(error) = done {
         copy.progress().beside(|| app.report(&error, None));
         copy.note_error(error);
     }
 }
 
-fn remove_all(app: &App, copy: &Copy<'_>) -> Result<(), Error> {
+/// Removes what the source does not have; how many names that were.
+fn remove_all(app: &App, copy: &Copy<'_>) -> Result<u64, Error> {
     let plan = copy.plan();
     let Some((source, target)) = sides(plan) else {
-        return Ok(());
+        return Ok(0);
     };
     let mut removed = 0_u64;
     let mut waiting: Vec<(FilePath, DirEntry)> = Vec::new();
@@ -105,7 +113,7 @@ fn remove_all(app: &App, copy: &Copy<'_>) -> Result<(), Error> {
         let text = format!("{removed} removed that the source does not have");
         copy.progress().beside(|| app.note(&text));
     }
-    result
+    result.map(|()| removed)
 }
 
 fn leaves_out(leaver: Option<&Leaver>, path: &FilePath, entry: &DirEntry) -> bool {

@@ -5,13 +5,13 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use common::{Server, World, bytes, run};
 
-/// A tree as an independent eye sees it: content or link target, permission bits, time of files.
+/// A tree as an independent eye sees it: content or link target; permission bits and time of all but links.
 fn look(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32, i128)> {
     let mut found = BTreeMap::new();
     let mut todo = vec![root.to_owned()];
@@ -31,10 +31,9 @@ fn look(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32, i128)> {
             } else {
                 fs::read(&path).unwrap()
             };
-            let (mode, time) = if meta.is_file() {
-                (meta.mode() & 0o777, time)
-            } else {
-                (0, 0)
+            let (mode, time) = match meta.is_symlink() {
+                true => (0, 0),
+                false => (meta.mode() & 0o777, time),
             };
             found.insert(
                 path.strip_prefix(root).unwrap().to_owned(),
@@ -56,10 +55,13 @@ fn make(root: &Path) {
     symlink("d0/e0/f0", root.join("link")).unwrap();
 }
 
-/// Changes some files, removes some, adds some.
+/// Changes some files, or only their permission bits, removes some, adds some.
 fn change(root: &Path) {
     fs::write(root.join("d1/e1/f1"), "changed").unwrap();
     fs::write(root.join("d1/e1/new"), "new").unwrap();
+    for name in ["d0/e0/f0", "large"] {
+        fs::set_permissions(root.join(name), Permissions::from_mode(0o640)).unwrap();
+    }
     fs::remove_file(root.join("d2/e2/f2")).unwrap();
     fs::remove_dir_all(root.join("d3")).unwrap();
     fs::remove_dir_all(root.join("empty")).unwrap();

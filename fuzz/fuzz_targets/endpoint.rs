@@ -272,8 +272,8 @@ fn answer(op: FileOp, how: Answer) -> FileDone {
             let more = matches!(how, Answer::Short { .. });
             (None, Outcome::Removed { count, more })
         }
-        Operation::StatFiles { names, .. } => {
-            let metas = names.iter().map(|_| Ok(meta(how))).collect();
+        Operation::StatFiles { files, .. } => {
+            let metas = files.iter().map(|_| Ok(meta(how))).collect();
             (None, Outcome::Metas(metas))
         }
         Operation::ReadFiles { files, .. } => {

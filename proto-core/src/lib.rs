@@ -39,7 +39,7 @@ pub use endpoint::{
 pub use event::{CloseCause, Event, Failure, FileInfo, Finished, LimitedBy, TransferStats};
 pub use file::{
     BLOCK_SIZE, Block, FileDone, FileError, FileOp, Filter, FilterBelow, HashAs, Meta, Operation,
-    Outcome, PIECE_SIZE, ReadFile, SmallFile, StoreFile, block_value,
+    Outcome, PIECE_SIZE, ReadFile, SameFile, SmallFile, StatFile, StoreFile, block_value,
 };
 pub use id::{FileId, OpId, PeerId, RootId, TransferId};
 pub use limits::Limits;

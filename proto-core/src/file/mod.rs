@@ -13,5 +13,6 @@ pub(crate) use hash::{
 };
 pub use hash::{PIECE_SIZE, block_value};
 pub use op::{
-    FileDone, FileError, FileOp, HashAs, Meta, Operation, Outcome, ReadFile, SmallFile, StoreFile,
+    FileDone, FileError, FileOp, HashAs, Meta, Operation, Outcome, ReadFile, SameFile, SmallFile,
+    StatFile, StoreFile,
 };

@@ -257,14 +257,15 @@ pub enum Operation {
         /// `fsync` it afterwards: its entries, too, are durable then.
         sync: bool,
     },
-    /// Metadata of names in one directory; symbolic links are not followed.
+    /// Metadata of names in one directory, and permission bits for those that are the same otherwise; symbolic links are not
+    /// followed.
     StatFiles {
         /// Where the path begins.
         root: RootId,
         /// Which directory.
         path: FilePath,
         /// Names in it.
-        names: Vec<Vec<u8>>,
+        files: Vec<StatFile>,
     },
     /// Read small regular files and symbolic links of one directory, whole.
     ReadFiles {
@@ -293,6 +294,34 @@ pub enum Operation {
         /// An open file.
         file: FileId,
     },
+}
+
+/// One name of `StatFiles`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StatFile {
+    /// Its name in the directory.
+    pub name: Vec<u8>,
+    /// A regular file of this size and modification time gets these permission bits (`mode & 0o777 & !umask`), if it has others.
+    pub same: Option<SameFile>,
+}
+
+/// What tells that a file need not be copied, and what it shall have then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SameFile {
+    /// Bytes.
+    pub size: u64,
+    /// Modification time, nanoseconds since 1970.
+    pub mtime: i64,
+    /// Permission bits.
+    pub mode: u16,
+}
+
+impl SameFile {
+    /// Whether `meta` is that of such a file.
+    #[must_use]
+    pub fn is(&self, meta: &Meta) -> bool {
+        meta.kind == EntryKind::File && meta.size == self.size && meta.mtime == self.mtime
+    }
 }
 
 /// One file of `ReadFiles`.

@@ -172,7 +172,7 @@ impl Disk {
                 mode,
                 sync,
             } => self.set_directory(root, &path, mtime, mode, sync),
-            Operation::StatFiles { root, path, names } => self.stat_files(root, &path, &names),
+            Operation::StatFiles { root, path, files } => self.stat_files(root, &path, &files),
             Operation::ReadFiles { root, path, files } => self.read_files(root, &path, &files),
             Operation::StoreFiles { .. } => {
                 let mut progress = batch::Progress::default();

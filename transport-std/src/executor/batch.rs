@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::Write;
 
 use proto_core::wire::{Durability, EntryKind, StoredAs};
-use proto_core::{FileError, HashAs, Outcome, ReadFile, SmallFile, StoreFile, block_value};
+use proto_core::{
+    FileError, HashAs, Outcome, ReadFile, SameFile, SmallFile, StatFile, StoreFile, block_value,
+};
 
 use super::error::file_error;
 use super::io::read_full_at;
@@ -20,6 +22,26 @@ pub(super) const NEW_DIRECTORY: u16 = 0o777;
 
 /// Charges a user with a file of so many bytes, if something is counted for them.
 pub(super) type MakeCharge<'a> = dyn Fn(u64) -> Result<Option<Charge>> + 'a;
+
+/// Looks at names, and gives files that are the same otherwise their permission bits.
+pub(super) fn stat(directory: &Names, files: &[StatFile], umask: u16) -> Outcome {
+    let metas = files.iter().map(|file| {
+        let meta = directory.stat(&file.name)?;
+        let mode = |same: SameFile| same.mode & 0o777 & !umask;
+        match file.same {
+            Some(same) if same.is(&meta) && mode(same) != meta.mode => {
+                let (open, meta) = directory.open_file(&file.name)?;
+                if !same.is(&meta) {
+                    return Ok(meta);
+                }
+                rooted::set_mode(&open, mode(same)).map_err(|error| file_error(&error))?;
+                rooted::file_meta(&open)
+            }
+            _ => Ok(meta),
+        }
+    });
+    Outcome::Metas(metas.collect())
+}
 
 /// Reads files and links whole.
 pub(super) fn read(directory: &Names, files: &[ReadFile]) -> Outcome {

@@ -220,10 +220,9 @@ impl Disk {
                 directory.set_directory(&path, mtime, mode, sync)?;
                 Ok(Outcome::Done)
             }
-            Operation::StatFiles { root, path, names } => {
+            Operation::StatFiles { root, path, files } => {
                 let held = self.roots.directory(root)?.hold(&path, false)?;
-                let metas = names.iter().map(|name| held.stat(name));
-                Ok(Outcome::Metas(metas.collect()))
+                Ok(batch::stat(&held, &files, self.umask))
             }
             Operation::ReadFiles { root, path, files } => {
                 let held = self.roots.directory(root)?.hold(&path, true)?;

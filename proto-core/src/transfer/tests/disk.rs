@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::file::{
-    Block, FileError, FilterBelow, HashAs, Meta, Operation, Outcome, ReadFile, SmallFile,
+    Block, FileError, FilterBelow, HashAs, Meta, Operation, Outcome, ReadFile, SmallFile, StatFile,
     StoreFile, block_value,
 };
 use crate::id::FileId;
@@ -347,10 +347,18 @@ impl Disk {
                 *dir = (mtime.unwrap_or(dir.0), mode.unwrap_or(0o755));
                 Ok(Outcome::Done)
             }
-            Operation::StatFiles { path, names, .. } => {
-                let meta =
-                    |name: Vec<u8>| self.meta(&path.join(&name).map_err(|_| FileError::BadName)?);
-                Ok(Outcome::Metas(names.into_iter().map(meta).collect()))
+            Operation::StatFiles { path, files, .. } => {
+                let meta = |file: StatFile| {
+                    let path = path.join(&file.name).map_err(|_| FileError::BadName)?;
+                    let meta = self.meta(&path)?;
+                    if let Some(same) = file.same.filter(|same| same.is(&meta))
+                        && let Some(file) = self.files.get_mut(path.as_bytes())
+                    {
+                        file.mode = same.mode;
+                    }
+                    Ok(meta)
+                };
+                Ok(Outcome::Metas(files.into_iter().map(meta).collect()))
             }
             Operation::ReadFiles { path, files, .. } => {
                 let read = |file| self.read_small(&path, file);

@@ -3,7 +3,8 @@
 
 use proto_core::wire::{Durability, EntryKind, FilePath, StoredAs};
 use proto_core::{
-    FileError, HashAs, Operation, Outcome, ReadFile, RootId, SmallFile, StoreFile, block_value,
+    FileError, HashAs, Operation, Outcome, ReadFile, RootId, SmallFile, StatFile, StoreFile,
+    block_value,
 };
 
 use super::Result;
@@ -213,18 +214,26 @@ impl Disk {
         &mut self,
         root: RootId,
         path: &FilePath,
-        names: &[Vec<u8>],
+        files: &[StatFile],
     ) -> Result<Outcome> {
         self.fail(self.plan.io_errors, FileError::Io)?;
         let directory = self.resolve(root, path)?;
-        let meta = |name: &Vec<u8>| {
+        let meta = |file: &StatFile| {
             let ino = self
                 .tree
-                .lookup(directory, name)
+                .lookup(directory, &file.name)
                 .ok_or(FileError::NotFound)?;
+            let meta = self.tree.meta(ino)?;
+            let Some(same) = file.same.filter(|same| same.is(&meta)) else {
+                return Ok(meta);
+            };
+            let mode = same.mode & 0o777 & !super::UMASK;
+            if mode != meta.mode {
+                self.tree.set_meta(ino, None, mode)?;
+            }
             self.tree.meta(ino)
         };
-        Ok(Outcome::Metas(names.iter().map(meta).collect()))
+        Ok(Outcome::Metas(files.iter().map(meta).collect()))
     }
 
     pub(super) fn make_directory(

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
 use proto_core::wire::EntryKind;
-use proto_core::{FileError, FileId, HashAs, Operation, Outcome, block_value};
+use proto_core::{FileError, FileId, HashAs, Operation, Outcome, SameFile, StatFile, block_value};
 
 use super::{World, done, meta, path};
 use crate::executor::Roots;
@@ -415,4 +415,54 @@ fn temporary_files_have_no_name() {
     world.remove(TEMP).unwrap();
     fs::write(world.at(TEMP), b"another's").unwrap();
     assert_eq!(world.create(TEMP, 5), Err(FileError::Exists));
+}
+
+/// A file whose size and time are the source's gets its permission bits; nothing else does, and no link is followed.
+#[test]
+fn permission_bits_of_the_same_file_follow() {
+    let world = World::new();
+    let bits = |name: &str, mode| {
+        let path = world.at(name);
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for name in ["same", "larger", "aimed-at"] {
+        fs::write(world.at(name), name).unwrap();
+        bits(name, 0o600);
+    }
+    std::os::unix::fs::symlink("aimed-at", world.at("link")).unwrap();
+    let like = |name: &str, longer| {
+        let meta = world.stat(name).unwrap();
+        StatFile {
+            name: name.into(),
+            same: Some(SameFile {
+                size: meta.size + longer,
+                mtime: meta.mtime,
+                mode: 0o4_640,
+            }),
+        }
+    };
+    let mut files = vec![like("same", 0), like("larger", 1), like("link", 0)];
+    files.push(StatFile {
+        name: "same".into(),
+        same: None,
+    });
+    let (root, directory) = (world.root, path(""));
+    let stat = Operation::StatFiles {
+        root,
+        path: directory,
+        files,
+    };
+    let Ok(Outcome::Metas(metas)) = world.run(stat) else {
+        panic!("no metadata");
+    };
+    let modes: Vec<_> = metas
+        .iter()
+        .map(|meta| meta.as_ref().unwrap().mode)
+        .collect();
+    assert_eq!((modes[0], modes[1], modes[3]), (0o640, 0o600, 0o640));
+    let mode = |name: &str| fs::metadata(world.at(name)).unwrap().mode() & 0o7_777;
+    assert_eq!(
+        (mode("same"), mode("larger"), mode("aimed-at")),
+        (0o640, 0o600, 0o600)
+    );
 }

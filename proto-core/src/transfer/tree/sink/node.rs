@@ -3,7 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use crate::file::Value;
+use crate::file::{SameFile, Value};
 use crate::range_set::RangeSet;
 use crate::transfer::delivery::Delivery;
 use crate::transfer::tree::SMALL_MAX;
@@ -96,6 +96,15 @@ impl Node {
             outcome: None,
             durability: Durability::None,
             told: Delivery::Unneeded,
+        }
+    }
+
+    /// What a file must be at the target for it to stay.
+    pub(super) fn same(&self) -> SameFile {
+        SameFile {
+            size: self.size,
+            mtime: self.mtime,
+            mode: self.mode,
         }
     }
 

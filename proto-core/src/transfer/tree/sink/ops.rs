@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 
 use super::node::State;
 use super::{ROOT, TreeSink};
-use crate::file::{Block, FileError, Meta, Operation, Outcome, StoreFile, Use};
+use crate::file::{Block, FileError, Meta, Operation, Outcome, StatFile, StoreFile, Use};
 use crate::transfer::codes::{Fault, error_code};
 use crate::transfer::sink::temp_component;
 use crate::transfer::tree::{BATCH_BYTES, BATCH_FILES, BATCHES_MAX};
 use crate::transfer::{Context, OpKind, OpTag};
-use crate::wire::{Durability, EntryKind, ErrorCode, FilePath, StoredAs};
+use crate::wire::{Durability, ErrorCode, FilePath, StoredAs};
 
 impl TreeSink {
     /// Whether [`poll_op`](Self::poll_op) has something.
@@ -174,9 +174,14 @@ impl TreeSink {
         let (path, batch) = self.batch(true)?;
         let root = self.plan.to.root;
         let nodes = batch.iter().filter_map(|file| self.nodes.get(file));
-        let names = nodes.map(|node| node.name.clone()).collect();
+        let preserve = self.plan.preserve;
+        let files = nodes.map(|node| StatFile {
+            name: node.name.clone(),
+            same: Some(node.same()).filter(|_| preserve),
+        });
+        let files = files.collect();
         let tag = self.lend_batch(batch);
-        Some((tag, Operation::StatFiles { root, path, names }))
+        Some((tag, Operation::StatFiles { root, path, files }))
     }
 
     fn store_batch(&mut self, cx: &mut Context<'_>) -> Option<(OpTag, Operation)> {
@@ -357,10 +362,7 @@ impl TreeSink {
             Err(FileError::NotFound) => {}
             Err(error) => return self.settle(cx, file, Err(error_code(error)), true),
             Ok(meta) => {
-                let same = meta.kind == EntryKind::File
-                    && meta.size == node.size
-                    && meta.mtime == node.mtime;
-                if same {
+                if node.same().is(&meta) {
                     return self.settle(cx, file, Ok(StoredAs::Unchanged), true);
                 }
             }
