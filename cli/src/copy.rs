@@ -138,6 +138,7 @@ pub(crate) fn run(app: &App, mut plan: Plan<'_>) -> Result<u8, Error> {
     copy.pour();
     checksum::run(app, &mut copy);
     removal::run(app, &mut copy);
+    copy.restore_times();
     copy.end()
 }
 
@@ -155,6 +156,8 @@ pub(crate) struct Copy<'a> {
     travelled: (u64, Duration),
     /// Operands that could not even be begun.
     begun_in_vain: usize,
+    /// Directories were changed after they were done.
+    late: bool,
     _job: interrupt::Job,
 }
 
@@ -188,6 +191,7 @@ impl<'a> Copy<'a> {
             done: 0,
             travelled: (0, Duration::ZERO),
             begun_in_vain,
+            late: false,
             _job: job,
         })
     }
@@ -216,20 +220,31 @@ impl<'a> Copy<'a> {
     /// Copies further files, whatever stands at their targets.
     pub(crate) fn replace(&mut self, tasks: Vec<Task>) {
         let first = self.plan.tasks.len();
+        self.late |= !tasks.is_empty();
         self.plan.tasks.extend(tasks);
         self.plan.replace_from = Some(first);
         self.haul_from(first);
     }
 
-    /// Compares the first task once more: only its directories' times have changed since it was done.
-    pub(crate) fn restore_times(&self) -> Result<(), Error> {
+    /// Something came into directories, or went from them, that were done before.
+    pub(crate) fn note_later_changes(&mut self) {
+        self.late = true;
+    }
+
+    /// Gives directories that were changed after they were done the source's times again: the first task once more, of
+    /// which nothing else is left to do.
+    fn restore_times(&mut self) {
+        if !self.late || self.plan.cancel.is_cancelled() {
+            return;
+        }
         let Some(task) = self.plan.tasks.first() else {
-            return Ok(());
+            return;
         };
         let connection = self.plan.links[task.session].connection();
-        match call(&self.plan, 0, &connection, task, |_| {}) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.explain(task, &error)),
+        if let Err(error) = call(&self.plan, 0, &connection, task, |_| {}) {
+            let error = self.explain(task, &error);
+            self.progress.beside(|| self.app.report(&error, None));
+            self.plan.errors.push(error);
         }
     }
 

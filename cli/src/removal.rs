@@ -54,14 +54,14 @@ pub(crate) fn run(app: &App, copy: &mut Copy<'_>) {
         copy.progress().beside(|| app.note(text));
         return;
     }
-    let done = remove_all(app, copy).and_then(|removed| match removed {
-        0 => Ok(()),
+    match remove_all(app, copy) {
+        Ok(0) => {}
         // What loses an entry has the time of that, and not the source's any more.
-        _ => copy.restore_times(),
-    });
-    if let Err(error) = done {
-        copy.progress().beside(|| app.report(&error, None));
-        copy.note_error(error);
+        Ok(_) => copy.note_later_changes(),
+        Err(error) => {
+            copy.progress().beside(|| app.report(&error, None));
+            copy.note_error(error);
+        }
     }
 }
 

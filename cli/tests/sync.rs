@@ -219,6 +219,20 @@ fn up_with_delete_the_target_becomes_the_source() {
 }
 
 #[test]
+fn what_differs_by_hash_leaves_its_directory_the_sources_time() {
+    let (world, server) = world_with_tree();
+    run(&world, &["sync", &server.at("tree/"), "copy"]).expect_ok();
+    let file = world.local("copy/d1/e1/f1");
+    let time = fs::metadata(&file).unwrap().modified().unwrap();
+    fs::write(&file, bytes(97, 9)).unwrap();
+    let open = fs::File::options().write(true).open(&file).unwrap();
+    open.set_modified(time).unwrap();
+    assert_ne!(look(&world.shared("tree")), look(&world.local("copy")));
+    run(&world, &["sync", "--checksum", &server.at("tree/"), "copy"]).expect_ok();
+    assert_eq!(look(&world.shared("tree")), look(&world.local("copy")));
+}
+
+#[test]
 fn cp_goes_both_ways() {
     let world = World::new();
     let server = world.serve(&["--public=rw"]);
