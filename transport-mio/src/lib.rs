@@ -124,7 +124,7 @@ impl Waiter for MioWaiter {
             self.interest = wanted;
         }
         #[cfg(target_os = "linux")]
-        let timeout = self.timer.arm(timeout)?;
+        self.timer.arm(timeout)?;
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),

@@ -59,7 +59,6 @@ pub(super) const OVERFLOW_WAITS: u32 = 3;
 pub(super) const CROWDED: u64 = 750;
 /// And if so many datagrams were lost: fewer, which are above the threshold of a small window, may be the path's own.
 pub(super) const CROWDED_LOST: u64 = 3;
-
 /// Send quantum at most (§5.6.3).
 pub(super) const QUANTUM_MAX: u64 = 65_536;
 
