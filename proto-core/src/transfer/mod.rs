@@ -34,5 +34,8 @@ pub use request::{Decision, Overwrite, Place, Request, Requested};
 pub(crate) use transfers::{Taken, Transfers};
 pub use tree::{FileReport, TreeTotals};
 
+/// Permission bits of a new directory that has nobody else's, before the executor's mask.
+const NEW_DIRECTORY_MODE: u16 = 0o777;
+
 #[cfg(test)]
 mod tests;
