@@ -22,6 +22,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+SILENCE = 5  # seconds after which a session is given up
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 BITS_OF_FILES, BITS_OF_DIRECTORIES = [0o644, 0o600, 0o640, 0o755, 0o400], [0o755, 0o700, 0o750, 0o711]
 
@@ -70,7 +71,7 @@ class World:
 
     def run(self, *words, kills=0):
         """Runs a command to its end, after so many kills."""
-        command = [*words, "-q", "--accept-new", "--timeout", "5s"]
+        command = [*words, "-q", "--accept-new", "--timeout", f"{SILENCE}s"]
         for _ in range(kills):
             client = self.start("home-client", *command, "--limit", self.args.limit, **QUIET)
             time.sleep(self.random.uniform(0.02, self.args.longest))
@@ -213,6 +214,10 @@ def one_round(world, number):
             job(f"sync --delete --checksum {words}", source, target, "sync", "--delete", "--checksum", one, other, kills=killed)
             os.chmod(source, 0o705 if killed else 0o750)
             job(f"sync of bits alone {words}", source, target, "sync", one, other)
+    # Sessions whose client was killed end by now, and must change nothing.
+    time.sleep(SILENCE + 2)
+    for source, target in ((tree, there / "b"), (here / "f", there / "e")):
+        compare(f"round {number}, later", source, target)
     for name in ("put", "get"):
         source, target = (tree / "large", there / "one") if name == "put" else (there / "one", here / "one")
         one, other = (source, remote("one")) if name == "put" else (remote("one"), target)
