@@ -92,6 +92,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) checksum: bool,
     /// From this task on, what stands at the target is replaced.
     pub(crate) replace_from: Option<usize>,
+    /// A whole share goes into a directory that was there, whose permission bits are the user's (C2).
+    pub(crate) keep_top_mode: bool,
     /// Where the one file that is downloaded goes besides.
     pub(crate) pipe: Option<Pipe>,
     /// What of directories is left out; made of the flags when the plan is run.
@@ -118,8 +120,19 @@ impl<'a> Plan<'a> {
             removal: Removal::Never,
             checksum: false,
             replace_from: None,
+            keep_top_mode: false,
             pipe: None,
             filter: None,
+        }
+    }
+
+    /// What becomes of something that stands at the target of this task already.
+    fn overwrite(&self, number: usize) -> Overwrite {
+        let replace = self.replace_from.is_some_and(|first| number >= first);
+        match (self.flags.force || replace, self.flags.no_clobber) {
+            (true, _) => Overwrite::Replace,
+            (_, true) => Overwrite::Never,
+            _ => Overwrite::Compare,
         }
     }
 }
@@ -241,7 +254,11 @@ impl<'a> Copy<'a> {
             return;
         };
         let connection = self.plan.links[task.session].connection();
-        if let Err(error) = call(&self.plan, 0, &connection, task, |_| {}) {
+        let overwrite = match self.plan.flags.no_clobber {
+            true => Overwrite::Never,
+            false => Overwrite::Compare,
+        };
+        if let Err(error) = call(&self.plan, overwrite, &connection, task, |_| {}) {
             let error = self.explain(task, &error);
             self.progress.beside(|| self.app.report(&error, None));
             self.plan.errors.push(error);
@@ -426,7 +443,7 @@ impl<'a> Copy<'a> {
                 _ => {}
             }
         };
-        let result = call(plan, number, connection, task, each);
+        let result = call(plan, plan.overwrite(number), connection, task, each);
         for error in failures {
             progress.beside(|| app.report(&error, Some(task.remote.as_bytes())));
             plan.errors.push(error);
@@ -545,19 +562,12 @@ fn listed(manifest: &mut Manifest, task: &Task, report: &FileReport) -> Option<E
 
 fn call(
     plan: &Plan<'_>,
-    number: usize,
+    overwrite: Overwrite,
     connection: &Connection,
     task: &Task,
     each: impl FnMut(TreeProgress),
 ) -> Result<Tree, ClientError> {
-    let flags = plan.flags;
-    let replace = plan.replace_from.is_some_and(|first| number >= first);
-    let overwrite = match (flags.force || replace, flags.no_clobber) {
-        (true, _) => Overwrite::Replace,
-        (_, true) => Overwrite::Never,
-        _ => Overwrite::Compare,
-    };
-    let durability = flags.durability.into();
+    let durability = plan.flags.durability.into();
     let cancel = Some(plan.cancel.clone());
     match plan.way {
         Way::Download => {
@@ -566,6 +576,7 @@ fn call(
                 overwrite,
                 durability,
                 preserve: true,
+                keep_top_mode: plan.keep_top_mode && task.remote.is_root(),
                 cancel,
             };
             connection.get(task.remote.as_bytes(), &task.local, &options, each)

@@ -61,6 +61,7 @@ pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u
     };
     let plan = Plan {
         errors,
+        keep_top_mode: target.is_dir(),
         ..Plan::new(
             Way::Download,
             flags,

@@ -252,7 +252,7 @@ pub enum Operation {
         path: FilePath,
         /// Nanoseconds since 1970; `None` leaves it.
         mtime: Option<i64>,
-        /// Permission bits; `None` gives what a new directory would have.
+        /// Permission bits; `None` leaves them.
         mode: Option<u16>,
         /// `fsync` it afterwards: its entries, too, are durable then.
         sync: bool,

@@ -6,6 +6,7 @@ use super::crypto_stream::MAX_GAPS;
 use super::frames::CHALLENGES_MAX;
 use super::ids::RETIRING_MAX;
 use super::key_phase::SEAL_LIMIT;
+use super::timers::silence_max;
 use super::{Peer, SentFrame, State};
 use crate::audit::{Breach, check, rule};
 use crate::crypto::{Direction, Level};
@@ -144,7 +145,7 @@ impl Peer {
     /// No deadline of a part is later than that of the session.
     fn audit_timers(&self, armed: Option<Instant>) -> Result<(), Breach> {
         let recovery = self.recovery.deadline().map(|(at, _)| at);
-        let idle = self.last_heard + self.idle_timeout.max(3 * self.recovery.pto());
+        let idle = self.last_heard + silence_max(self.idle_timeout, self.recovery.pto());
         let open = self.state == State::Open && !self.transfers.is_idle();
         let alive = open.then(|| self.last_heard.max(self.last_ping) + self.idle_timeout / 3);
         let waiting = self

@@ -9,6 +9,15 @@ use crate::recovery::Timer;
 use crate::time::{Duration, Instant};
 use crate::wire::CloseCode;
 
+/// The longest silence that three probe time-outs can ask for (P4.12).
+const PROBED_SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// How long a session stays whose peer is silent: the idle time-out, or what three probes take where the path is slower
+/// (RFC 9000 §10.1). The probe time-out is in part the peer's choice, by when it acknowledges, so that what it adds has a bound.
+pub(super) fn silence_max(idle_timeout: Duration, pto: Duration) -> Duration {
+    idle_timeout.max((3 * pto).min(PROBED_SILENCE_MAX))
+}
+
 impl Peer {
     /// The earliest time at which something is to be done, and what.
     pub(crate) fn deadline(&self) -> Option<(Instant, Reason)> {
@@ -130,7 +139,7 @@ impl Peer {
         if self.faults.strikes(Fault::IdleTimerForgotten) {
             return Instant::from_nanos(u64::MAX);
         }
-        self.last_heard + self.idle_timeout.max(3 * pto)
+        self.last_heard + silence_max(self.idle_timeout, pto)
     }
 
     /// When a PING keeps the session alive: while a transfer is open, or the user is asked whether to trust the peer (T8).
@@ -152,5 +161,28 @@ impl Peer {
             every = every.min(pto.saturating_mul(1 << self.quiet_pings.min(16)));
         }
         wanted.then(|| self.last_heard.max(self.last_ping) + every)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P4.12: three probes get their time on a slow path, and a peer that acknowledges late gets no more than a minute by it.
+    #[test]
+    fn late_acknowledgements_do_not_prolong_a_session_without_end() {
+        let seconds = Duration::from_secs;
+        for (idle, pto, longest) in [
+            (60, 1, 60),
+            (60, 50, 60),
+            (10, 3, 10),
+            (10, 4, 12),
+            (10, 20, 60),
+            (10, 50, 60),
+            (600, 250, 600),
+        ] {
+            let found = silence_max(seconds(idle), seconds(pto));
+            assert_eq!(found, seconds(longest), "{idle} s, PTO {pto} s");
+        }
     }
 }

@@ -36,5 +36,8 @@ pub(crate) use run::Run;
 pub(crate) use transfers::{Taken, Transfers};
 pub use tree::{FileReport, TreeTotals};
 
+/// Permission bits of a new directory that has nobody else's, before the executor's mask.
+const NEW_DIRECTORY_MODE: u16 = 0o777;
+
 #[cfg(test)]
 mod tests;

@@ -98,6 +98,8 @@ pub(super) struct Sink {
     written: u64,
     durability: Durability,
     unchanged: bool,
+    /// It is, but for its permission bits, which are to be set.
+    other_bits: bool,
     faults: Faults,
 }
 
@@ -162,6 +164,7 @@ impl Sink {
             written: 0,
             durability: plan.durability,
             unchanged: false,
+            other_bits: false,
             plan,
             faults,
         })

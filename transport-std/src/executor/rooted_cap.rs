@@ -337,14 +337,20 @@ impl Directory {
         &self,
         path: &FilePath,
         mtime: Option<i64>,
-        mode: u16,
+        mode: Option<u16>,
         sync: bool,
     ) -> Result<()> {
         let directory = self.without_links(path)?;
         #[cfg(unix)]
         {
             let file = directory.open(".").map_err(refused)?.into_std();
-            set_mode(&file, mode).map_err(refused)?;
+            if let Some(mode) = mode {
+                use std::os::unix::fs::PermissionsExt;
+                // Who may remove whose files, and which group new ones have, is nobody's who sends files (F13).
+                let own = file.metadata().map_err(refused)?.permissions().mode() & 0o7000;
+                let mode = std::fs::Permissions::from_mode(own | u32::from(mode));
+                file.set_permissions(mode).map_err(refused)?;
+            }
             if let Some(mtime) = mtime {
                 set_modified(&file, mtime).map_err(refused)?;
             }

@@ -370,19 +370,27 @@ impl Directory {
         &self,
         path: &FilePath,
         mtime: Option<i64>,
-        mode: u16,
+        mode: Option<u16>,
         sync: bool,
     ) -> Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let fd = self.resolve(path, flags, Links::Refuse).map_err(refused)?;
-        rustix::fs::fchmod(&fd, Mode::from_raw_mode(u32::from(mode & 0o777))).map_err(refused)?;
-        if let Some(mtime) = mtime {
-            rustix::fs::futimens(&fd, &modified(mtime)).map_err(refused)?;
+        let mut set = Ok(());
+        if let Some(mode) = mode {
+            // Who may remove whose files, and which group new ones have, is nobody's who sends files (F13).
+            set = rustix::fs::fstat(&fd).and_then(|stat| {
+                let own = stat.st_mode & 0o7000;
+                rustix::fs::fchmod(&fd, Mode::from_raw_mode(own | u32::from(mode)))
+            });
         }
+        if let Some(mtime) = mtime {
+            set = set.and(rustix::fs::futimens(&fd, &modified(mtime)));
+        }
+        // Names are made durable in somebody else's directory, too.
         if sync {
             rustix::fs::fsync(&fd).map_err(refused)?;
         }
-        Ok(())
+        set.map_err(refused)
     }
 }
 

@@ -215,7 +215,7 @@ impl Disk {
                 mode,
                 sync,
             } => {
-                let mode = mode.unwrap_or(batch::NEW_DIRECTORY) & !self.umask;
+                let mode = mode.map(|mode| mode & 0o777 & !self.umask);
                 let directory = self.roots.directory(root)?;
                 directory.set_directory(&path, mtime, mode, sync)?;
                 Ok(Outcome::Done)

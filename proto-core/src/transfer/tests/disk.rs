@@ -344,7 +344,7 @@ impl Disk {
                     .dirs
                     .get_mut(path.as_bytes())
                     .ok_or(FileError::NotFound)?;
-                *dir = (mtime.unwrap_or(dir.0), mode.unwrap_or(0o755));
+                *dir = (mtime.unwrap_or(dir.0), mode.unwrap_or(dir.1));
                 Ok(Outcome::Done)
             }
             Operation::StatFiles { path, files, .. } => {

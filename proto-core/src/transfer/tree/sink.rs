@@ -46,6 +46,8 @@ pub(in crate::transfer) struct TreePlan {
     pub(in crate::transfer) durability: Durability,
     /// The source's times and permission bits are kept.
     pub(in crate::transfer) preserve: bool,
+    /// The directory itself keeps its permission bits if it was there before (C2).
+    pub(in crate::transfer) keep_top_mode: bool,
     /// Names with control characters are refused (F7).
     pub(in crate::transfer) plain_names: bool,
 }

@@ -274,7 +274,10 @@ impl Disk {
     ) -> Result<Outcome> {
         self.fail(self.plan.io_errors, FileError::Io)?;
         let ino = self.resolve(root, path)?;
-        let mode = mode.map_or(0o755, |mode| mode & 0o777 & !super::UMASK);
+        let mode = match mode {
+            Some(mode) => mode & 0o777 & !super::UMASK,
+            None => self.tree.meta(ino)?.mode,
+        };
         self.tree.set_meta(ino, mtime, mode)?;
         if sync {
             return self.sync_directory(root, path);

@@ -37,6 +37,7 @@ impl TreeSink {
                 may_replace: self.plan.may_replace,
                 durability: self.plan.durability,
                 preserve: self.plan.preserve,
+                keep_top_mode: false,
                 announced: None,
                 may_take: self.plan.plain_names,
                 tree: false,

@@ -99,7 +99,7 @@ impl Node {
         }
     }
 
-    /// What a file must be at the target for it to stay.
+    /// What a file must be at the target for it to stay, and the bits that it gets then.
     pub(super) fn same(&self) -> SameFile {
         SameFile {
             size: self.size,

@@ -9,7 +9,7 @@ use crate::file::{Block, FileError, Meta, Operation, Outcome, StatFile, StoreFil
 use crate::transfer::codes::{Fault, error_code};
 use crate::transfer::sink::temp_component;
 use crate::transfer::tree::{BATCH_BYTES, BATCH_FILES, BATCHES_MAX};
-use crate::transfer::{Context, OpKind, OpTag};
+use crate::transfer::{Context, NEW_DIRECTORY_MODE, OpKind, OpTag};
 use crate::wire::{Durability, ErrorCode, FilePath, StoredAs};
 
 impl TreeSink {
@@ -59,13 +59,6 @@ impl TreeSink {
         let full = self.plan.durability == Durability::Full;
         if let Some(file) = self.make.pop_front() {
             let path = self.directory(file).map(|directory| directory.path.clone());
-            // Of a job that goes on in a later session, it will be a directory that was there, whose bits stay what they are
-            // (C2).
-            let mode = match self.nodes.get(&file) {
-                Some(node) if file == ROOT && self.plan.preserve => node.mode,
-                _ if file == ROOT => 0o777,
-                _ => 0,
-            };
             let tag = OpTag {
                 file,
                 kind: OpKind::MakeDir,
@@ -76,7 +69,7 @@ impl TreeSink {
                     Operation::MakeDir {
                         root,
                         path,
-                        mode,
+                        mode: 0,
                         sync: full,
                     },
                 )
@@ -91,7 +84,7 @@ impl TreeSink {
         Ok(self.store_batch(cx))
     }
 
-    /// Sets a directory's time and permission bits, if they are ours to set, and syncs it.
+    /// Sets a directory's time and permission bits, whether it was there before or not, and syncs it.
     fn finish_directory(
         &mut self,
         cx: &mut Context<'_>,
@@ -105,18 +98,23 @@ impl TreeSink {
             return Ok(None);
         };
         let path = directory.path.clone();
-        // What was there and is the user's own target stays what it was (C2).
-        let ours = directory.new || (self.plan.preserve && file != ROOT);
+        let preserve = self.plan.preserve;
+        let keeps_mode = !directory.new && file == ROOT && self.plan.keep_top_mode;
         let tag = OpTag {
             file,
             kind: OpKind::DirMeta,
         };
-        if ours {
+        if directory.new || preserve {
+            let mode = if preserve {
+                node.mode
+            } else {
+                NEW_DIRECTORY_MODE
+            };
             let op = Operation::SetDirMeta {
                 root,
                 path,
-                mtime: self.plan.preserve.then_some(node.mtime),
-                mode: self.plan.preserve.then_some(node.mode),
+                mtime: preserve.then_some(node.mtime),
+                mode: (!keeps_mode).then_some(mode),
                 sync: full,
             };
             return Ok(Some((tag, op)));
@@ -174,10 +172,10 @@ impl TreeSink {
         let (path, batch) = self.batch(true)?;
         let root = self.plan.to.root;
         let nodes = batch.iter().filter_map(|file| self.nodes.get(file));
-        let preserve = self.plan.preserve;
+        let sets_bits = self.plan.preserve && self.plan.may_replace;
         let files = nodes.map(|node| StatFile {
             name: node.name.clone(),
-            same: Some(node.same()).filter(|_| preserve),
+            same: Some(node.same()).filter(|_| sets_bits),
         });
         let files = files.collect();
         let tag = self.lend_batch(batch);
