@@ -11,6 +11,7 @@ use transport_std::{
 
 use crate::again;
 use crate::args::Copying;
+use crate::begun::Begun;
 use crate::checksum;
 use crate::connection::Connection;
 use crate::dry;
@@ -94,6 +95,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) replace_from: Option<usize>,
     /// A whole share goes into a directory that was there, whose permission bits are the user's (C2).
     pub(crate) keep_top_mode: bool,
+    /// The one directory that is made, or that an earlier command began to make.
+    pub(crate) begun: Option<Begun>,
     /// Where the one file that is downloaded goes besides.
     pub(crate) pipe: Option<Pipe>,
     /// What of directories is left out; made of the flags when the plan is run.
@@ -121,6 +124,7 @@ impl<'a> Plan<'a> {
             checksum: false,
             replace_from: None,
             keep_top_mode: false,
+            begun: None,
             pipe: None,
             filter: None,
         }
@@ -184,6 +188,9 @@ impl<'a> Copy<'a> {
             .map(Manifest::create)
             .transpose()?;
         let job = interrupt::Job::begin();
+        if let Some(begun) = &plan.begun {
+            begun.note();
+        }
         let begun_in_vain = plan.errors.len();
         let global = &app.global;
         // Log lines would tear a bar apart.
@@ -333,10 +340,11 @@ impl<'a> Copy<'a> {
             link.close();
         }
         let failures = self.plan.errors.iter().map(|error| error.exit);
-        Ok(exit::combined(
-            self.done,
-            failures.chain(self.tally.failures()),
-        ))
+        let code = exit::combined(self.done, failures.chain(self.tally.failures()));
+        if let Some(begun) = self.plan.begun.take() {
+            begun.end(code);
+        }
+        Ok(code)
     }
 
     /// Copies a file, or a directory, in as many sessions as it takes.
@@ -390,6 +398,7 @@ impl<'a> Copy<'a> {
             ..
         } = self;
         let cancel = plan.cancel.clone();
+        let mut begun = plan.begun.take();
         let (app, way) = (*app, plan.way);
         let teller = Teller { app, way, task };
         let mut size = 0;
@@ -408,6 +417,9 @@ impl<'a> Copy<'a> {
             };
             if let Some(line) = exchange.line(step) {
                 app.log.line(&line);
+            }
+            if let Some(begun) = &mut begun {
+                begun.heed(&step);
             }
             match step {
                 Moved::Started(file) => {
@@ -444,6 +456,7 @@ impl<'a> Copy<'a> {
             }
         };
         let result = call(plan, plan.overwrite(number), connection, task, each);
+        plan.begun = begun;
         for error in failures {
             progress.beside(|| app.report(&error, Some(task.remote.as_bytes())));
             plan.errors.push(error);

@@ -4,41 +4,11 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use common::{Server, World, bytes, run};
-
-/// A tree as an independent eye sees it, its top included: content or link target, permission bits but of links, and time.
-fn look(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32, i128)> {
-    let mut found = BTreeMap::new();
-    let mut todo = vec![root.to_owned()];
-    while let Some(path) = todo.pop() {
-        let meta = fs::symlink_metadata(&path).unwrap();
-        let time = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
-        let content = if meta.is_symlink() {
-            fs::read_link(&path)
-                .unwrap()
-                .into_os_string()
-                .into_encoded_bytes()
-        } else if meta.is_dir() {
-            todo.extend(fs::read_dir(&path).unwrap().map(|it| it.unwrap().path()));
-            Vec::new()
-        } else {
-            fs::read(&path).unwrap()
-        };
-        let mode = if meta.is_symlink() {
-            0
-        } else {
-            meta.mode() & 0o777
-        };
-        let below = path.strip_prefix(root).unwrap().to_owned();
-        found.insert(below, (content, mode, time));
-    }
-    found
-}
+use common::{Server, World, bytes, look, run};
 
 fn make(root: &Path) {
     for n in 0..40_usize {

@@ -8,7 +8,7 @@ use super::{ROOT, TreeSink};
 use crate::file::{Block, FileError, Meta, Operation, Outcome, StatFile, StoreFile, Use};
 use crate::transfer::codes::{Fault, error_code};
 use crate::transfer::sink::temp_component;
-use crate::transfer::tree::{BATCH_BYTES, BATCH_FILES, BATCHES_MAX};
+use crate::transfer::tree::{BATCH_BYTES, BATCH_FILES};
 use crate::transfer::{Context, NEW_DIRECTORY_MODE, OpKind, OpTag};
 use crate::wire::{Durability, ErrorCode, FilePath, StoredAs};
 
@@ -19,7 +19,7 @@ impl TreeSink {
             return true;
         }
         let batch = !self.look.is_empty() || !self.ready.is_empty();
-        let batch = batch && self.batches.len() < BATCHES_MAX && self.has_room_for_reports();
+        let batch = batch && self.batches.has_room() && self.has_room_for_reports();
         !self.aborted && (!self.make.is_empty() || !self.finish.is_empty() || batch)
     }
 
@@ -158,16 +158,6 @@ impl TreeSink {
         Some((path, batch))
     }
 
-    fn lend_batch(&mut self, batch: Vec<u32>) -> OpTag {
-        let file = self.next_batch;
-        self.next_batch = self.next_batch.wrapping_add(1);
-        self.batches.insert(file, batch);
-        OpTag {
-            file,
-            kind: OpKind::Batch,
-        }
-    }
-
     fn look_batch(&mut self) -> Option<(OpTag, Operation)> {
         let (path, batch) = self.batch(true)?;
         let root = self.plan.to.root;
@@ -178,7 +168,7 @@ impl TreeSink {
             same: Some(node.same()).filter(|_| sets_bits),
         });
         let files = files.collect();
-        let tag = self.lend_batch(batch);
+        let tag = self.batches.lend(batch);
         Some((tag, Operation::StatFiles { root, path, files }))
     }
 
@@ -203,7 +193,7 @@ impl TreeSink {
                 replace,
             });
         }
-        let tag = self.lend_batch(batch);
+        let tag = self.batches.lend(batch);
         let op = Operation::StoreFiles {
             root,
             path,
@@ -225,7 +215,7 @@ impl TreeSink {
         let done = match tag.kind {
             OpKind::Batch => {
                 self.ops_out = self.ops_out.saturating_sub(1);
-                let batch = self.batches.remove(&file).unwrap_or_default();
+                let batch = self.batches.take_home(file);
                 self.batch_done(cx, batch, result)
             }
             OpKind::MakeDir => {
