@@ -1,13 +1,14 @@
 //! A batch of datagrams out: which levels, which frames, sealed.
 
 mod mtu_probe;
+mod run;
 
 use alloc::vec::Vec;
 
 use super::gate::Gate;
 use super::key_phase::SEAL_LIMIT;
 use super::{DATAGRAM_BASE, PacketWriter, Peer, SentFrame, State};
-use crate::crypto::{Direction, Level, TAG_LEN};
+use crate::crypto::{Direction, Level, Session, TAG_LEN};
 use crate::ecn::Ecn;
 use crate::endpoint::{Shared, Transmit};
 use crate::fault::Fault;
@@ -100,7 +101,7 @@ impl Peer {
         let segments = segments_max.min(out.len().min(BATCH_MAX) / size);
         let mut len = 0;
         let mut segment_size = size;
-        for _ in 0..segments {
+        while len < segments * size {
             let room = self.room_on_path().min(size);
             // One codepoint for all: a test of the path may end within the batch.
             if room < self.datagram_min().min(size) || self.recovery.marks_ecn(now) != marks {
@@ -117,6 +118,10 @@ impl Peer {
                 break;
             }
             self.note_full_datagram(now);
+            let run = self.append_run(now, size, &mut out[len..segments * size]);
+            self.path.on_sent(run);
+            self.bytes_sent += run as u64;
+            len += run;
         }
         self.marks = false;
         self.note_amplification();
@@ -523,36 +528,12 @@ impl Peer {
     /// Seals the packet, and remembers it. Returns where the datagram ends now.
     fn finish(&mut self, now: Instant, shared: &mut Shared, draft: Draft, out: &mut [u8]) -> usize {
         let end = draft.end + TAG_LEN;
-        let packet = &mut out[draft.start..end];
-        let HeaderLayout {
-            number_at,
-            payload_at,
-            ..
-        } = draft.layout;
-        let fits = draft.layout.set_length(packet, packet.len() - payload_at);
-        debug_assert!(
-            fits.is_some(),
-            "datagrams of a handshake are short, and packets padded to the least"
-        );
-        let (header, payload) = packet.split_at_mut(payload_at);
-        let sealed = self
-            .session
-            .seal(draft.level, draft.number, header, payload);
-        debug_assert!(
-            sealed.is_ok(),
-            "levels are written only while there are keys"
-        );
-        let mut sample = [0; 16];
-        sample.copy_from_slice(&packet[number_at + 4..number_at + PROTECTED_MIN]);
-        let (first, rest) = packet.split_at_mut(1);
-        let number = &mut rest[number_at - 1..payload_at - 1];
-        let masked = self
-            .session
-            .protect_header(draft.level, &sample, &mut first[0], number);
-        debug_assert!(
-            masked.is_ok(),
-            "levels are written only while there are keys"
-        );
+        let place = PacketPlace {
+            level: draft.level,
+            number: draft.number,
+            layout: draft.layout,
+        };
+        seal(&mut *self.session, place, &mut out[draft.start..end]);
         if draft.level == Level::Data {
             self.keys.on_sealed(draft.number);
         }
@@ -574,4 +555,46 @@ impl Peer {
         }
         end
     }
+}
+
+/// What a packet is sealed as.
+#[derive(Clone, Copy)]
+struct PacketPlace {
+    level: Level,
+    number: u64,
+    layout: HeaderLayout,
+}
+
+/// Seals a packet, which ends in room for the tag, and masks its header (RFC 9001 §5.3, §5.4).
+fn seal(session: &mut dyn Session, place: PacketPlace, packet: &mut [u8]) {
+    let PacketPlace {
+        level,
+        number,
+        layout,
+    } = place;
+    let HeaderLayout {
+        number_at,
+        payload_at,
+        ..
+    } = layout;
+    let fits = layout.set_length(packet, packet.len() - payload_at);
+    debug_assert!(
+        fits.is_some(),
+        "datagrams of a handshake are short, and packets padded to the least"
+    );
+    let (header, payload) = packet.split_at_mut(payload_at);
+    let sealed = session.seal(level, number, header, payload);
+    debug_assert!(
+        sealed.is_ok(),
+        "levels are written only while there are keys"
+    );
+    let mut sample = [0; 16];
+    sample.copy_from_slice(&packet[number_at + 4..number_at + PROTECTED_MIN]);
+    let (first, rest) = packet.split_at_mut(1);
+    let number = &mut rest[number_at - 1..payload_at - 1];
+    let masked = session.protect_header(level, &sample, &mut first[0], number);
+    debug_assert!(
+        masked.is_ok(),
+        "levels are written only while there are keys"
+    );
 }

@@ -18,6 +18,7 @@ mod one;
 mod op_tag;
 mod progress;
 mod request;
+mod run;
 mod sink;
 mod source;
 mod transfers;
@@ -31,6 +32,7 @@ pub(crate) use event::TransferEvent;
 pub(crate) use item::Item;
 pub(crate) use op_tag::{OpKind, OpTag};
 pub use request::{Decision, Overwrite, Place, Request, Requested};
+pub(crate) use run::Run;
 pub(crate) use transfers::{Taken, Transfers};
 pub use tree::{FileReport, TreeTotals};
 
