@@ -118,6 +118,7 @@ impl Change {
                 root,
                 path: self.path.first(depth),
                 mode: 0,
+                open: false,
                 sync,
             },
             (Step::Bits(depth), _) => Operation::SetDirMeta {

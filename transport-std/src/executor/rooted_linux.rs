@@ -356,6 +356,19 @@ impl Directory {
         Ok(new)
     }
 
+    /// Lets the owner of a directory read, write and search it. Somebody else's stays as it is, and what is to be made in it may
+    /// fail.
+    pub(super) fn open_up(&self, path: &FilePath) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let _ = self.resolve(path, flags, Links::Refuse).and_then(|fd| {
+            let mode = rustix::fs::fstat(&fd)?.st_mode & 0o7777;
+            match mode & 0o700 {
+                0o700 => Ok(()),
+                _ => rustix::fs::fchmod(&fd, Mode::from_raw_mode(mode | 0o700)),
+            }
+        });
+    }
+
     /// Notes for whom a directory is counted.
     pub(super) fn set_directory_owner(&self, path: &FilePath, owner: &Owner) -> Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;

@@ -200,11 +200,15 @@ impl Disk {
                 root,
                 path,
                 mode,
+                open,
                 sync,
             } => {
                 let directory = self.roots.directory(root)?;
                 let new = !path.is_root()
                     && self.make_directory(&directory, (root, &path), (mode, sync))?;
+                if open && !new {
+                    directory.open_up(&path);
+                }
                 let folds = directory.folds_names(&path);
                 Ok(Outcome::Made { new, folds })
             }

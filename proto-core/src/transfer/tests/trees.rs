@@ -344,6 +344,25 @@ fn the_directory_itself_is_as_the_source() {
     }
 }
 
+/// Directories that may not be written, there before, take what is new in them, and are closed again.
+#[test]
+fn closed_directories_are_opened_while_in_work() {
+    for up in [false, true] {
+        let mut world = world(7, PERFECT, up, limits(), 2);
+        let (from, root, to, target) = ends(up);
+        for end in [(from, root), (to, target)] {
+            for name in ["", "/d1", "/d1/deep"] {
+                let name = format!("{}{name}", end.1).into_bytes();
+                world.ends[end.0].disk.dirs.insert(name, (9, 0o555));
+            }
+        }
+        world.start(request(up, Overwrite::Compare));
+        world.run();
+        assert_eq!(totals(&world, CLIENT).failed, 0);
+        assert!(tree(&world.ends[from].disk, root) == tree(&world.ends[to].disk, target));
+    }
+}
+
 /// Bits are not set where they say who may come in at all: of a shared directory, and where the client asks for that (C2).
 #[test]
 fn c2_some_directories_keep_their_bits() {

@@ -59,6 +59,8 @@ impl TreeSink {
         let full = self.plan.durability == Durability::Full;
         if let Some(file) = self.make.pop_front() {
             let path = self.directory(file).map(|directory| directory.path.clone());
+            // As rsync does: what the source has in a directory that may not be written, arrives there, too.
+            let open = self.plan.preserve && !(file == ROOT && self.plan.keep_top_mode);
             let tag = OpTag {
                 file,
                 kind: OpKind::MakeDir,
@@ -70,6 +72,7 @@ impl TreeSink {
                         root,
                         path,
                         mode: 0,
+                        open,
                         sync: full,
                     },
                 )
