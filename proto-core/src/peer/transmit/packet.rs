@@ -170,8 +170,8 @@ impl Peer {
 #[derive(Clone, Copy)]
 pub(super) struct PacketPlace {
     pub(super) level: Level,
-    number: u64,
-    layout: HeaderLayout,
+    pub(super) number: u64,
+    pub(super) layout: HeaderLayout,
 }
 
 /// Seals a packet, which ends in room for the tag, and masks its header (RFC 9001 §5.3, §5.4).
