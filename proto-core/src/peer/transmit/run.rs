@@ -5,7 +5,7 @@
 //! the answer stays the same. A run sends what packet after packet would have been sent, to the byte
 //! (`contract::runs` in the tests).
 
-use super::{PacketPlace, seal};
+use super::packet::{PacketPlace, seal};
 use crate::crypto::{Level, TAG_LEN};
 use crate::peer::key_phase::SEAL_LIMIT;
 use crate::peer::{Peer, SentFrame, State};
