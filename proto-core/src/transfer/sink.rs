@@ -6,6 +6,7 @@ mod commit;
 mod credit;
 mod frames;
 mod journal;
+mod leftover;
 mod load;
 mod log;
 mod ops;
@@ -20,6 +21,7 @@ use commit::{Step, TempFile};
 use credit::Credit;
 use load::Have;
 use log::Log;
+pub(super) use log::{is_journaled, journal_name};
 use pieces::{Pieces, Verdict};
 
 use super::codes::Fault;
@@ -30,7 +32,7 @@ use crate::event::LimitedBy;
 use crate::fault::{Fault as Planted, Faults};
 use crate::file::{BLOCK_SIZE, PIECE_BLOCKS, PIECE_SIZE, Value, block_count};
 use crate::range_set::RangeSet;
-use crate::wire::{CloseCode, Durability, ErrorCode, StoredAs};
+use crate::wire::{CloseCode, Durability, ErrorCode, FilePath, StoredAs};
 
 /// Pieces that may be begun beyond those that are verified with all before them: bounds what a source that holds
 /// back bytes or PIECEs makes the sink remember.
@@ -98,6 +100,10 @@ pub(super) struct Sink {
     written: u64,
     durability: Durability,
     unchanged: bool,
+    /// The temporary file of a journal that is there although the target is what it should be.
+    leftover: Option<FilePath>,
+    /// That file is there: a command that replaces the target was not done with it.
+    leftover_is_there: bool,
     /// It is, but for its permission bits, which are to be set.
     other_bits: bool,
     faults: Faults,
@@ -164,6 +170,8 @@ impl Sink {
             written: 0,
             durability: plan.durability,
             unchanged: false,
+            leftover: None,
+            leftover_is_there: false,
             other_bits: false,
             plan,
             faults,

@@ -18,7 +18,9 @@ use crate::wire::{Durability, ErrorCode, FilePath};
 /// | `AwaitEntry` | – | `StatTarget`, when ENTRY comes; `OpenLog`, when it was looked at |
 /// | `StatTarget` | `Stat` of the final name | of a large file `OpenLog`, or `Look` before ENTRY; `FreeSpace`; `Stored` when it is unchanged, `SetBits` when it is but for those |
 /// | `SetBits` | `StatFiles` of the final name | as `StatTarget` |
-/// | `OpenLog` | `OpenLog` | `Load`; without a journal `FreeSpace` |
+/// | `OpenLog` | `OpenLog` | `Load`; without a journal `FreeSpace`; `ReadHeader` when the target is unchanged |
+/// | `ReadHeader` | `ReadLog` of the first slot | `StatPart`; `CloseLog` when it names none |
+/// | `StatPart` | `Stat` of the temporary file | `CloseLog`, which removes the journal when there is no such file |
 /// | `Load` | those of a [journal](super::load) | `FreeSpace` |
 /// | `FreeSpace` | `FreeSpace` | `Create`; `Receive` into a file that is there; `AwaitEntry` |
 /// | `Create` | `Create` of the temporary file | `Receive` |
@@ -40,6 +42,8 @@ pub(super) enum Step {
     StatTarget,
     SetBits,
     OpenLog,
+    ReadHeader,
+    StatPart,
     Load,
     FreeSpace,
     Create,
@@ -216,6 +220,8 @@ pub(super) fn operation(
         Step::Look
         | Step::AwaitEntry
         | Step::OpenLog
+        | Step::ReadHeader
+        | Step::StatPart
         | Step::Load
         | Step::Receive
         | Step::Stored

@@ -58,6 +58,9 @@ impl Sink {
                 path,
             }),
             Step::OpenLog => self.open_log(cx),
+            Step::ReadHeader | Step::StatPart | Step::CloseLog if self.unchanged => {
+                self.leftover_op()
+            }
             step => commit::operation(step, &self.plan, &self.temp, self.entry, log),
         };
         self.step_out = op.is_some();
@@ -239,6 +242,10 @@ impl Sink {
                 return if self.aborted { Ok(()) } else { self.advance() };
             }
             (Step::Load, result) => self.load_done(result.is_ok()),
+            (Step::ReadHeader | Step::StatPart, _) => {
+                self.leftover_done(&result);
+                return if self.aborted { Ok(()) } else { self.advance() };
+            }
             (Step::CloseLog, _) => {
                 self.log = None;
                 return self.advance();
@@ -311,7 +318,10 @@ impl Sink {
             // A journal that was not removed when the file was stored.
             Step::StatTarget | Step::SetBits if self.unchanged && journal() => Step::Look,
             Step::Look if self.unchanged && self.found => Step::OpenLog,
-            Step::OpenLog if self.unchanged => Step::CloseLog,
+            Step::OpenLog if self.unchanged && self.log.is_some() => Step::ReadHeader,
+            Step::ReadHeader if self.leftover.is_some() => Step::StatPart,
+            Step::OpenLog | Step::ReadHeader if self.unchanged => Step::CloseLog,
+            Step::StatPart => Step::CloseLog,
             Step::StatTarget | Step::SetBits | Step::Look if self.unchanged => Step::Stored,
             Step::Look if early && !self.found => Step::FreeSpace,
             Step::Look => Step::AwaitEntry,
@@ -364,7 +374,9 @@ impl Sink {
             return false;
         }
         self.aborted = true;
-        self.keep = keep && self.log.as_ref().is_some_and(|log| log.worth && !log.dead);
+        let worth = self.log.as_ref().is_some_and(|log| log.worth && !log.dead);
+        // The journal of what another command began is not this one's to remove, before it is known that nothing is left of that.
+        self.keep = self.unchanged || (keep && worth);
         self.drop_discarded();
         self.wants.clear();
         self.haves.clear();

@@ -163,6 +163,88 @@ fn a_journal_that_was_left_is_removed() {
     }
 }
 
+/// The same of a file in a directory.
+#[test]
+fn a_journal_that_was_left_in_a_directory_is_removed() {
+    for up in [false, true] {
+        let (from, source, to, target) = match up {
+            true => (CLIENT, "here", SERVER, "there"),
+            false => (SERVER, "there", CLIENT, "here"),
+        };
+        let mut world = World::new(14, PERFECT, limits());
+        super::trees::plant_empty(&mut world.ends[from].disk, source);
+        super::trees::plant_empty(&mut world.ends[to].disk, "elsewhere");
+        let name = |end: &str| alloc::format!("{end}/large").into_bytes();
+        world.put_file(from, &name(source), SIZE);
+        world.start(super::trees::request(up, Overwrite::Compare));
+        while !world.ends[to].disk.files.contains_key(&name(target)) {
+            assert!(world.step(), "it ended before");
+        }
+        assert_eq!(world.ends[to].disk.temp_files(), 1);
+        let mut world = restarted(15, world);
+        world.start(super::trees::request(up, Overwrite::Compare));
+        world.run();
+        assert_eq!(world.ends[to].disk.temp_files(), 0);
+        assert!(!world.ends[from].disk.log.contains(&"Read"));
+        let outcome = world.outcomes(CLIENT)[0];
+        assert!(
+            matches!(outcome, Ok(Finished::Tree(totals)) if (totals.unchanged, totals.failed) == (1, 0)),
+            "{outcome:?}"
+        );
+    }
+}
+
+/// A command that replaces the file whatever it is, was not done; one that compares finds the file as it should be. What the
+/// first one left stays, and it goes on.
+#[test]
+fn what_a_replacing_copy_began_outlasts_a_compare() {
+    for (up, tree) in [(false, false), (true, false), (false, true), (true, true)] {
+        let (from, single, to, target) = ends(up);
+        let (name, at) = match (tree, up) {
+            (false, _) => (single.to_vec(), target.to_vec()),
+            (true, true) => (b"here/large".to_vec(), b"there/large".to_vec()),
+            (true, false) => (b"there/large".to_vec(), b"here/large".to_vec()),
+        };
+        let ask = |overwrite| match tree {
+            true => super::trees::request(up, overwrite),
+            false => request(up, overwrite),
+        };
+        let mut world = World::new(21, PERFECT, limits());
+        if tree {
+            let (source, elsewhere) = if up {
+                ("here", "elsewhere")
+            } else {
+                ("there", "elsewhere")
+            };
+            super::trees::plant_empty(&mut world.ends[from].disk, source);
+            super::trees::plant_empty(&mut world.ends[to].disk, elsewhere);
+        }
+        world.put_file(from, &name, SIZE);
+        world.start(ask(Overwrite::Compare));
+        world.run();
+        assert_eq!(world.ends[to].disk.temp_files(), 0);
+        let mut world = restarted(22, world);
+        world.start(ask(Overwrite::Replace));
+        run_until(&mut world, to, 8 * MIB);
+        let mut world = restarted(23, world);
+        world.start(ask(Overwrite::Compare));
+        world.run_despite_leftovers();
+        assert_eq!(world.ends[to].disk.open_files(), 0);
+        assert!(!world.ends[from].disk.log.contains(&"Read"), "{up} {tree}");
+        assert_eq!(world.ends[to].disk.temp_files(), 2, "{up} {tree}");
+        let mut world = restarted(24, world);
+        world.start(ask(Overwrite::Replace));
+        world.run();
+        assert!(world.ends[to].disk.files.contains_key(&at));
+        assert_eq!(world.ends[to].disk.temp_files(), 0, "{up} {tree}");
+        let read = world.ends[from].disk.read;
+        assert!(
+            read < SIZE - 5 * MIB,
+            "{up} {tree}: {read} bytes read again"
+        );
+    }
+}
+
 /// What was in doubt and is not what it was comes again, and all behind it.
 #[test]
 fn d5_what_was_lost_is_sent_again() {

@@ -32,7 +32,7 @@ impl TreeSink {
                     root: self.plan.to.root,
                     path,
                 },
-                compare: false,
+                compare: node.has_journal,
                 waits: true,
                 may_replace: self.plan.may_replace,
                 durability: self.plan.durability,
