@@ -31,7 +31,12 @@ pub struct Side {
     pub destinations: Vec<SocketAddr>,
     /// Every file operation that it asked for, in order.
     pub ops: Vec<Asked>,
+    /// Datagrams that it is asked for at once.
+    pub batch: NonZeroUsize,
 }
+
+/// What drivers can hand to the system in one call.
+const BATCH: NonZeroUsize = NonZeroUsize::new(10).expect("not zero");
 
 /// A file operation and its times.
 #[derive(Clone, Debug)]
@@ -110,16 +115,14 @@ impl Side {
             sent: Vec::new(),
             destinations: Vec::new(),
             ops: Vec::new(),
+            batch: BATCH,
         }
     }
 
     fn poll(&mut self, now: Instant) -> Vec<(SocketAddr, Vec<u8>)> {
         let mut out = vec![0; 1 << 16];
         let mut datagrams = Vec::new();
-        while let Some(batch) =
-            self.endpoint
-                .poll_transmit(now, NonZeroUsize::new(10).expect("not zero"), &mut out)
-        {
+        while let Some(batch) = self.endpoint.poll_transmit(now, self.batch, &mut out) {
             for datagram in out[..batch.len].chunks(batch.segment_size) {
                 self.sent.push((now, datagram.to_vec()));
                 self.destinations.push(batch.destination);

@@ -51,6 +51,7 @@ pub fn get(name: &str) -> Request {
         overwrite: Overwrite::Replace,
         durability: Durability::Full,
         preserve: true,
+        keep_top_mode: false,
         tree: false,
     }
 }

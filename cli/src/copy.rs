@@ -1,128 +1,30 @@
 //! What the commands that copy have in common: one file or directory after the other, progress, log, results, exit code.
 
-use std::path::PathBuf;
+mod attempt;
+mod outcome;
+mod plan;
+
 use std::time::Duration;
 
-use serde_json::json;
-use transport_std::{
-    Cancel, ClientError, EntryKind, Failure, FilePath, FileReport, Filter, GetOptions, Overwrite,
-    Progress as Moved, PutOptions, StoredAs, Tree, TreeProgress,
-};
+use transport_std::{FilePath, Overwrite};
 
 use crate::again;
-use crate::args::Copying;
+use crate::begun::Begun;
 use crate::checksum;
-use crate::connection::Connection;
 use crate::dry;
-use crate::escape::{self, Escaped};
 use crate::exchange::Exchange;
-use crate::exit::{self, Error, Exit};
-use crate::failure;
+use crate::exit::{Error, Exit};
 use crate::filter;
 use crate::interrupt;
-use crate::json;
-use crate::link::Link;
 use crate::manifest::Manifest;
-use crate::progress::{Look, Progress, Settled, Step};
-use crate::rates;
-use crate::removal::{self, Removal};
+use crate::progress::{Look, Progress};
+use crate::removal;
 use crate::session::App;
 use crate::stdio::Pipe;
-use crate::tally::{News, Tally};
-use crate::telling::Teller;
-use crate::walk;
+use crate::tally::Tally;
 
-/// Which way the bytes go.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Way {
-    /// To this machine.
-    Download,
-    /// To the server.
-    Upload,
-}
-
-/// One file or directory to copy.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Task {
-    /// The server's path.
-    pub(crate) remote: FilePath,
-    /// This machine's path.
-    pub(crate) local: PathBuf,
-    /// Which of the links.
-    pub(crate) session: usize,
-}
-
-impl Task {
-    /// The source's name, escaped.
-    pub(crate) fn source(&self, way: Way) -> String {
-        match way {
-            Way::Download => Escaped(self.remote.as_bytes()).to_string(),
-            Way::Upload => escape::path(&self.local),
-        }
-    }
-
-    fn in_words(&self, way: Way) -> String {
-        let (remote, local) = (Escaped(self.remote.as_bytes()), escape::path(&self.local));
-        match way {
-            Way::Download => format!("download {remote} as {local}"),
-            Way::Upload => format!("upload {local} as {remote}"),
-        }
-    }
-}
-
-/// What a command is to copy, and how.
-pub(crate) struct Plan<'a> {
-    /// Which way.
-    pub(crate) way: Way,
-    /// The flags.
-    pub(crate) flags: &'a Copying,
-    /// The servers.
-    pub(crate) links: &'a [Link<'a>],
-    /// Files that could not even be begun, reported already.
-    pub(crate) errors: Vec<Error>,
-    /// Bytes in all, as far as known.
-    pub(crate) bytes_total: u64,
-    /// What Ctrl-C uses.
-    pub(crate) cancel: Cancel,
-    /// What to copy.
-    pub(crate) tasks: Vec<Task>,
-    /// What to do with what the source does not have.
-    pub(crate) removal: Removal,
-    /// What has size and time of the source is compared by hash, too.
-    pub(crate) checksum: bool,
-    /// From this task on, what stands at the target is replaced.
-    pub(crate) replace_from: Option<usize>,
-    /// Where the one file that is downloaded goes besides.
-    pub(crate) pipe: Option<Pipe>,
-    /// What of directories is left out; made of the flags when the plan is run.
-    pub(crate) filter: Option<Filter>,
-}
-
-impl<'a> Plan<'a> {
-    /// To copy `tasks`, and nothing but that.
-    pub(crate) fn new(
-        way: Way,
-        flags: &'a Copying,
-        links: &'a [Link<'a>],
-        cancel: Cancel,
-        tasks: Vec<Task>,
-    ) -> Self {
-        Self {
-            way,
-            flags,
-            links,
-            errors: Vec::new(),
-            bytes_total: 0,
-            cancel,
-            tasks,
-            removal: Removal::Never,
-            checksum: false,
-            replace_from: None,
-            pipe: None,
-            filter: None,
-        }
-    }
-}
+use attempt::call;
+pub(crate) use plan::{Plan, Task, Way};
 
 /// Does what is planned, or tells what that would be. What the process ends with comes back.
 ///
@@ -150,6 +52,7 @@ pub(crate) struct Copy<'a> {
     tally: Tally,
     manifest: Option<Manifest>,
     pipe: Option<Pipe>,
+    begun: Option<Begun>,
     /// Tasks that are done.
     done: usize,
     /// Bytes that travelled, and for how long.
@@ -171,6 +74,10 @@ impl<'a> Copy<'a> {
             .map(Manifest::create)
             .transpose()?;
         let job = interrupt::Job::begin();
+        let begun = plan.begun.take();
+        if let Some(begun) = &begun {
+            begun.note();
+        }
         let begun_in_vain = plan.errors.len();
         let global = &app.global;
         // Log lines would tear a bar apart.
@@ -184,6 +91,7 @@ impl<'a> Copy<'a> {
         Ok(Self {
             app,
             pipe: plan.pipe.take(),
+            begun,
             plan,
             progress,
             tally: Tally::default(),
@@ -241,7 +149,11 @@ impl<'a> Copy<'a> {
             return;
         };
         let connection = self.plan.links[task.session].connection();
-        if let Err(error) = call(&self.plan, 0, &connection, task, |_| {}) {
+        let overwrite = match self.plan.flags.no_clobber {
+            true => Overwrite::Never,
+            false => Overwrite::Compare,
+        };
+        if let Err(error) = call(&self.plan, overwrite, &connection, task, |_| {}) {
             let error = self.explain(task, &error);
             self.progress.beside(|| self.app.report(&error, None));
             self.plan.errors.push(error);
@@ -300,28 +212,6 @@ impl<'a> Copy<'a> {
         &self.progress
     }
 
-    /// Says what came of it, ends the sessions, and gives what the process ends with.
-    fn end(mut self) -> Result<u8, Error> {
-        self.progress.finish();
-        if let Some(Err(error)) = self.manifest.take().map(Manifest::finish) {
-            self.app.report(&error, None);
-            self.plan.errors.push(error);
-        }
-        self.summary();
-        if let Some(link) = self.plan.links.first() {
-            let (bytes, elapsed) = self.travelled;
-            rates::remember(&self.app.home, &link.name(), self.plan.way, bytes, elapsed);
-        }
-        for link in self.plan.links {
-            link.close();
-        }
-        let failures = self.plan.errors.iter().map(|error| error.exit);
-        Ok(exit::combined(
-            self.done,
-            failures.chain(self.tally.failures()),
-        ))
-    }
-
     /// Copies a file, or a directory, in as many sessions as it takes.
     fn one(&mut self, number: usize) -> Result<(), Error> {
         let task = self.plan.tasks[number].clone();
@@ -353,231 +243,6 @@ impl<'a> Copy<'a> {
             self.app
                 .log
                 .line(&format!("asks again: {}", exchange.what()));
-        }
-    }
-
-    fn attempt(
-        &mut self,
-        number: usize,
-        task: &Task,
-        connection: &Connection,
-        exchange: &mut Exchange,
-    ) -> Result<Tree, ClientError> {
-        let Self {
-            app,
-            plan,
-            progress,
-            tally,
-            manifest,
-            pipe,
-            ..
-        } = self;
-        let cancel = plan.cancel.clone();
-        let (app, way) = (*app, plan.way);
-        let teller = Teller { app, way, task };
-        let mut size = 0;
-        let mut failures = Vec::new();
-        let each = |step: TreeProgress| {
-            let step = match step {
-                TreeProgress::Step(step) => step,
-                TreeProgress::File(report) => {
-                    let news = teller.entry(number, &report, tally, progress);
-                    if let (News::New, Some(manifest)) = (news, manifest.as_mut()) {
-                        failures.extend(listed(manifest, task, &report));
-                    }
-                    return;
-                }
-                _ => return,
-            };
-            if let Some(line) = exchange.line(step) {
-                app.log.line(&line);
-            }
-            match step {
-                Moved::Started(file) => {
-                    size = file.size;
-                    teller.started(&file, progress);
-                }
-                Moved::Moved {
-                    bytes,
-                    had,
-                    whole,
-                    size: known,
-                    resent,
-                    files,
-                    limited_by,
-                } => {
-                    if let Some(pipe) = pipe.as_mut() {
-                        pipe.pour(whole);
-                        if pipe.is_closed() {
-                            // Nobody wants the rest.
-                            cancel.cancel();
-                        }
-                    }
-                    let step = Step {
-                        bytes,
-                        had,
-                        size: size.max(known),
-                        resent,
-                        files,
-                        limited_by: Some(limited_by),
-                    };
-                    progress.moved(step, || connection.path());
-                }
-                _ => {}
-            }
-        };
-        let result = call(plan, number, connection, task, each);
-        for error in failures {
-            progress.beside(|| app.report(&error, Some(task.remote.as_bytes())));
-            plan.errors.push(error);
-        }
-        if let Ok(Tree { stats, .. }) = &result {
-            self.travelled.0 += stats.bytes;
-            self.travelled.1 += stats.elapsed;
-        }
-        result
-    }
-
-    /// Tells of a task that is done.
-    fn settled(&mut self, number: usize, task: &Task, tree: &Tree, connection: &Connection) {
-        let teller = Teller {
-            app: self.app,
-            way: self.plan.way,
-            task,
-        };
-        // The last step may not have been told of.
-        let end = |bytes: u64| Step {
-            bytes,
-            had: bytes.saturating_sub(tree.stats.bytes),
-            size: bytes,
-            resent: tree.stats.resent,
-            files: 0,
-            limited_by: None,
-        };
-        match &tree.file {
-            Some(stored) => {
-                if connection.is_classic() {
-                    self.progress.settle(Settled::Verified(stored.size));
-                }
-                // What was there already counts as such.
-                let moved = if stored.how == StoredAs::Written {
-                    stored.size
-                } else {
-                    0
-                };
-                self.progress.moved(end(moved), || connection.path());
-                teller.file(stored, &self.progress);
-            }
-            None => {
-                self.progress
-                    .moved(end(tree.totals.bytes), || connection.path());
-                teller.directory(number, tree, &self.tally, &self.progress);
-            }
-        }
-    }
-
-    /// The error in terms of the command: what is missing is the source of a download, the target's directory of an upload.
-    fn explain(&self, task: &Task, error: &ClientError) -> Error {
-        let mut found = failure::from_client(error);
-        if self.plan.links[task.session].connection().is_classic() {
-            failure::in_classic_words(&mut found);
-            return found;
-        }
-        if self.plan.way == Way::Upload
-            && found.code == "not-found"
-            && matches!(error, ClientError::Transfer { failure, .. } if !matches!(failure, Failure::Here(_)))
-        {
-            let parent = task.remote.parent();
-            found.text = format!(
-                "{}: the directory '{}' does not exist on the server",
-                Escaped(task.remote.as_bytes()),
-                Escaped(parent.as_bytes()),
-            );
-        }
-        found
-    }
-
-    fn summary(&self) {
-        let count = self.progress.count();
-        let tasks = self.plan.tasks.len() + self.begun_in_vain;
-        let failed = self.plan.errors.len() + self.tally.failures().count();
-        if self.app.global.json {
-            let path = self
-                .plan
-                .links
-                .first()
-                .and_then(|link| link.connection().path());
-            json::emit(
-                "done",
-                json!({
-                    "files": self.done, "failed": failed, "bytes": count.bytes,
-                    "seconds": json::seconds(self.progress.elapsed()),
-                    "rtt_ms": path.map(|path| json::milliseconds(path.rtt)),
-                    "loss": path.map(|path| json::share(path.loss)),
-                    "resent_bytes": count.resent,
-                    "moved_bytes": count.moved,
-                    "verified_bytes": count.verified,
-                    "limited_by": self.progress.limited_by(),
-                }),
-            );
-        } else if tasks > 1 && !self.app.global.quiet {
-            let failed = match failed {
-                0 => String::new(),
-                failed => format!(", {failed} failed"),
-            };
-            self.app
-                .note(&format!("{} of {tasks} files done{failed}", self.done));
-        }
-    }
-}
-
-/// Writes a file into the manifest.
-fn listed(manifest: &mut Manifest, task: &Task, report: &FileReport) -> Option<Error> {
-    if report.kind != EntryKind::File || report.result.is_err() {
-        return None;
-    }
-    let below = FilePath::parse(&report.path).unwrap_or(FilePath::root());
-    let local = walk::local(&task.local, &below);
-    local
-        .and_then(|local| manifest.add(&local, report.root))
-        .err()
-}
-
-fn call(
-    plan: &Plan<'_>,
-    number: usize,
-    connection: &Connection,
-    task: &Task,
-    each: impl FnMut(TreeProgress),
-) -> Result<Tree, ClientError> {
-    let flags = plan.flags;
-    let replace = plan.replace_from.is_some_and(|first| number >= first);
-    let overwrite = match (flags.force || replace, flags.no_clobber) {
-        (true, _) => Overwrite::Replace,
-        (_, true) => Overwrite::Never,
-        _ => Overwrite::Compare,
-    };
-    let durability = flags.durability.into();
-    let cancel = Some(plan.cancel.clone());
-    match plan.way {
-        Way::Download => {
-            let options = GetOptions {
-                filter: plan.filter.clone(),
-                overwrite,
-                durability,
-                preserve: true,
-                cancel,
-            };
-            connection.get(task.remote.as_bytes(), &task.local, &options, each)
-        }
-        Way::Upload => {
-            let options = PutOptions {
-                filter: plan.filter.clone(),
-                overwrite,
-                durability,
-                cancel,
-            };
-            connection.put(&task.local, task.remote.as_bytes(), &options, each)
         }
     }
 }

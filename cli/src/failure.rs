@@ -83,8 +83,9 @@ pub(crate) fn from_close(cause: CloseCause) -> Error {
         CloseCause::Peer(CloseCode::Refused) => Error::new(
             Exit::Untrusted,
             "login-refused",
-            "the server does not let your key in",
-        ),
+            "the server closed the session: it does not let your key in any more",
+        )
+        .hint("ask its owner; what is there of a job stays for seven days, and the same command goes on with it"),
         CloseCause::Peer(CloseCode::Busy) => {
             Error::new(Exit::Other, "busy", "the server has too many sessions")
                 .hint("try again later")

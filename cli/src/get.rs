@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use transport_std::EntryKind;
 
 use crate::args::{Copying, DurabilityArg};
+use crate::begun::Begun;
 use crate::connection::Connection;
 use crate::copy::{self, Plan, Task, Way};
 use crate::escape;
@@ -53,7 +54,12 @@ pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u
         return Ok(exit::combined(0, exit::exits(&errors)));
     }
     let remotes: Vec<Remote> = found.iter().map(|(remote, _)| remote.clone()).collect();
-    let targets = local_targets(&remotes, target, several || found.len() > 1)?;
+    let several = several || found.len() > 1;
+    let begun = begun(app, &servers.links, &found, target)?;
+    let targets = match begun {
+        Some(_) if !several => vec![target.to_owned()],
+        _ => local_targets(&remotes, target, several)?,
+    };
     let task = |((remote, session), local): ((Remote, usize), PathBuf)| Task {
         remote: remote.path,
         local,
@@ -61,6 +67,8 @@ pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u
     };
     let plan = Plan {
         errors,
+        keep_top_mode: target.is_dir() && begun.is_none(),
+        begun,
         ..Plan::new(
             Way::Download,
             flags,
@@ -70,6 +78,46 @@ pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u
         )
     };
     copy::run(app, plan)
+}
+
+/// The directory that a download makes, if nothing stands at its target, or goes on with. Of a file's name, it comes to
+/// nothing: only the server knows what it is.
+fn begun(
+    app: &App,
+    links: &[Link<'_>],
+    found: &[(Remote, usize)],
+    target: &Path,
+) -> Result<Option<Begun>, Error> {
+    let [(source, session)] = found else {
+        return Ok(None);
+    };
+    let link = &links[*session];
+    let (Connection::Modern(client), Ok(local)) = (link.connection(), std::path::absolute(target))
+    else {
+        return Ok(None);
+    };
+    if ends_with_slash(target.as_os_str()) {
+        return Ok(None);
+    }
+    let way = Way::Download;
+    let begun = Begun::new(&app.home, way, &link.name(), &source.path, &local);
+    if !target.is_dir() {
+        return Ok(Some(begun));
+    }
+    if !begun.is_unfinished() {
+        return Ok(None);
+    }
+    let info = client
+        .stat(source.path.as_bytes())
+        .map_err(|error| failure::from_client(&error).about(source))?;
+    if info.kind != EntryKind::Directory {
+        return Ok(None);
+    }
+    app.note(&format!(
+        "{}: going on with what was begun",
+        escape::path(target)
+    ));
+    Ok(Some(begun))
 }
 
 /// What a source means on its server.

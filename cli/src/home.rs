@@ -3,7 +3,7 @@
 //! | file | place |
 //! |---|---|
 //! | `identity`, `known_hosts`, `authorized_keys` | `$XDG_CONFIG_HOME/dhow`, by default `~/.config/dhow` |
-//! | `host_key`, `rates` | `$XDG_STATE_HOME/dhow`, by default `~/.local/state/dhow` |
+//! | `host_key`, `rates`, `begun` | `$XDG_STATE_HOME/dhow`, by default `~/.local/state/dhow` |
 //!
 //! `DHOW_HOME` puts all of them into one directory.
 
@@ -84,6 +84,11 @@ impl Home {
     /// How fast copies were.
     pub(crate) fn rates(&self) -> PathBuf {
         self.state.join("rates")
+    }
+
+    /// Which directories were begun and are not finished.
+    pub(crate) fn begun(&self) -> PathBuf {
+        self.state.join("begun")
     }
 
     /// All in one directory.

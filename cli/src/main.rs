@@ -2,6 +2,7 @@
 
 mod again;
 mod args;
+mod begun;
 mod changes;
 mod checksum;
 mod connection;

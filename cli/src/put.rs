@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use transport_std::{ClientError, EntryKind, ErrorCode, Failure, FilePath};
 
 use crate::args::Copying;
+use crate::begun::Begun;
 use crate::connection::Connection;
 use crate::copy::{self, Plan, Task, Way};
 use crate::escape::{self, Escaped};
@@ -64,10 +65,16 @@ pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u
     }
     let cancel = interrupt::cancel_at_signal()?;
     let link = Link::open(app, &target)?;
-    let into = is_directory(&link.connection(), &target, several)?;
+    let mut into = is_directory(&link.connection(), &target, several)?;
+    let mut begun = begun(app, &link, &sources, &target);
+    if begun.as_ref().is_some_and(Begun::is_unfinished) && into {
+        app.note(&format!("{target}: going on with what was begun"));
+        into = false;
+    }
     let plan = Plan {
         errors,
         bytes_total,
+        begun: begun.take_if(|_| !into),
         ..Plan::new(
             Way::Upload,
             flags,
@@ -77,6 +84,19 @@ pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u
         )
     };
     copy::run(app, plan)
+}
+
+/// The directory that an upload makes, if nothing stands at its target, or goes on with.
+fn begun(app: &App, link: &Link<'_>, sources: &[Source], target: &Remote) -> Option<Begun> {
+    let [source] = sources else {
+        return None;
+    };
+    if target.is_directory || target.classic || !source.path.is_dir() {
+        return None;
+    }
+    let real = fs::canonicalize(&source.path).ok()?;
+    let (way, server) = (Way::Upload, link.name());
+    Some(Begun::new(&app.home, way, &server, &target.path, &real))
 }
 
 /// What comes on stdin as one file. Its name must be given.

@@ -33,7 +33,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 pub(crate) fn parse_limit(text: &str) -> Result<u64, String> {
     let rate = transport_std::parse_rate(text);
     rate.ok_or_else(|| {
-        "expected a rate such as 20M (bytes a second) or 160mbit, 1K at least".to_owned()
+        "expected a rate such as 20M (bytes a second) or 160mbit, from 1K to 1099G".to_owned()
     })
 }
 

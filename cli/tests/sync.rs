@@ -4,45 +4,11 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use common::{Server, World, bytes, run};
-
-/// A tree as an independent eye sees it: content or link target; permission bits and time of all but links.
-fn look(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32, i128)> {
-    let mut found = BTreeMap::new();
-    let mut todo = vec![root.to_owned()];
-    while let Some(path) = todo.pop() {
-        for entry in fs::read_dir(&path).unwrap() {
-            let path = entry.unwrap().path();
-            let meta = fs::symlink_metadata(&path).unwrap();
-            let time = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
-            let content = if meta.is_symlink() {
-                fs::read_link(&path)
-                    .unwrap()
-                    .into_os_string()
-                    .into_encoded_bytes()
-            } else if meta.is_dir() {
-                todo.push(path.clone());
-                Vec::new()
-            } else {
-                fs::read(&path).unwrap()
-            };
-            let (mode, time) = match meta.is_symlink() {
-                true => (0, 0),
-                false => (meta.mode() & 0o777, time),
-            };
-            found.insert(
-                path.strip_prefix(root).unwrap().to_owned(),
-                (content, mode, time),
-            );
-        }
-    }
-    found
-}
+use common::{Server, World, bytes, look, run};
 
 fn make(root: &Path) {
     for n in 0..40_usize {
@@ -109,6 +75,90 @@ fn down_with_delete_the_target_becomes_the_source() {
 }
 
 #[test]
+fn the_top_has_the_sources_time_and_bits_though_it_was_there() {
+    let (world, server) = world_with_tree();
+    let remote = server.at("tree/");
+    let other = server.at("there/");
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+    let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    for (place, bits) in [(world.local("copy"), 0o711), (world.shared("there"), 0o700)] {
+        fs::create_dir(&place).unwrap();
+        set(&place, bits);
+    }
+    for bits in [0o750, 0o705] {
+        set(&world.shared("tree"), bits);
+        run(&world, &["sync", &remote, "copy"]).expect_ok();
+        assert_eq!(look(&world.shared("tree")), look(&world.local("copy")));
+        run(&world, &["sync", "copy/", &other]).expect_ok();
+        assert_eq!(look(&world.shared("tree")), look(&world.shared("there")));
+    }
+    // What a directory is put into is nobody's but the user's.
+    for place in [world.local("into"), world.shared("into")] {
+        fs::create_dir(&place).unwrap();
+        set(&place, 0o711);
+    }
+    for bits in [0o750, 0o705] {
+        set(&world.shared("tree"), bits);
+        run(&world, &["get", &server.at("tree"), "into"]).expect_ok();
+        run(&world, &["put", "into/tree", &server.at("into")]).expect_ok();
+        let source = look(&world.shared("tree"));
+        assert_eq!(source, look(&world.local("into/tree")));
+        assert_eq!(source, look(&world.shared("into/tree")));
+    }
+    assert_eq!(mode(&world.local("into")), 0o711);
+    assert_eq!(mode(&world.shared("into")), 0o711);
+    // A whole share has no name: it goes into the directory itself (C2).
+    run(&world, &["get", &server.at(""), "into"]).expect_ok();
+    assert_eq!(mode(&world.local("into")), 0o711);
+    assert!(world.local("into/there/large").exists());
+}
+
+/// What `--delete` leaves to be set right costs no second copy, whatever `--force` says of the first.
+#[test]
+fn force_and_delete_copy_once() {
+    let world = World::new();
+    let server = world.serve(&["--public=rw"]);
+    make(&world.local("tree"));
+    fs::create_dir(world.shared("copy")).unwrap();
+    fs::write(world.shared("copy/old"), "old").unwrap();
+    let args = ["sync", "--force", "--delete", "tree/", &server.at("copy")];
+    run(&world, &args).expect_ok();
+    assert_eq!(look(&world.local("tree")), look(&world.shared("copy")));
+    let (_, events, log) = server.stop();
+    let transfers = events.iter().filter(|event| event["event"] == "file");
+    let moved: u64 = transfers
+        .map(|event| event["bytes"].as_u64().unwrap())
+        .sum();
+    let files = look(&world.local("tree"));
+    let size: usize = files
+        .iter()
+        .filter(|(path, _)| {
+            fs::symlink_metadata(world.local("tree").join(path))
+                .unwrap()
+                .is_file()
+        })
+        .map(|(_, (content, ..))| content.len())
+        .sum();
+    assert_eq!(moved, size as u64, "{log}");
+}
+
+#[test]
+fn permission_bits_of_one_file_follow() {
+    let world = World::new();
+    let server = world.serve(&["--public=rw"]);
+    fs::write(world.local("f"), "f").unwrap();
+    let mode = |path: PathBuf| fs::metadata(path).unwrap().mode() & 0o777;
+    for bits in [0o644, 0o600, 0o640] {
+        fs::set_permissions(world.local("f"), Permissions::from_mode(bits)).unwrap();
+        run(&world, &["put", "f", &server.at("")]).expect_ok();
+        run(&world, &["get", &server.at("f"), "g"]).expect_ok();
+        run(&world, &["sync", "g", &server.at("h")]).expect_ok();
+        let files = [world.shared("f"), world.local("g"), world.shared("h")];
+        assert_eq!(files.map(mode), [bits; 3]);
+    }
+}
+
+#[test]
 fn nothing_is_removed_when_something_failed() {
     let (world, server) = world_with_tree();
     run(&world, &["sync", &server.at("tree"), "into"]).expect_ok();
@@ -157,6 +207,7 @@ fn up_with_and_without_a_slash() {
     change(&world.local("tree"));
     run(&world, &["sync", "tree", &server.at("")]).expect_ok();
     let theirs = look(&world.shared("tree"));
+    assert!(theirs.contains_key(Path::new("")));
     for (path, what) in look(&world.local("tree")) {
         assert_eq!(theirs.get(&path), Some(&what), "{path:?}");
     }

@@ -196,6 +196,11 @@ impl Faults {
     }
 
     /// Whether `fault` strikes now: never without a hook.
+    /// Whether anybody is asked.
+    pub(crate) fn are_planted(&self) -> bool {
+        self.0.is_some()
+    }
+
     #[inline]
     pub(crate) fn strikes(&self, fault: Fault) -> bool {
         match &self.0 {

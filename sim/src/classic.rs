@@ -428,6 +428,7 @@ fn request(goal: &Goal) -> Request {
             overwrite: Overwrite::Replace,
             durability: Durability::Full,
             preserve: false,
+            keep_top_mode: false,
             tree: false,
         },
         Way::Put => Request::Put {

@@ -46,6 +46,7 @@ fn request(get: bool) -> Request {
             overwrite: Overwrite::Replace,
             durability: Durability::None,
             preserve: false,
+            keep_top_mode: false,
             tree: false,
         };
     }

@@ -35,6 +35,7 @@ fn request(get: bool) -> Request {
             overwrite,
             durability,
             preserve: false,
+            keep_top_mode: false,
             tree: false,
         },
         false => Request::Put {

@@ -109,6 +109,7 @@ fn get(name: &str) -> Request {
         overwrite: Overwrite::Replace,
         durability: Durability::Full,
         preserve: true,
+        keep_top_mode: false,
         tree: false,
     }
 }
@@ -351,6 +352,7 @@ fn a_target_without_room_for_a_temporary_name_fails_at_once() {
         overwrite: Overwrite::Replace,
         durability: Durability::None,
         preserve: true,
+        keep_top_mode: false,
         tree: false,
     };
     let told = run(&mut pair, request);

@@ -124,6 +124,9 @@ fn lost_text(cause: &CloseCause) -> String {
         CloseCause::Peer(CloseCode::ShuttingDown) => {
             "the server is shutting down: try again later".into()
         }
+        CloseCause::Peer(CloseCode::Refused) => {
+            "the server does not let this key in any more".into()
+        }
         CloseCause::Peer(CloseCode::Busy) => {
             "the server has too many sessions: try again later".into()
         }

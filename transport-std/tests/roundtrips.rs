@@ -5,6 +5,8 @@ mod world;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::thread;
 
 use transport_std::{
@@ -316,6 +318,14 @@ fn unchanged_files_do_not_travel() {
     };
     assert_eq!(get().how, StoredAs::Written);
     assert_eq!((get().how, get().hash), (StoredAs::Unchanged, None));
+    // Permission bits alone follow.
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let new = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(world.local("f"), new).unwrap();
+    assert_eq!((put().how, put().stats.bytes), (StoredAs::Unchanged, 0));
+    assert_eq!(mode(&world.shared("f")), 0o600);
+    assert_eq!(get().how, StoredAs::Unchanged);
+    assert_eq!(mode(&world.local("g")), 0o600);
 }
 
 #[test]

@@ -17,38 +17,24 @@ use world::{World, refusal};
 /// What is told of one path: bytes or target, time in nanoseconds, permission bits.
 type Found = BTreeMap<Vec<u8>, (Vec<u8>, i128, u32)>;
 
-/// An independent look at a directory.
+/// An independent look at a directory, itself included.
 fn look(root: &Path) -> Found {
     let mut found = Found::new();
     let mut todo = vec![root.to_path_buf()];
-    while let Some(directory) = todo.pop() {
-        for entry in fs::read_dir(&directory).unwrap() {
-            let path = entry.unwrap().path();
-            let meta = fs::symlink_metadata(&path).unwrap();
-            let mtime = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
-            let (content, mode) = if meta.is_symlink() {
-                (
-                    fs::read_link(&path)
-                        .unwrap()
-                        .as_os_str()
-                        .as_bytes()
-                        .to_vec(),
-                    0,
-                )
-            } else if meta.is_dir() {
-                todo.push(path.clone());
-                (b"/".to_vec(), meta.mode() & 0o777)
-            } else {
-                (fs::read(&path).unwrap(), meta.mode() & 0o777)
-            };
-            let name = path
-                .strip_prefix(root)
-                .unwrap()
-                .as_os_str()
-                .as_bytes()
-                .to_vec();
-            found.insert(name, (content, mtime, mode));
-        }
+    while let Some(path) = todo.pop() {
+        let meta = fs::symlink_metadata(&path).unwrap();
+        let mtime = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
+        let (content, mode) = if meta.is_symlink() {
+            let target = fs::read_link(&path).unwrap();
+            (target.as_os_str().as_bytes().to_vec(), 0)
+        } else if meta.is_dir() {
+            todo.extend(fs::read_dir(&path).unwrap().map(|it| it.unwrap().path()));
+            (b"/".to_vec(), meta.mode() & 0o777)
+        } else {
+            (fs::read(&path).unwrap(), meta.mode() & 0o777)
+        };
+        let name = path.strip_prefix(root).unwrap().as_os_str().as_bytes();
+        found.insert(name.to_vec(), (content, mtime, mode));
     }
     found
 }
@@ -153,14 +139,14 @@ fn what_is_the_same_stays() {
 }
 
 #[test]
-fn a_directory_that_is_there_is_filled_and_kept_otherwise() {
+fn a_directory_that_is_there_is_filled() {
     let world = World::new();
     plant(&world.local("tree"), 3);
     fs::create_dir(world.shared("there")).unwrap();
     World::make(&world.shared("there/own"), 5, 5);
     fs::create_dir(world.shared("there/size 1")).unwrap();
     World::make(&world.shared("there/d4"), 5, 5);
-    fs::set_permissions(world.shared("there"), fs::Permissions::from_mode(0o711)).unwrap();
+    fs::set_permissions(world.shared("there"), fs::Permissions::from_mode(0o2711)).unwrap();
     let (sent, told) = up(&world, "tree", "there", &PutOptions::default());
     let failed: BTreeMap<_, _> = told
         .into_iter()
@@ -170,11 +156,11 @@ fn a_directory_that_is_there_is_filled_and_kept_otherwise() {
     assert_eq!(failed.get(&b"d4"[..]), Some(&ErrorCode::NotDirectory));
     assert_eq!(sent.totals.failed as usize, failed.len());
     assert!(world.shared("there/own").exists() && world.shared("there/d3/sub/f2").exists());
-    // C2: the target itself keeps its mode.
-    assert_eq!(
-        fs::metadata(world.shared("there")).unwrap().mode() & 0o777,
-        0o711
-    );
+    // It has the source's time and bits, but for those that come from nobody (F13).
+    let (source, target) = (look(&world.local("tree")), look(&world.shared("there")));
+    assert_eq!(source[&b""[..]], target[&b""[..]]);
+    let mode = fs::metadata(world.shared("there")).unwrap().mode();
+    assert_eq!(mode & 0o7000, 0o2000);
     // Nothing is replaced that may not be.
     let never = PutOptions {
         overwrite: Overwrite::Never,
@@ -191,6 +177,33 @@ fn a_directory_that_is_there_is_filled_and_kept_otherwise() {
         (sent.totals.files, look(&world.shared("there"))),
         (0, before)
     );
+}
+
+/// The server cannot say who may look into the user's own directory, nor a user who may into a shared one.
+#[test]
+fn c2_some_directories_keep_their_bits() {
+    let world = World::new();
+    plant(&world.local("tree"), 1);
+    let set = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set(&world.local("tree"), 0o711);
+    set(&world.shared(""), 0o700);
+    up(&world, "tree", "", &PutOptions::default());
+    let mut source = look(&world.local("tree"));
+    source.get_mut(&b""[..]).unwrap().2 = 0o700;
+    assert_eq!(source, look(&world.shared("")));
+    fs::create_dir(world.local("here")).unwrap();
+    set(&world.local("here"), 0o750);
+    let options = GetOptions {
+        keep_top_mode: true,
+        ..GetOptions::default()
+    };
+    down(&world, "", "here", &options);
+    source.get_mut(&b""[..]).unwrap().2 = 0o750;
+    assert_eq!(source, look(&world.local("here")));
+    down(&world, "", "here", &GetOptions::default());
+    assert_eq!(look(&world.shared("")), look(&world.local("here")));
 }
 
 #[test]

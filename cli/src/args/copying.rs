@@ -75,7 +75,7 @@ Examples:
   dhow get host:a host:b backup/           several into a directory
   dhow get dhow://[2001:db8::1]:5000/a b   as b
   dhow get host:photos .                   a directory with all that is in it
-A file appears under its name only whole and checked."
+A file appears under its name only whole and checked. The same command goes on with what it began."
 )]
 pub(crate) struct Get {
     /// REMOTE files and directories, then the local target: a directory, or the new name of a single source
@@ -96,7 +96,7 @@ Examples:
   dhow put a b host:backup/                several into a directory that exists
   dhow put a host:b                        as b
   dhow put photos host:                    a directory with all that is in it
-A file appears under its name only whole and checked."
+A file appears under its name only whole and checked. The same command goes on with what it began."
 )]
 pub(crate) struct Put {
     /// Local files and directories, then the REMOTE target: a directory, or the new name of a single source

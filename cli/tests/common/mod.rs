@@ -1,6 +1,7 @@
 //! Real processes of `dhow` for the end-to-end tests.
 #![allow(dead_code)]
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -301,4 +302,39 @@ pub(crate) fn run(world: &World, args: &[&str]) -> Ran {
     let mut all = vec!["--accept-new"];
     all.extend(args);
     world.run("anna", &all)
+}
+
+/// A tree as an independent eye sees it, its top included: content or link target, permission bits but of links, and time.
+#[cfg(unix)]
+pub(crate) fn look(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32, i128)> {
+    use std::os::unix::fs::MetadataExt;
+    let mut found = BTreeMap::new();
+    let mut todo = vec![root.to_owned()];
+    while let Some(path) = todo.pop() {
+        let meta = std::fs::symlink_metadata(&path).unwrap();
+        let time = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
+        let content = if meta.is_symlink() {
+            std::fs::read_link(&path)
+                .unwrap()
+                .into_os_string()
+                .into_encoded_bytes()
+        } else if meta.is_dir() {
+            todo.extend(
+                std::fs::read_dir(&path)
+                    .unwrap()
+                    .map(|it| it.unwrap().path()),
+            );
+            Vec::new()
+        } else {
+            std::fs::read(&path).unwrap()
+        };
+        let mode = if meta.is_symlink() {
+            0
+        } else {
+            meta.mode() & 0o777
+        };
+        let below = path.strip_prefix(root).unwrap().to_owned();
+        found.insert(below, (content, mode, time));
+    }
+    found
 }

@@ -46,7 +46,7 @@ pub enum CongestionControlError {
     #[error("expected bbr, cubic, background or fixed:RATE")]
     Name,
     /// What stands behind `fixed:` is no rate.
-    #[error("expected a rate of 1K (bytes a second) or more, such as fixed:500M or fixed:4gbit")]
+    #[error("expected a rate of 1K to 1099G (bytes a second), such as fixed:500M or fixed:4gbit")]
     Rate,
 }
 
@@ -68,7 +68,8 @@ impl FromStr for CongestionControl {
     }
 }
 
-/// Bytes per second of a text such as `20M` (bytes) or `160mbit`, at least 1,000; `None` for any other text.
+/// Bytes per second of a text such as `20M` (bytes) or `160mbit`, from 1,000 to [`BYTES_MAX`](super::BYTES_MAX); `None` for any
+/// other text.
 #[must_use]
 pub fn parse_rate(text: &str) -> Option<u64> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit());
@@ -135,6 +136,11 @@ mod tests {
         ] {
             let parsed: Result<CongestionControl, _> = alloc::format!("fixed:{rate}").parse();
             assert_eq!(parsed, Err(CongestionControlError::Rate), "{rate}");
+        }
+        // What is said of the bounds holds.
+        for rate in ["1K", "1099G"] {
+            assert!(CongestionControlError::Rate.to_string().contains(rate));
+            assert!(parse_rate(rate).is_some(), "{rate}");
         }
     }
 }

@@ -22,12 +22,12 @@ impl Pacer {
     #[must_use]
     pub fn new(now: Instant, rate: u64, quantum: u64) -> Self {
         let mut pacer = Self {
-            tokens: i64::MAX,
+            tokens: 0,
             filled: now,
             rate: rate.max(1),
             quantum,
         };
-        pacer.fill(now);
+        pacer.tokens = tokens(pacer.capacity());
         pacer
     }
 
@@ -36,6 +36,7 @@ impl Pacer {
         self.fill(now);
         self.rate = rate.max(1);
         self.quantum = quantum;
+        self.tokens = self.tokens.min(tokens(self.capacity()));
     }
 
     /// Whether `bytes` may leave now.
@@ -78,6 +79,9 @@ impl Pacer {
 
     /// Adds what the time since the last call is worth. A clock that went back adds nothing.
     fn fill(&mut self, now: Instant) {
+        if now == self.filled {
+            return;
+        }
         let elapsed = u64::try_from(now.since(self.filled).as_nanos()).unwrap_or(u64::MAX);
         let earned = i64::try_from(elapsed.saturating_mul(self.rate)).unwrap_or(i64::MAX);
         self.tokens = self

@@ -10,6 +10,9 @@ impl Endpoint {
     /// Takes the time of a call. Time never goes back; when it leaps, sessions learn for how long nobody was there to take
     /// what arrived, before anything else.
     pub(super) fn advance(&mut self, now: Instant) -> Instant {
+        if now == self.now {
+            return now;
+        }
         self.now = self.now.max(now);
         if let Some((at, _, _)) = self.deadlines.first()
             && self.now.since(at) > LEAP

@@ -233,7 +233,7 @@ pub enum Operation {
         /// Which root.
         root: RootId,
     },
-    /// Make a directory. One that exists stays as it is, the root, too; a symbolic link is none.
+    /// Make a directory. One that exists stays as it is but for `open`, the root, too; a symbolic link is none.
     MakeDir {
         /// Where the path begins.
         root: RootId,
@@ -241,6 +241,9 @@ pub enum Operation {
         path: FilePath,
         /// Permission bits until `SetDirMeta` (`(mode | 0o700) & !umask`).
         mode: u16,
+        /// One that exists gets `0o700` besides what it has, until `SetDirMeta`, if it is this process's to change: names shall be
+        /// made in it.
+        open: bool,
         /// `fsync` the directory that holds it, too.
         sync: bool,
     },
@@ -252,7 +255,7 @@ pub enum Operation {
         path: FilePath,
         /// Nanoseconds since 1970; `None` leaves it.
         mtime: Option<i64>,
-        /// Permission bits; `None` gives what a new directory would have.
+        /// Permission bits; `None` leaves them.
         mode: Option<u16>,
         /// `fsync` it afterwards: its entries, too, are durable then.
         sync: bool,

@@ -10,9 +10,10 @@ use crate::crypto::{Direction, Level};
 use crate::endpoint::Shared;
 use crate::event::CloseCause;
 use crate::recovery::{AckFrequency, Fate, OnTimeout, Recovery};
+use crate::slab::Key;
 use crate::time::{Duration, Instant};
 use crate::transfer::{Context, Item, Taken, Transfers};
-use crate::wire::{Ack, CloseCode, Frame};
+use crate::wire::{Ack, CloseCode, Data, Frame};
 
 /// Challenges that wait for their answer at most; beyond, the oldest is dropped (T7, M6).
 pub(super) const CHALLENGES_MAX: usize = 64;
@@ -36,6 +37,18 @@ impl Peer {
         mut payload: &[u8],
         arrival: &Arrival,
     ) -> Result<Handled, CloseCode> {
+        if level == Level::Data
+            && let Some(data) = Data::alone(payload)
+        {
+            let mut cx = shared.context(now, self.recovery.rtt().smoothed());
+            if let Some(taken) = self.transfers.handle_data(&mut cx, &data) {
+                return Ok(Handled {
+                    ack_eliciting: true,
+                    is_probing: false,
+                    all: taken? == Taken::Yes,
+                });
+            }
+        }
         let mut handled = Handled {
             ack_eliciting: false,
             is_probing: true,
@@ -144,7 +157,7 @@ impl Peer {
                 owners.settle(&mut cx, fate, frame);
             })
             .map_err(|_| CloseCode::ProtocolViolation)?;
-        owners.transfers.settle(&mut cx);
+        owners.finish(&mut cx);
         if level == Level::Data
             && let Some(largest) = outcome.largest_acked
         {
@@ -163,7 +176,7 @@ impl Peer {
             let outcome = recovery.on_timeout(now, &mut |fate, frame| {
                 owners.settle(&mut cx, fate, frame);
             });
-            owners.transfers.settle(&mut cx);
+            owners.finish(&mut cx);
             match outcome {
                 OnTimeout::None => break None,
                 OnTimeout::LossDetected => {}
@@ -186,7 +199,7 @@ impl Peer {
             recovery.oldest(level, 2, &mut |frame| {
                 owners.settle(&mut cx, Fate::Lost, frame);
             });
-            owners.transfers.settle(&mut cx);
+            owners.finish(&mut cx);
         } else {
             owners.spaces[level as usize].crypto_out.resend_all();
         }
@@ -211,6 +224,7 @@ impl Peer {
             mtu: &mut self.mtu,
             frequency: &mut self.frequency,
             limit: &mut self.limit,
+            acked: None,
         };
         (&mut self.recovery, owners)
     }
@@ -226,10 +240,44 @@ struct Owners<'a> {
     mtu: &'a mut Mtu,
     frequency: &'a mut Frequency,
     limit: &'a mut Limit,
+    /// DATA that has arrived and of which its transfer was not told yet: what follows in the file mostly has, too.
+    acked: Option<(Key, Item)>,
 }
 
 impl Owners<'_> {
+    /// All that was to be told is told.
+    fn finish(&mut self, cx: &mut Context<'_>) {
+        self.tell_acked(cx);
+        self.transfers.settle(cx);
+    }
+
+    fn tell_acked(&mut self, cx: &mut Context<'_>) {
+        if let Some((key, item)) = self.acked.take() {
+            self.transfers.handle_acked(cx, key, item);
+        }
+    }
+
     fn settle(&mut self, cx: &mut Context<'_>, fate: Fate, frame: SentFrame) {
+        if let (
+            SentFrame::Transfer {
+                key,
+                item: item @ Item::Data { .. },
+            },
+            Fate::Acked,
+        ) = (frame, fate)
+        {
+            let followed = |last: &mut (Key, Item)| last.0 == key && last.1.append(item);
+            if !self.acked.as_mut().is_some_and(followed) {
+                self.tell_acked(cx);
+                self.acked = Some((key, item));
+            }
+            return;
+        }
+        self.tell_acked(cx);
+        self.settle_alone(cx, fate, frame);
+    }
+
+    fn settle_alone(&mut self, cx: &mut Context<'_>, fate: Fate, frame: SentFrame) {
         match (frame, fate) {
             // Bytes that came after all need not be sent again. Another frame may have been made anew from a later state:
             // that an old one came says nothing of it.

@@ -73,8 +73,17 @@ impl Peer {
     }
 
     /// Whether a challenge or a response is to be sent, which wait for nothing.
-    fn owes_path_frames(&self) -> bool {
+    pub(super) fn owes_path_frames(&self) -> bool {
         self.path.owes_challenge() || !self.challenges.is_empty()
+    }
+
+    /// Whether the session itself has to say something, in 1-RTT packets, that waits for the gate.
+    pub(super) fn owes_control_frames(&self) -> bool {
+        self.handshake_done_pending
+            || self.issued.owed().is_some()
+            || self.destinations.owed().is_some()
+            || self.frequency.is_due()
+            || self.limit.is_due()
     }
 
     /// Whether there is something to send at `level` now.
@@ -89,12 +98,7 @@ impl Peer {
         let data = space.crypto_out.has_pending()
             || (level == Level::Data
                 && self.state.is_established()
-                && (self.handshake_done_pending
-                    || self.issued.owed().is_some()
-                    || self.destinations.owed().is_some()
-                    || self.frequency.is_due()
-                    || self.limit.is_due()
-                    || self.transfers.has_frames()));
+                && (self.owes_control_frames() || self.transfers.has_frames()));
         space.probes > 0
             || space.ack_now
             || space.received.ack_due(now)

@@ -40,7 +40,7 @@ pub(super) struct Tail {
 
 impl Tail {
     /// A packet went out that is no copy.
-    fn on_new(&mut self, bytes: u64, most: u64) {
+    pub(super) fn on_new(&mut self, bytes: u64, most: u64) {
         self.fresh = true;
         self.left = self.left.saturating_add(bytes).min(most);
     }
@@ -143,7 +143,7 @@ impl Peer {
     }
 
     /// Bytes of copies at most: where nothing was lost there are none.
-    fn copies_max(&self) -> u64 {
+    pub(super) fn copies_max(&self) -> u64 {
         let counters = self.recovery.counters();
         let lost = counters.lost_packets.saturating_sub(counters.late_packets);
         if lost.saturating_mul(LOSS_LEAST) >= counters.sent_packets.max(1) {

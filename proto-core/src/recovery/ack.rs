@@ -30,6 +30,21 @@ struct Found {
     oldest: Option<Instant>,
 }
 
+/// What an ACK frame that newly acknowledged packets told.
+struct Heard {
+    found: Found,
+    /// Packets that had been declared lost.
+    late: u32,
+    /// Its largest number is the largest so far.
+    advances: bool,
+    /// Bytes in flight before it.
+    prior_in_flight: u64,
+    /// The newest packet went along the present path.
+    is_own: bool,
+    /// The newest packet is the largest that the frame names: only then does it tell a round trip (RFC 9002 §5.1).
+    is_largest: bool,
+}
+
 impl<F: Copy> Recovery<F> {
     /// Takes in an ACK frame: tells `fate` of the frames of packets that are newly acknowledged, or lost in the light of
     /// it. The work grows with the frame's ranges and the packets that change their state (T6).
@@ -88,22 +103,43 @@ impl<F: Copy> Recovery<F> {
                 ..AckOutcome::default()
             });
         };
+        let heard = Heard {
+            found,
+            late,
+            advances,
+            prior_in_flight,
+            is_own: newest >= self.space(level).path_first,
+            is_largest: newest == largest,
+        };
+        Ok(self.conclude(now, level, (delay, ecn), (newest, sent), heard, fate))
+    }
+
+    /// What follows from an ACK frame that newly acknowledged packets, of which `newest` was the last to be sent: the round trip,
+    /// losses, and what congestion control makes of them.
+    fn conclude(
+        &mut self,
+        now: Instant,
+        level: Level,
+        (delay, ecn): (Duration, Option<EcnCounts>),
+        (newest, sent): (u64, Instant),
+        heard: Heard,
+        fate: &mut impl FnMut(Fate, F),
+    ) -> AckOutcome {
+        let found = heard.found;
         if !self.faults.strikes(Fault::InFlightMiscounted) {
             self.in_flight -= found.bytes;
         }
         self.counters.acked_packets += u64::from(found.packets);
         self.counters.acked_bytes += found.bytes;
-
         self.silence
             .on_ack(level, found.oldest.unwrap_or(sent), sent);
-        let own = newest >= self.space(level).path_first;
-        let rtt_sample = (newest == largest && found.ack_eliciting && own)
+        let rtt_sample = (heard.is_largest && found.ack_eliciting && heard.is_own)
             .then(|| self.sample_rtt(now, level, now.since(sent), delay));
         let mut losses = Losses::default();
         self.detect_losses(now, level, &mut losses, fate);
         let acked = Acknowledged {
             marked: found.marked,
-            advances,
+            advances: heard.advances,
         };
         let marks = self.on_ecn_counts(now, level, ecn, acked, sent);
         let cut = self.on_losses(now, &losses) || marks;
@@ -113,7 +149,7 @@ impl<F: Copy> Recovery<F> {
             bytes: if cut { 0 } else { found.earning },
             newly_acked: found.bytes,
             newly_lost: losses.bytes,
-            prior_in_flight,
+            prior_in_flight: heard.prior_in_flight,
             in_flight: self.in_flight,
             app_limited: self.app_limited,
             delivered: self.delivery.delivered(),
@@ -126,15 +162,15 @@ impl<F: Copy> Recovery<F> {
         }
         self.pace(now);
         self.timers.on_progress(now, level);
-        Ok(AckOutcome {
+        AckOutcome {
             acked_packets: found.packets,
             acked_bytes: found.bytes,
             largest_acked: Some(newest),
             lost_packets: losses.packets,
             lost_bytes: losses.bytes,
-            late_packets: late,
+            late_packets: heard.late,
             rtt_sample,
-        })
+        }
     }
 
     /// Finds packets in `ranges` that had been declared lost: reordering is what delayed them. How many there are.

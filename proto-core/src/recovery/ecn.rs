@@ -161,6 +161,12 @@ impl<F: Copy> Recovery<F> {
         self.ecn.marks(now, self.pto())
     }
 
+    /// Whether packets test just now if the path carries marks: the answer of [`marks_ecn`](Self::marks_ecn) changes with them.
+    #[must_use]
+    pub fn tests_ecn(&self) -> bool {
+        self.ecn.state == State::Testing
+    }
+
     /// Whether the present path is known to carry ECN marks.
     #[must_use]
     pub fn is_ecn_capable(&self) -> bool {

@@ -247,8 +247,8 @@ impl<F: Copy> Recovery<F> {
 
     /// Whether the limit is what holds packets back.
     fn is_rate_limited(&self) -> bool {
-        let free = self.control.pacing_rate(&self.rtt);
-        self.rate_limit.is_some_and(|limit| limit < free)
+        self.rate_limit
+            .is_some_and(|limit| limit < self.control.pacing_rate(&self.rtt))
     }
 
     /// From now on, packets of `size` that are lost while smaller ones arrive are noticed, if `size` is above `base`.
@@ -347,6 +347,15 @@ impl<F: Copy> Recovery<F> {
     #[must_use]
     pub fn congestion_room(&self) -> u64 {
         self.control.window().saturating_sub(self.in_flight)
+    }
+
+    /// Whether a datagram of `bytes` may leave now, for memory, congestion window and pacer, with no more than `most` bytes in
+    /// flight before it.
+    pub fn lets_leave(&mut self, now: Instant, bytes: u64, most: u64) -> bool {
+        let room = self
+            .congestion_room()
+            .min(most.saturating_sub(self.in_flight));
+        self.has_room() && room >= bytes && self.pacer.ready(now, bytes).is_ok()
     }
 
     /// Whether the pacer lets `bytes` leave now: a packet or a whole batch. Probes and packets that are not in flight

@@ -333,7 +333,10 @@ impl<F: Copy> Space<F> {
             app_limited,
             marked: sent.marked,
         });
-        self.frames.extend(frames);
+        match frames {
+            [frame] => self.frames.push_back(*frame),
+            _ => self.frames.extend(frames),
+        }
     }
 
     /// Settles an outstanding packet and tells its frames' fate.

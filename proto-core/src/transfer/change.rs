@@ -1,7 +1,7 @@
 //! Changes of names at the responder: directories made, things removed or renamed. One operation follows the other.
 
 use super::codes::Fault;
-use super::{OpKind, Place};
+use super::{NEW_DIRECTORY_MODE, OpKind, Place};
 use crate::file::{FileError, Operation, Outcome};
 use crate::id::RootId;
 use crate::wire::{Durability, ErrorCode, FilePath};
@@ -118,13 +118,14 @@ impl Change {
                 root,
                 path: self.path.first(depth),
                 mode: 0,
+                open: false,
                 sync,
             },
             (Step::Bits(depth), _) => Operation::SetDirMeta {
                 root,
                 path: self.path.first(depth),
                 mtime: None,
-                mode: None,
+                mode: Some(NEW_DIRECTORY_MODE),
                 sync,
             },
             (Step::Rename, Work::Rename { to, replace }) => Operation::Rename {

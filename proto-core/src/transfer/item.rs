@@ -48,3 +48,64 @@ pub(crate) enum Item {
         len: u32,
     },
 }
+
+impl Item {
+    /// Makes bytes of a file longer by those of `next`, if these follow them; whether they do.
+    pub(crate) fn append(&mut self, next: Self) -> bool {
+        let Self::Data {
+            file,
+            again,
+            offset,
+            len,
+        } = self
+        else {
+            return false;
+        };
+        let (of, end) = ((*file, *again), *offset + u64::from(*len));
+        let whole = match next {
+            Self::Data {
+                file,
+                again,
+                offset,
+                len: more,
+            } if (file, again) == of && offset == end => len.checked_add(more),
+            _ => None,
+        };
+        *len = whole.unwrap_or(*len);
+        whole.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(file: u32, again: bool, offset: u64, len: u32) -> Item {
+        Item::Data {
+            file,
+            again,
+            offset,
+            len,
+        }
+    }
+
+    #[test]
+    fn only_what_follows_is_appended() {
+        let mut item = data(1, false, 100, 50);
+        assert!(item.append(data(1, false, 150, 7)));
+        assert_eq!(item, data(1, false, 100, 57));
+        let others = [
+            data(1, false, 150, 7),
+            data(2, false, 157, 7),
+            data(1, true, 157, 7),
+            data(1, false, 158, 7),
+            data(1, false, 157, u32::MAX),
+            Item::Seal { file: 1 },
+        ];
+        for other in others {
+            assert!(!item.append(other), "{other:?}");
+            assert_eq!(item, data(1, false, 100, 57));
+        }
+        assert!(!Item::Request.append(data(1, false, 0, 1)));
+    }
+}

@@ -18,6 +18,7 @@ mod one;
 mod op_tag;
 mod progress;
 mod request;
+mod run;
 mod sink;
 mod source;
 mod transfers;
@@ -31,8 +32,12 @@ pub(crate) use event::TransferEvent;
 pub(crate) use item::Item;
 pub(crate) use op_tag::{OpKind, OpTag};
 pub use request::{Decision, Overwrite, Place, Request, Requested};
+pub(crate) use run::Run;
 pub(crate) use transfers::{Taken, Transfers};
 pub use tree::{FileReport, TreeTotals};
+
+/// Permission bits of a new directory that has nobody else's, before the executor's mask.
+const NEW_DIRECTORY_MODE: u16 = 0o777;
 
 #[cfg(test)]
 mod tests;

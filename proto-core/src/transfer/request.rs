@@ -52,6 +52,9 @@ pub enum Request {
         durability: Durability,
         /// Keep modification time and permission bits.
         preserve: bool,
+        /// A directory that stands there keeps its permission bits, if it is the one that is asked for (C2). Those in it get the
+        /// source's.
+        keep_top_mode: bool,
         /// Directories are meant, too; otherwise they are refused.
         tree: bool,
     },

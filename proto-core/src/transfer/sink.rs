@@ -20,6 +20,7 @@ use commit::{Step, TempFile};
 use credit::Credit;
 use load::Have;
 use log::Log;
+pub(super) use log::{is_journaled, journal_name};
 use pieces::{Pieces, Verdict};
 
 use super::codes::Fault;
@@ -98,6 +99,8 @@ pub(super) struct Sink {
     written: u64,
     durability: Durability,
     unchanged: bool,
+    /// It is, but for its permission bits, which are to be set.
+    other_bits: bool,
     faults: Faults,
 }
 
@@ -162,6 +165,7 @@ impl Sink {
             written: 0,
             durability: plan.durability,
             unchanged: false,
+            other_bits: false,
             plan,
             faults,
         })

@@ -21,7 +21,9 @@ pub use connection_id::ConnectionId;
 pub use entry::{Entry, EntryKind};
 pub use error::WireError;
 pub use file_path::{FilePath, PathError};
-pub use frame::{Ack, Durability, Frame, RequestKind, StoredAs, write_ack, write_ack_ecn};
+pub use frame::{
+    Ack, Data, Durability, Frame, RequestKind, StoredAs, fill_with_data, write_ack, write_ack_ecn,
+};
 pub use header::{
     FirstByte, HeaderLayout, LongHeader, LongType, PROTECTED_MIN, PacketKind, PartialHeader,
     ShortHeader, TOKEN_MAX, VERSION, write_version_answer,

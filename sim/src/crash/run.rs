@@ -121,6 +121,7 @@ fn request(case: &Case, sent: &Sent) -> Request {
             overwrite: sent.overwrite,
             durability: sent.durability,
             preserve: true,
+            keep_top_mode: false,
             tree,
         }
     } else {

@@ -163,8 +163,9 @@ impl Disk {
                 root,
                 path,
                 mode,
+                open,
                 sync,
-            } => self.make_directory(root, &path, mode, sync),
+            } => self.make_directory(root, &path, (mode, open), sync),
             Operation::SetDirMeta {
                 root,
                 path,

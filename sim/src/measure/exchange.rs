@@ -228,6 +228,7 @@ fn request() -> Result<Request, Stop> {
         overwrite: Overwrite::Replace,
         durability: Durability::Full,
         preserve: false,
+        keep_top_mode: false,
         tree: false,
     })
 }

@@ -238,6 +238,7 @@ impl Flow {
                 overwrite,
                 durability,
                 preserve: false,
+                keep_top_mode: false,
                 tree: false,
             },
             Way::Up => Request::Put {

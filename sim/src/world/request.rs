@@ -25,6 +25,7 @@ pub(super) fn request(goal: &Goal) -> Request {
             overwrite: copy.overwrite,
             durability: copy.durability,
             preserve: copy.preserve,
+            keep_top_mode: false,
             tree: copy.tree,
         },
         Goal::List(path) => Request::List { path: path.clone() },

@@ -104,6 +104,7 @@ pub(crate) fn ask(lab: &mut Lab, client: HostId, peer: PeerId, name: &str) {
         overwrite: Overwrite::Replace,
         durability: Durability::Full,
         preserve: false,
+        keep_top_mode: false,
         tree: true,
     };
     let (now, endpoint) = lab.endpoint(client).expect("it runs");

@@ -106,7 +106,7 @@ impl Load {
             },
             overwrite: Overwrite::Replace,
             durability: Durability::None,
-            preserve: false, tree: false, };
+            preserve: false, keep_top_mode: false, tree: false, };
         let id = endpoint
             .start(now, peer, request)
             .expect("the session is open");

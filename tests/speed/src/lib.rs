@@ -237,6 +237,7 @@ impl Bench {
             overwrite: Overwrite::Replace,
             durability: Durability::None,
             preserve: false,
+            keep_top_mode: false,
             tree: false,
         };
         bench

@@ -247,6 +247,7 @@ impl Bench {
             overwrite,
             durability: proto_core::wire::Durability::Full,
             preserve: true,
+            keep_top_mode: false,
             tree: false,
         };
         self.endpoint

@@ -15,4 +15,5 @@ mod names;
 mod path_mtu;
 mod polls;
 mod resets;
+mod runs;
 mod server;

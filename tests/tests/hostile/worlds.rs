@@ -47,6 +47,7 @@ fn goals() -> Vec<Request> {
         overwrite,
         durability: Durability::Full,
         preserve: true,
+        keep_top_mode: false,
         tree: false,
     };
     let put = |from: &str, to: &str, overwrite| Request::Put {

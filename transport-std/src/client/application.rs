@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -14,14 +15,15 @@ use proto_core::{
 
 use super::Progress;
 use super::attempts::{Attempts, NoneLeft};
-use super::mailbox::{End, Ticket, Update};
+use super::mailbox::{Ticket, Update};
 use crate::driver::Application;
 
 /// How long a closing session may take to send what it owes.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// A server that goes down gives up its jobs first and says why by closing the session, within this time.
-const EXPLANATION: Duration = Duration::from_secs(1);
+/// A server that goes down, or throws the user out, gives up the jobs first and says why by closing the session, within this
+/// time: a round trip of the longest paths, and some losses. CLOSE may be lost, too.
+const EXPLANATION: Duration = Duration::from_secs(3);
 
 /// What other threads ask.
 #[derive(Debug)]
@@ -50,12 +52,19 @@ pub(super) type Connected = Result<(SocketAddr, PublicKey), NoneLeft>;
 pub(super) struct Board {
     /// Why the session has ended.
     pub(super) cause: OnceLock<CloseCause>,
+    /// The server has answered a job: it let this user in.
+    admitted: AtomicBool,
     stats: Mutex<Option<PeerStats>>,
 }
 
 impl Board {
     pub(super) fn stats(&self) -> Option<PeerStats> {
         *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the server has let this user in.
+    pub(super) fn was_admitted(&self) -> bool {
+        self.admitted.load(Ordering::Relaxed)
     }
 
     fn note(&self, stats: Option<PeerStats>) {
@@ -74,8 +83,8 @@ pub(super) struct ClientApplication {
     waiting: VecDeque<(Ticket, Request)>,
     /// Jobs that the session's end has ended; they are told once its cause is known.
     lost: Vec<Ticket>,
-    /// Jobs that the server gave up, and until when to wait for the reason.
-    given_up: VecDeque<(Instant, Ticket, End)>,
+    /// When the session is over at the latest, because the server has given up a job.
+    given_up: Option<Instant>,
 }
 
 /// Where the session stands.
@@ -103,7 +112,7 @@ impl ClientApplication {
             jobs: HashMap::new(),
             waiting: VecDeque::new(),
             lost: Vec::new(),
-            given_up: VecDeque::new(),
+            given_up: None,
         }
     }
 
@@ -201,7 +210,6 @@ impl ClientApplication {
         self.jobs.clear();
         self.waiting.clear();
         self.lost.clear();
-        self.given_up.clear();
     }
 
     fn advance(&mut self, now: Instant, endpoint: &mut Endpoint) {
@@ -224,6 +232,10 @@ impl ClientApplication {
         let Some(ticket) = self.jobs.get(&transfer) else {
             return;
         };
+        let unanswered = |result| matches!(result, Err(Failure::SessionLost | Failure::Here(_)));
+        if !matches!(event, Event::Finished { ref result, .. } if unanswered(*result)) {
+            self.board.admitted.store(true, Ordering::Relaxed);
+        }
         match event {
             Event::Accepted { .. } => ticket.mailbox.update(Update::Progress(Progress::Accepted)),
             Event::Entry { file, .. } => ticket.mailbox.update(Update::Entry(file)),
@@ -263,8 +275,8 @@ impl ClientApplication {
                 match result {
                     Err(Failure::SessionLost) => self.lost.push(ticket),
                     Err(Failure::Peer(ErrorCode::Cancelled)) => {
-                        self.given_up
-                            .push_back((now + EXPLANATION, ticket, (result, stats)));
+                        self.lost.push(ticket);
+                        self.given_up.get_or_insert(now + EXPLANATION);
                     }
                     _ => ticket.mailbox.end((result, stats)),
                 }
@@ -344,7 +356,7 @@ impl Application for ClientApplication {
         match &self.state {
             State::Connecting(attempts) => Some(attempts.deadline()),
             State::Closing(_, until) => Some(*until),
-            State::Open(_) => self.given_up.front().map(|(until, ..)| *until),
+            State::Open(_) => self.given_up,
             State::Over => None,
         }
     }
@@ -353,13 +365,11 @@ impl Application for ClientApplication {
         if matches!(self.state, State::Closing(..)) {
             self.over(CloseCause::Here(CloseCode::NoError));
         }
-        while self
-            .given_up
-            .front()
-            .is_some_and(|(until, ..)| *until <= now)
-            && let Some((_, ticket, end)) = self.given_up.pop_front()
+        if let (State::Open(peer), true) =
+            (&self.state, self.given_up.is_some_and(|end| end <= now))
         {
-            ticket.mailbox.end(end);
+            let _ = endpoint.close(now, *peer, CloseCode::NoError);
+            self.over(CloseCause::TimedOut);
         }
         self.advance(now, endpoint);
     }

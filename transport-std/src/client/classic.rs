@@ -96,6 +96,7 @@ impl ClassicClient {
                 overwrite: options.overwrite,
                 durability: options.durability,
                 preserve: false,
+                keep_top_mode: false,
                 tree: false,
             })
         };

@@ -220,6 +220,7 @@ impl Client {
             overwrite: local::overwrite(options.overwrite, local.as_ref()),
             durability: options.durability,
             preserve: options.preserve,
+            keep_top_mode: false,
             tree: false,
         };
         self.0.haul(
@@ -279,6 +280,7 @@ impl Client {
             overwrite: local::overwrite(options.overwrite, local.as_ref()),
             durability: options.durability,
             preserve: options.preserve,
+            keep_top_mode: options.keep_top_mode,
             tree: true,
         };
         let cancel = options.cancel.as_ref();

@@ -64,6 +64,9 @@ pub struct GetOptions {
     pub durability: Durability,
     /// Keep modification time and permission bits.
     pub preserve: bool,
+    /// A directory that stands at the target keeps its permission bits: the server has no say in how open it is. What is in
+    /// it gets the source's, if `preserve` says so.
+    pub keep_top_mode: bool,
     /// What of a directory is left out; with the remote path, at most 1,023 bytes of rules.
     pub filter: Option<Filter>,
     /// Ends the job early.
@@ -76,6 +79,7 @@ impl Default for GetOptions {
             overwrite: Overwrite::Compare,
             durability: Durability::Full,
             preserve: true,
+            keep_top_mode: false,
             filter: None,
             cancel: None,
         }

@@ -204,10 +204,12 @@ impl Session {
     ) -> ClientError {
         match (failure, local) {
             (Failure::SessionLost, _) => match self.board.cause.get() {
-                Some(CloseCause::Peer(CloseCode::Refused)) => ClientError::LoginRefused {
-                    address: self.address,
-                    key: self.own,
-                },
+                Some(CloseCause::Peer(CloseCode::Refused)) if !self.board.was_admitted() => {
+                    ClientError::LoginRefused {
+                        address: self.address,
+                        key: self.own,
+                    }
+                }
                 Some(cause) => ClientError::SessionLost { cause: *cause },
                 None => ClientError::SessionLost {
                     cause: CloseCause::Here(CloseCode::Internal),

@@ -16,9 +16,8 @@ use super::sparse;
 
 type Result<T> = std::result::Result<T, FileError>;
 
-/// Permission bits of new files and directories, before the mask.
+/// Permission bits of new files, before the mask.
 pub(super) const NEW_FILE: u16 = 0o666;
-pub(super) const NEW_DIRECTORY: u16 = 0o777;
 
 /// Charges a user with a file of so many bytes, if something is counted for them.
 pub(super) type MakeCharge<'a> = dyn Fn(u64) -> Result<Option<Charge>> + 'a;

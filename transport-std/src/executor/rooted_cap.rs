@@ -326,6 +326,24 @@ impl Directory {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Lets the owner of a directory read, write and search it. Somebody else's stays as it is, and what is to be made in it may
+    /// fail.
+    pub(super) fn open_up(&self, path: &FilePath) {
+        #[cfg(unix)]
+        if let Ok(directory) = self.without_links(path)
+            && let Ok(file) = directory.open(".").map(cap_std::fs::File::into_std)
+            && let Ok(meta) = file.metadata()
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = meta.permissions().mode() & 0o7777;
+            if mode & 0o700 != 0o700 {
+                let _ = file.set_permissions(std::fs::Permissions::from_mode(mode | 0o700));
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = path;
+    }
+
     /// Notes for whom a directory is counted: not here.
     #[expect(clippy::unused_self, reason = "Linux needs the directory")]
     pub(super) fn set_directory_owner(&self, _path: &FilePath, _owner: &Owner) -> Result<()> {
@@ -337,14 +355,20 @@ impl Directory {
         &self,
         path: &FilePath,
         mtime: Option<i64>,
-        mode: u16,
+        mode: Option<u16>,
         sync: bool,
     ) -> Result<()> {
         let directory = self.without_links(path)?;
         #[cfg(unix)]
         {
             let file = directory.open(".").map_err(refused)?.into_std();
-            set_mode(&file, mode).map_err(refused)?;
+            if let Some(mode) = mode {
+                use std::os::unix::fs::PermissionsExt;
+                // Who may remove whose files, and which group new ones have, is nobody's who sends files (F13).
+                let own = file.metadata().map_err(refused)?.permissions().mode() & 0o7000;
+                let mode = std::fs::Permissions::from_mode(own | u32::from(mode));
+                file.set_permissions(mode).map_err(refused)?;
+            }
             if let Some(mtime) = mtime {
                 set_modified(&file, mtime).map_err(refused)?;
             }

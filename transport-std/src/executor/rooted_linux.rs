@@ -356,6 +356,19 @@ impl Directory {
         Ok(new)
     }
 
+    /// Lets the owner of a directory read, write and search it. Somebody else's stays as it is, and what is to be made in it may
+    /// fail.
+    pub(super) fn open_up(&self, path: &FilePath) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let _ = self.resolve(path, flags, Links::Refuse).and_then(|fd| {
+            let mode = rustix::fs::fstat(&fd)?.st_mode & 0o7777;
+            match mode & 0o700 {
+                0o700 => Ok(()),
+                _ => rustix::fs::fchmod(&fd, Mode::from_raw_mode(mode | 0o700)),
+            }
+        });
+    }
+
     /// Notes for whom a directory is counted.
     pub(super) fn set_directory_owner(&self, path: &FilePath, owner: &Owner) -> Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
@@ -370,19 +383,27 @@ impl Directory {
         &self,
         path: &FilePath,
         mtime: Option<i64>,
-        mode: u16,
+        mode: Option<u16>,
         sync: bool,
     ) -> Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let fd = self.resolve(path, flags, Links::Refuse).map_err(refused)?;
-        rustix::fs::fchmod(&fd, Mode::from_raw_mode(u32::from(mode & 0o777))).map_err(refused)?;
-        if let Some(mtime) = mtime {
-            rustix::fs::futimens(&fd, &modified(mtime)).map_err(refused)?;
+        let mut set = Ok(());
+        if let Some(mode) = mode {
+            // Who may remove whose files, and which group new ones have, is nobody's who sends files (F13).
+            set = rustix::fs::fstat(&fd).and_then(|stat| {
+                let own = stat.st_mode & 0o7000;
+                rustix::fs::fchmod(&fd, Mode::from_raw_mode(own | u32::from(mode)))
+            });
         }
+        if let Some(mtime) = mtime {
+            set = set.and(rustix::fs::futimens(&fd, &modified(mtime)));
+        }
+        // Names are made durable in somebody else's directory, too.
         if sync {
             rustix::fs::fsync(&fd).map_err(refused)?;
         }
-        Ok(())
+        set.map_err(refused)
     }
 }
 

@@ -200,11 +200,15 @@ impl Disk {
                 root,
                 path,
                 mode,
+                open,
                 sync,
             } => {
                 let directory = self.roots.directory(root)?;
                 let new = !path.is_root()
                     && self.make_directory(&directory, (root, &path), (mode, sync))?;
+                if open && !new {
+                    directory.open_up(&path);
+                }
                 let folds = directory.folds_names(&path);
                 Ok(Outcome::Made { new, folds })
             }
@@ -215,7 +219,7 @@ impl Disk {
                 mode,
                 sync,
             } => {
-                let mode = mode.unwrap_or(batch::NEW_DIRECTORY) & !self.umask;
+                let mode = mode.map(|mode| mode & 0o777 & !self.umask);
                 let directory = self.roots.directory(root)?;
                 directory.set_directory(&path, mtime, mode, sync)?;
                 Ok(Outcome::Done)

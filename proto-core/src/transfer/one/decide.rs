@@ -70,6 +70,8 @@ impl Transfer {
             RequestKind::Get => (Job::SourceToBe(place), Phase::Waiting),
             RequestKind::Put if self.asked.tree => {
                 let plan = TreePlan {
+                    // A shared directory is as open as its owner made it.
+                    keep_top_mode: place.path.is_root(),
                     to: place,
                     compare: self.asked.compare,
                     may_replace: may_replace && !self.asked.no_clobber,
@@ -88,6 +90,7 @@ impl Transfer {
                     may_replace: may_replace && !self.asked.no_clobber,
                     durability: self.asked.durability,
                     preserve: true,
+                    keep_top_mode: false,
                     may_take: true,
                     announced: Some(self.asked.amount),
                 };

@@ -6,7 +6,7 @@ use crate::event::{Failure, FileInfo, Finished};
 use crate::transfer::Context;
 use crate::transfer::codes::{Fault, check_regular};
 use crate::transfer::sink::Announced;
-use crate::wire::{Durability, Entry, Frame, RequestKind, StoredAs};
+use crate::wire::{Data, Durability, Entry, Frame, RequestKind, StoredAs};
 
 impl Transfer {
     /// Acts on a frame for this transfer; false when it cannot be taken now and must come again.
@@ -33,6 +33,20 @@ impl Transfer {
             _ => return self.handle_file_frame(cx, frame),
         }
         Ok(true)
+    }
+
+    /// Acts on bytes when this is a running transfer of one file whose sink is here; `None` otherwise.
+    pub(in crate::transfer) fn handle_data(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &Data<'_>,
+    ) -> Option<Result<bool, Fault>> {
+        match &mut self.job {
+            Job::Sink(sink) if self.phase == Phase::Running && data.file == 0 => {
+                Some(sink.handle_data(cx, data.offset, data.data))
+            }
+            _ => None,
+        }
     }
 
     fn handle_accept(&mut self, credit: u64) -> Result<(), Fault> {

@@ -7,7 +7,7 @@ use crate::file::Meta;
 use crate::peer::{PacketWriter, SentFrame};
 use crate::slab::Key;
 use crate::transfer::delivery::{Delivery, NumberWindow};
-use crate::transfer::{Context, Item};
+use crate::transfer::{Context, Item, Run};
 use crate::wire::{Durability, Entry, Frame, StoredAs};
 
 impl Transfer {
@@ -294,6 +294,23 @@ impl Transfer {
             (Job::Source(source), Some(number)) => source.write_data(key, number, packet),
             (Job::Lister(lister), Some(number)) => lister.write_frame(key, number, packet),
             _ => false,
+        }
+    }
+
+    /// The bytes that come next, if those are all that comes next.
+    pub(in crate::transfer) fn run(&self, key: Key) -> Option<Run<'_>> {
+        match (&self.job, self.number) {
+            (Job::Source(source), Some(number)) if self.phase == Phase::Running => {
+                source.run(key, number)
+            }
+            _ => None,
+        }
+    }
+
+    /// The first `bytes` of the run were sent.
+    pub(in crate::transfer) fn on_run_sent(&mut self, bytes: u64) {
+        if let Job::Source(source) = &mut self.job {
+            source.on_run_sent(bytes);
         }
     }
 

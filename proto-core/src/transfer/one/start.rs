@@ -125,6 +125,7 @@ fn job(request: Request) -> Job {
             overwrite,
             durability,
             preserve,
+            keep_top_mode,
             tree,
             ..
         } => Job::SinkToBe(Plan {
@@ -135,6 +136,7 @@ fn job(request: Request) -> Job {
             may_replace: overwrite != Overwrite::Never,
             durability,
             preserve,
+            keep_top_mode,
             may_take: false,
             announced: None,
         }),

@@ -31,6 +31,7 @@ impl Transfer {
                         may_replace: plan.may_replace,
                         durability: plan.durability,
                         preserve: plan.preserve,
+                        keep_top_mode: plan.keep_top_mode,
                         plain_names: false,
                     };
                     let tree = TreeSink::new(cx, plan, blocks);

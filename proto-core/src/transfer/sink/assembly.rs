@@ -224,6 +224,15 @@ impl Gather {
     /// (I4).
     fn fill(&mut self, within: Range<u64>, data: &[u8]) -> u64 {
         let bytes = self.block.bytes_mut();
+        // Mostly, bytes come in their turn.
+        if self.have.last().is_none_or(|last| last.end <= within.start) {
+            let to = within.start as usize..within.end as usize;
+            if let Some(to) = bytes.get_mut(to) {
+                to.copy_from_slice(data);
+            }
+            self.count += data.len() as u32;
+            return self.have.insert(within);
+        }
         for gap in self.have.missing(within.clone()) {
             let from = (gap.start - within.start) as usize..(gap.end - within.start) as usize;
             let to = gap.start as usize..gap.end as usize;

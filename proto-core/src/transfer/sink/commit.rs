@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::file::{Operation, Outcome};
+use crate::file::{Operation, Outcome, SameFile, StatFile};
 use crate::id::FileId;
 use crate::rng::Rng;
 use crate::transfer::Place;
@@ -16,7 +16,8 @@ use crate::wire::{Durability, ErrorCode, FilePath};
 /// |---|---|---|
 /// | `Look` | `Stat` of the journal | `AwaitEntry`; of an upload without one `FreeSpace` |
 /// | `AwaitEntry` | – | `StatTarget`, when ENTRY comes; `OpenLog`, when it was looked at |
-/// | `StatTarget` | `Stat` of the final name | of a large file `OpenLog`, or `Look` before ENTRY; `FreeSpace`; `Stored` when it is unchanged |
+/// | `StatTarget` | `Stat` of the final name | of a large file `OpenLog`, or `Look` before ENTRY; `FreeSpace`; `Stored` when it is unchanged, `SetBits` when it is but for those |
+/// | `SetBits` | `StatFiles` of the final name | as `StatTarget` |
 /// | `OpenLog` | `OpenLog` | `Load`; without a journal `FreeSpace` |
 /// | `Load` | those of a [journal](super::load) | `FreeSpace` |
 /// | `FreeSpace` | `FreeSpace` | `Create`; `Receive` into a file that is there; `AwaitEntry` |
@@ -37,6 +38,7 @@ pub(super) enum Step {
     Look,
     AwaitEntry,
     StatTarget,
+    SetBits,
     OpenLog,
     Load,
     FreeSpace,
@@ -94,6 +96,8 @@ pub(in crate::transfer) struct Plan {
     pub(in crate::transfer) durability: Durability,
     /// The source's time and permission bits are kept.
     pub(in crate::transfer) preserve: bool,
+    /// As in [`TreePlan`](crate::transfer::tree::TreePlan), if it turns out to be a directory.
+    pub(in crate::transfer) keep_top_mode: bool,
     /// It may go on with what another transfer of the same file works on.
     pub(in crate::transfer) may_take: bool,
     /// Bytes announced before ENTRY; ENTRY must not say more.
@@ -116,6 +120,17 @@ pub(in crate::transfer) struct Announced {
     pub(in crate::transfer) mtime: i64,
     pub(in crate::transfer) mode: u16,
     pub(in crate::transfer) version: [u8; 16],
+}
+
+impl Announced {
+    /// What the target must be to stay, and the bits that it gets then.
+    pub(in crate::transfer) fn same(self) -> SameFile {
+        SameFile {
+            size: self.size,
+            mtime: self.mtime,
+            mode: self.mode,
+        }
+    }
 }
 
 /// The temporary file of this number in the directory of `path`.
@@ -154,6 +169,14 @@ pub(super) fn operation(
     let (root, path) = (plan.to.root, plan.to.path.clone());
     match step {
         Step::StatTarget => Some(Operation::Stat { root, path }),
+        Step::SetBits => Some(Operation::StatFiles {
+            root,
+            path: path.parent(),
+            files: Vec::from([StatFile {
+                name: path.name()?.to_vec(),
+                same: entry.map(Announced::same),
+            }]),
+        }),
         Step::FreeSpace => Some(Operation::FreeSpace { root }),
         Step::Create => Some(Operation::Create {
             root,
@@ -200,22 +223,34 @@ pub(super) fn operation(
     }
 }
 
-/// What a step's good outcome says: go on with the next step, or that the target is what it should be already.
+/// What stands at the target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Target {
+    /// Something that is to be replaced.
+    Other,
+    /// What it should be already.
+    Same,
+    /// The same, but for its permission bits.
+    SameButBits,
+}
+
+/// What a look at the target says.
 pub(super) fn judge_target(
     plan: &Plan,
     entry: Option<Announced>,
     outcome: &Outcome,
-) -> Result<bool, Fault> {
+) -> Result<Target, Fault> {
     let Outcome::Meta(target) = outcome else {
         return Err(Fault::Transfer(ErrorCode::Io));
     };
     check_regular(target.kind)?;
-    let same = |entry: Announced| entry.size == target.size && entry.mtime == target.mtime;
-    if plan.compare && entry.is_some_and(same) {
-        Ok(true)
-    } else if plan.may_replace {
-        Ok(false)
-    } else {
-        Err(Fault::Transfer(ErrorCode::Exists))
+    let same = entry.filter(|entry| plan.compare && entry.same().is(target));
+    match same {
+        Some(entry) if plan.preserve && plan.may_replace && entry.mode != target.mode => {
+            Ok(Target::SameButBits)
+        }
+        Some(_) => Ok(Target::Same),
+        None if plan.may_replace => Ok(Target::Other),
+        None => Err(Fault::Transfer(ErrorCode::Exists)),
     }
 }

@@ -1,7 +1,7 @@
 //! A sink's file operations: lent, come home, undone.
 
 use super::Sink;
-use super::commit::{self, Step, TempFile};
+use super::commit::{self, Step, Target, TempFile};
 use super::log::{Log, LogStep};
 use crate::fault::Fault as Planted;
 use crate::file::{BLOCK_SIZE, Block, FileError, Operation, Outcome, Use, block_hash, block_len};
@@ -257,8 +257,14 @@ impl Sink {
             (Step::Look, result) => self.found = result.is_ok(),
             (Step::StatTarget, Ok(outcome)) => {
                 self.plan.may_replace |= self.faults.strikes(Planted::TargetReplaced);
-                if commit::judge_target(&self.plan, self.entry, &outcome)? {
-                    self.unchanged = true;
+                let target = commit::judge_target(&self.plan, self.entry, &outcome)?;
+                self.unchanged = target != Target::Other;
+                self.other_bits = target == Target::SameButBits;
+            }
+            (Step::SetBits, Ok(Outcome::Metas(metas))) => {
+                self.other_bits = false;
+                for meta in metas {
+                    meta?;
                 }
             }
             (Step::FreeSpace, Ok(Outcome::Free(free)))
@@ -301,11 +307,12 @@ impl Sink {
         let early = self.entry.is_none() && self.plan.announced.is_some();
         let journal = || self.journal().is_some();
         match step {
+            Step::StatTarget if self.other_bits => Step::SetBits,
             // A journal that was not removed when the file was stored.
-            Step::StatTarget if self.unchanged && journal() => Step::Look,
+            Step::StatTarget | Step::SetBits if self.unchanged && journal() => Step::Look,
             Step::Look if self.unchanged && self.found => Step::OpenLog,
             Step::OpenLog if self.unchanged => Step::CloseLog,
-            Step::StatTarget | Step::Look if self.unchanged => Step::Stored,
+            Step::StatTarget | Step::SetBits | Step::Look if self.unchanged => Step::Stored,
             Step::Look if early && !self.found => Step::FreeSpace,
             Step::Look => Step::AwaitEntry,
             Step::AwaitEntry if self.found || self.cleared => match self.plan.announced {

@@ -8,7 +8,7 @@ use crate::fault::Fault;
 use crate::file::BLOCK_SIZE;
 use crate::peer::{PacketWriter, SentFrame};
 use crate::slab::Key;
-use crate::transfer::Item;
+use crate::transfer::{Item, Run};
 use crate::wire::Frame;
 
 /// A DATA frame that would carry less than this, and less than all there is, waits for the next packet.
@@ -67,6 +67,27 @@ impl Source {
     /// Whether DATA can be sent now.
     pub(in crate::transfer) fn has_data(&self) -> bool {
         self.next_data().is_some()
+    }
+
+    /// The rest of the block that is being sent, when nothing is to be sent again.
+    pub(in crate::transfer) fn run(&self, key: Key, transfer: u64) -> Option<Run<'_>> {
+        if !self.lost.is_empty() || !self.wanted_again.is_empty() {
+            return None;
+        }
+        let (part, bytes) = self.next_data()?;
+        Some(Run {
+            key,
+            transfer,
+            file: self.number,
+            offset: part.start,
+            bytes,
+        })
+    }
+
+    /// The first `bytes` of the run were sent. The block is not at its end.
+    pub(in crate::transfer) fn on_run_sent(&mut self, bytes: u64) {
+        self.next_send += bytes;
+        self.held.expect(self.first_unsent());
     }
 
     /// Writes one DATA frame; false when there is nothing to send, or too little room.

@@ -324,7 +324,9 @@ impl Disk {
                 filter,
                 ..
             } => self.list(&path, cursor, max, (versions, filter)),
-            Operation::MakeDir { path, mode, .. } => {
+            Operation::MakeDir {
+                path, mode, open, ..
+            } => {
                 self.check_own_name(path.as_bytes());
                 if self.files.contains_key(path.as_bytes()) {
                     return Err(FileError::NotDirectory);
@@ -333,6 +335,7 @@ impl Disk {
                 let new = !self.dirs.contains_key(path.as_bytes());
                 self.dirs
                     .entry(path.as_bytes().to_vec())
+                    .and_modify(|dir| dir.1 |= if open { 0o700 } else { 0 })
                     .or_insert((0, mode | 0o700));
                 let folds = self.folds;
                 Ok(Outcome::Made { new, folds })
@@ -344,7 +347,7 @@ impl Disk {
                     .dirs
                     .get_mut(path.as_bytes())
                     .ok_or(FileError::NotFound)?;
-                *dir = (mtime.unwrap_or(dir.0), mode.unwrap_or(0o755));
+                *dir = (mtime.unwrap_or(dir.0), mode.unwrap_or(dir.1));
                 Ok(Outcome::Done)
             }
             Operation::StatFiles { path, files, .. } => {
@@ -370,6 +373,10 @@ impl Disk {
                 durability,
                 ..
             } => {
+                let closed = |dir: &(i64, u16)| dir.1 & 0o200 == 0;
+                if self.dirs.get(path.as_bytes()).is_some_and(closed) {
+                    return Err(FileError::Denied);
+                }
                 let mut names = BTreeSet::new();
                 for file in &files {
                     assert!(names.insert(file.name.clone()), "one name twice in a batch");

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::ends::*;
 use super::world::World;
 use crate::event::{Failure, Finished, LimitedBy};
-use crate::file::Use;
+use crate::file::{FileError, Use};
 use crate::limits::Limits;
 use crate::transfer::{Overwrite, Request, TransferEvent};
 use crate::wire::{Durability, ErrorCode, StoredAs};
@@ -17,6 +17,7 @@ pub(super) fn get(overwrite: Overwrite) -> Request {
         overwrite,
         durability: Durability::Full,
         preserve: true,
+        keep_top_mode: false,
         tree: false,
     }
 }
@@ -211,6 +212,7 @@ fn m4_credit_never_exceeds_the_pool() {
             overwrite: Overwrite::Replace,
             durability: Durability::None,
             preserve: false,
+            keep_top_mode: false,
             tree: false,
         });
     }
@@ -246,6 +248,7 @@ fn two_transfers_share_fairly() {
             overwrite: Overwrite::Replace,
             durability: Durability::None,
             preserve: false,
+            keep_top_mode: false,
             tree: false,
         });
     }
@@ -304,6 +307,44 @@ fn what_holds_a_transfer_up_is_told() {
     // The sink's disk is what the source waits for, too.
     for (network, other) in limits_seen(100_000, [0, 100_000]) {
         assert!(other > network, "{network} {other}");
+    }
+}
+
+/// A file that is the same but for its permission bits gets the source's, and nothing travels.
+#[test]
+fn bits_alone_follow() {
+    for up in [false, true] {
+        for size in [0, 3 * BLOCK] {
+            let mut world = World::new(5, BAD, limits());
+            let (from, name, to, target) = ends(up);
+            world.put_file(from, name, size);
+            let source = world.ends[from].disk.files[name].clone();
+            let mut old = source.clone();
+            old.mode = 0o604;
+            world.ends[to].disk.files.insert(target.to_vec(), old);
+            world.start(request(up, Overwrite::Compare));
+            world.run();
+            let how = |end: usize| match world.outcomes(end)[..] {
+                [Ok(Finished::Stored { how, .. })] => how,
+                ref other => panic!("{other:?}"),
+            };
+            assert_eq!(
+                [how(CLIENT), how(SERVER)],
+                [StoredAs::Unchanged, StoredAs::Unchanged]
+            );
+            assert_eq!(world.ends[to].disk.files[target].mode, source.mode);
+            assert!(!world.ends[from].disk.log.contains(&"Read"));
+            // A disk that cannot is told of.
+            world.ends[to].disk.files.get_mut(target).unwrap().mode = 0o604;
+            for end in &mut world.ends {
+                end.events.clear();
+            }
+            let at = world.ends[to].disk.log.len() + 1;
+            world.ends[to].disk.fail = Some((at, FileError::Denied));
+            world.start(request(up, Overwrite::Compare));
+            world.run_despite_leftovers();
+            assert!(world.outcomes(CLIENT)[0].is_err());
+        }
     }
 }
 

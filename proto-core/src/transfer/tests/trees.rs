@@ -30,6 +30,7 @@ pub(super) fn request(up: bool, overwrite: Overwrite) -> Request {
             overwrite,
             durability: Durability::Full,
             preserve: true,
+            keep_top_mode: false,
             tree: true,
         },
     }
@@ -315,10 +316,82 @@ fn files_fail_alone() {
                 .files
                 .contains_key(format!("{target}/s6").as_bytes())
         );
-        // What was there keeps its time (C2).
+        // What was there has the source's time, too.
         assert_eq!(
-            world.ends[to].disk.dirs[target.as_bytes()].0,
-            1_600_000_000_000_000_001
+            world.ends[to].disk.dirs[target.as_bytes()],
+            world.ends[from].disk.dirs[root.as_bytes()]
+        );
+    }
+}
+
+/// A directory that was there has the source's time and bits in the end, be anything else to do in it or not.
+#[test]
+fn the_directory_itself_is_as_the_source() {
+    for up in [false, true] {
+        let mut world = world(7, PERFECT, up, limits(), 2);
+        let (from, root, to, target) = ends(up);
+        dir(&mut world.ends[to].disk, target, 50);
+        for _ in 0..2 {
+            for end in &mut world.ends {
+                end.events.clear();
+            }
+            world.start(request(up, Overwrite::Compare));
+            world.run();
+            assert_eq!(totals(&world, CLIENT).failed, 0);
+            assert!(tree(&world.ends[from].disk, root) == tree(&world.ends[to].disk, target));
+            dir(&mut world.ends[to].disk, target, 51);
+        }
+    }
+}
+
+/// Directories that may not be written, there before, take what is new in them, and are closed again.
+#[test]
+fn closed_directories_are_opened_while_in_work() {
+    for up in [false, true] {
+        let mut world = world(7, PERFECT, up, limits(), 2);
+        let (from, root, to, target) = ends(up);
+        for end in [(from, root), (to, target)] {
+            for name in ["", "/d1", "/d1/deep"] {
+                let name = format!("{}{name}", end.1).into_bytes();
+                world.ends[end.0].disk.dirs.insert(name, (9, 0o555));
+            }
+        }
+        world.start(request(up, Overwrite::Compare));
+        world.run();
+        assert_eq!(totals(&world, CLIENT).failed, 0);
+        assert!(tree(&world.ends[from].disk, root) == tree(&world.ends[to].disk, target));
+    }
+}
+
+/// Bits are not set where they say who may come in at all: of a shared directory, and where the client asks for that (C2).
+#[test]
+fn c2_some_directories_keep_their_bits() {
+    for up in [false, true] {
+        let mut world = world(7, PERFECT, up, limits(), 2);
+        let (from, root, to, target) = match up {
+            true => (CLIENT, "here", SERVER, ""),
+            false => ends(false),
+        };
+        world.ends[to].disk.dirs.insert(target.into(), (5, 0o710));
+        let mut wanted = request(up, Overwrite::Compare);
+        match &mut wanted {
+            Request::Put { to, .. } => *to = path(b""),
+            Request::Get { keep_top_mode, .. } => *keep_top_mode = true,
+            other => panic!("{other:?}"),
+        }
+        world.start(wanted);
+        world.run();
+        assert_eq!(totals(&world, CLIENT).failed, 0);
+        let disk = &world.ends[to].disk;
+        let time = world.ends[from].disk.dirs[root.as_bytes()].0;
+        assert_eq!(disk.dirs[target.as_bytes()], (time, 0o710));
+        let (inner, source) = match up {
+            true => ("d1".to_owned(), format!("{root}/d1")),
+            false => (format!("{target}/d1"), format!("{root}/d1")),
+        };
+        assert_eq!(
+            disk.dirs[inner.as_bytes()],
+            world.ends[from].disk.dirs[source.as_bytes()]
         );
     }
 }

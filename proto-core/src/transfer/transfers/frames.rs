@@ -8,8 +8,8 @@ use crate::file::Filter;
 use crate::peer::PacketWriter;
 use crate::slab::Key;
 use crate::transfer::one::{Asked, Transfer};
-use crate::transfer::{Context, Item};
-use crate::wire::{CloseCode, ErrorCode, FilePath, Frame, RequestKind};
+use crate::transfer::{Context, Item, Run};
+use crate::wire::{CloseCode, Data, ErrorCode, FilePath, Frame, RequestKind};
 
 impl Transfers {
     /// Acts on a frame. An error closes the session.
@@ -59,6 +59,26 @@ impl Transfers {
         } else {
             Taken::No
         })
+    }
+
+    /// Acts on bytes for the one file of a transfer that is well on its way, as [`handle_frame`](Self::handle_frame) would; `None`
+    /// when they are for anything else.
+    pub(crate) fn handle_data(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &Data<'_>,
+    ) -> Option<Result<Taken, CloseCode>> {
+        if self.lost {
+            return None;
+        }
+        let key = self.route(data.transfer)?;
+        let taken = self.all.get_mut(key)?.handle_data(cx, data)?;
+        let taken = match self.faulted(cx, key, taken) {
+            Ok(taken) => taken.unwrap_or(true),
+            Err(code) => return Some(Err(code)),
+        };
+        self.touch(cx, key);
+        Some(Ok(if taken { Taken::Yes } else { Taken::No }))
     }
 
     fn route(&self, number: u64) -> Option<Key> {
@@ -195,6 +215,24 @@ impl Transfers {
             transfer.has_data() || transfer.next_control(&self.numbers).is_some()
         };
         !self.lost && known.any(due)
+    }
+
+    /// The bytes that come next when the packets to come hold nothing but DATA of one file.
+    pub(crate) fn run(&self) -> Option<Run<'_>> {
+        let &[(_, key)] = self.routes.as_slice() else {
+            return None;
+        };
+        let transfer = self.all.get(key).filter(|_| !self.lost)?;
+        let silent = transfer.next_control(&self.numbers).is_none();
+        transfer.run(key).filter(|_| silent)
+    }
+
+    /// The first `bytes` of a [`run`](Self::run) were sent.
+    pub(crate) fn on_run_sent(&mut self, key: Key, bytes: u64) {
+        if let Some(transfer) = self.all.get_mut(key) {
+            transfer.on_run_sent(bytes);
+            self.served = transfer.number.unwrap_or(self.served);
+        }
     }
 
     /// Fills the packet: control frames first, then bytes, a frame of each transfer in turn.

@@ -7,6 +7,7 @@
 //!
 //! Nothing looks at all files: what has something to say, or to do, stands in a queue.
 
+mod batches;
 mod link;
 mod sink;
 mod source;

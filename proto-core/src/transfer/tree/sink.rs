@@ -3,6 +3,7 @@
 
 mod arrive;
 mod audit;
+mod ends;
 mod failed;
 mod fold;
 mod large;
@@ -17,17 +18,17 @@ use alloc::vec::Vec;
 use failed::FailedDirectories;
 use node::{Directory, Node, State};
 
+use super::batches::Batches;
 use super::totals::{FileReport, TreeTotals};
 use super::units::Units;
 use super::{LARGE_MAX, REPORTS_MAX};
 use crate::event::LimitedBy;
 use crate::range_set::RangeSet;
-use crate::transfer::codes::Fault;
 use crate::transfer::delivery::Delivery;
 use crate::transfer::progress::Owed;
 use crate::transfer::sink::Sink;
 use crate::transfer::{Context, Place};
-use crate::wire::{Durability, EntryKind, ErrorCode, FilePath, StoredAs};
+use crate::wire::{Durability, FilePath};
 
 pub(in crate::transfer) use super::units::BLOCKS_MIN;
 
@@ -46,6 +47,8 @@ pub(in crate::transfer) struct TreePlan {
     pub(in crate::transfer) durability: Durability,
     /// The source's times and permission bits are kept.
     pub(in crate::transfer) preserve: bool,
+    /// The directory itself keeps its permission bits if it was there before (C2).
+    pub(in crate::transfer) keep_top_mode: bool,
     /// Names with control characters are refused (F7).
     pub(in crate::transfer) plain_names: bool,
 }
@@ -87,8 +90,7 @@ pub(in crate::transfer) struct TreeSink {
     /// Which have something to say.
     due: BTreeSet<u32>,
     /// Loans of small files.
-    batches: BTreeMap<u32, Vec<u32>>,
-    next_batch: u32,
+    batches: Batches<u32>,
     received: u64,
     /// Files and links that were announced.
     files_found: u64,
@@ -135,8 +137,7 @@ impl TreeSink {
             owing: BTreeSet::new(),
             gathering: BTreeSet::new(),
             due: BTreeSet::new(),
-            batches: BTreeMap::new(),
-            next_batch: 0,
+            batches: Batches::new(),
             received: 0,
             files_found: 0,
             written: 0,
@@ -263,119 +264,6 @@ impl TreeSink {
         let parts: [&[u8]; 2] = [above, &node.name];
         let skip = usize::from(above.is_empty());
         parts[skip..].join(&b'/')
-    }
-
-    /// Nothing more is to be done for a file; `tell` says whether the source must hear of it.
-    fn settle(
-        &mut self,
-        cx: &mut Context<'_>,
-        file: u32,
-        result: Result<StoredAs, ErrorCode>,
-        tell: bool,
-    ) -> Result<(), Fault> {
-        let mut todo = Vec::from([(file, result, tell)]);
-        while let Some((file, result, tell)) = todo.pop() {
-            let path = self.shown_path(file);
-            let Some(node) = self.nodes.get_mut(&file) else {
-                continue;
-            };
-            if node.outcome.is_some() {
-                continue;
-            }
-            let report = FileReport {
-                path,
-                kind: node.kind,
-                size: node.size,
-                durability: match result {
-                    Ok(StoredAs::Written) => node.durability,
-                    _ => Durability::None,
-                },
-                root: node
-                    .root
-                    .filter(|_| node.kind == EntryKind::File && result == Ok(StoredAs::Written)),
-                result,
-            };
-            node.outcome = Some(result);
-            node.body = Vec::new();
-            node.have = RangeSet::new();
-            self.units.wanted -= core::mem::take(&mut node.wanted);
-            node.want = Delivery::Unneeded;
-            if tell {
-                node.told = Delivery::Due;
-            }
-            let parent = node.parent;
-            let written = result == Ok(StoredAs::Written);
-            if written && !node.is_large() && node.kind == EntryKind::File {
-                self.written += node.size;
-            }
-            self.totals.add(&report);
-            if result.is_err() && node.kind == EntryKind::Directory {
-                self.failed.add(file, &report.path);
-            }
-            self.reports.push(report);
-            self.gathering.remove(&file);
-            if result.is_err() {
-                let lost = self.orphans.remove(&file).unwrap_or_default();
-                todo.extend(
-                    lost.into_iter()
-                        .map(|child| (child, Err(ErrorCode::NotFound), true)),
-                );
-            }
-            if file == ROOT {
-                self.root_settled = true;
-            } else {
-                self.child_settled(parent)?;
-            }
-            self.touch(file);
-            if !tell {
-                self.remove(cx, file);
-            }
-        }
-        self.want_more();
-        Ok(())
-    }
-
-    /// An entry of a directory is settled.
-    fn child_settled(&mut self, parent: u32) -> Result<(), Fault> {
-        if let Some(Node {
-            state: State::Directory(directory),
-            ..
-        }) = self.nodes.get_mut(&parent)
-        {
-            directory.settled += 1;
-        }
-        self.check_directory(parent)
-    }
-
-    /// Finishes a directory whose entries are all settled.
-    fn check_directory(&mut self, file: u32) -> Result<(), Fault> {
-        let Some(node) = self.nodes.get_mut(&file) else {
-            return Ok(());
-        };
-        let (State::Directory(directory), None) = (&mut node.state, node.outcome) else {
-            return Ok(());
-        };
-        let Some(count) = directory.count else {
-            return Ok(());
-        };
-        if directory.settled > count {
-            return Err(Fault::VIOLATION);
-        }
-        if directory.made && directory.settled == count && !directory.finishing {
-            directory.finishing = true;
-            self.finish.push_back(file);
-        }
-        Ok(())
-    }
-
-    /// The source knows of a file's end, or needs not be told.
-    fn remove(&mut self, cx: &mut Context<'_>, file: u32) {
-        let Some(node) = self.nodes.remove(&file) else {
-            return;
-        };
-        self.due.remove(&file);
-        self.over.insert(file.into()..u64::from(file) + 1);
-        self.units.free(cx.pool, cx.now, cx.rtt, node.charged);
     }
 
     /// Asks for small files, as far as there is room for them.

@@ -1,9 +1,14 @@
 //! The end that has a directory: it walks, announces what it finds, reads, sends, and sends again.
 
 mod audit;
+mod ends;
+mod find;
+mod hear;
+mod large;
 mod memory;
 mod ops;
 mod out;
+mod read;
 mod say;
 mod walk;
 
@@ -16,16 +21,15 @@ use memory::Memory;
 use out::{Body, Out};
 use walk::Walk;
 
+use super::batches::Batches;
 use super::totals::{FileReport, TreeTotals};
 use super::{REPORTS_MAX, units};
 use crate::event::LimitedBy;
-use crate::file::{Filter, FilterBelow, Meta, Value};
-use crate::transfer::codes::Fault;
-use crate::transfer::delivery::Delivery;
+use crate::file::{Filter, FilterBelow, Meta};
 use crate::transfer::progress::Owed;
-use crate::transfer::source::{Picture, Source};
+use crate::transfer::source::Source;
 use crate::transfer::{Context, Place};
-use crate::wire::{Durability, EntryKind, ErrorCode, StoredAs};
+use crate::wire::FilePath;
 
 /// The number of the directory that was asked for.
 const ROOT: u32 = 0;
@@ -73,8 +77,7 @@ pub(in crate::transfer) struct TreeSource {
     /// Which have something to say.
     due: BTreeSet<u32>,
     /// Loans of small files, and the memory of each.
-    batches: BTreeMap<u32, Vec<(u32, u64)>>,
-    next_batch: u32,
+    batches: Batches<(u32, u64)>,
     memory: Memory,
     /// Units that the sink lets be taken, and those that are.
     credit: u64,
@@ -116,8 +119,7 @@ impl TreeSource {
             idle: BTreeSet::new(),
             owing: BTreeSet::new(),
             due: BTreeSet::new(),
-            batches: BTreeMap::new(),
-            next_batch: 0,
+            batches: Batches::new(),
             memory: Memory::default(),
             credit: 0,
             charged: 0,
@@ -206,254 +208,6 @@ impl TreeSource {
         !self.reports.is_empty()
     }
 
-    /// The sink lets more be announced, or more blocks of a larger file begin.
-    pub(in crate::transfer) fn handle_credit(
-        &mut self,
-        cx: &mut Context<'_>,
-        file: u32,
-        limit: u64,
-    ) {
-        if file == ROOT {
-            self.credit = self.credit.max(limit);
-            return;
-        }
-        match self.files.get_mut(&file).map(|out| &mut out.body) {
-            Some(Body::Large { credit, .. }) => *credit = limit.max(*credit),
-            _ => return,
-        }
-        if let Some(source) = self.large.get_mut(&file) {
-            source.handle_credit(limit);
-        }
-        self.touch(cx, file);
-    }
-
-    /// The sink wants a file, or a part of it once more; false when it must ask again.
-    pub(in crate::transfer) fn handle_want(
-        &mut self,
-        cx: &mut Context<'_>,
-        file: u32,
-        start: u64,
-        end: u64,
-    ) -> Result<bool, Fault> {
-        let Some(out) = self.files.get_mut(&file) else {
-            return self.past(file).map(|()| true);
-        };
-        if start > end || end > out.size {
-            return Err(Fault::VIOLATION);
-        }
-        // It was said again, or before the sink heard that this end cannot.
-        if out.settled || out.failed.is_some() {
-            return Ok(true);
-        }
-        match &mut out.body {
-            Body::Unread { wanted } => {
-                if !core::mem::replace(wanted, true) {
-                    self.to_read.push_back(file);
-                }
-            }
-            Body::Large {
-                picture, wanted, ..
-            } if !*wanted => {
-                picture.want(out.size, start, end)?;
-                *wanted = picture.is_whole(out.size)?;
-                if *wanted {
-                    self.wanted.push_back(file);
-                }
-            }
-            Body::Large { .. } => {
-                if let Some(source) = self.large.get_mut(&file)
-                    && source.meta().is_some()
-                {
-                    let taken = source.handle_want(cx.pool, start, end)?;
-                    self.touch(cx, file);
-                    return Ok(taken);
-                }
-            }
-            Body::Small(_) | Body::Reading => {}
-            Body::Nothing | Body::Directory { .. } => return Err(Fault::VIOLATION),
-        }
-        self.touch(cx, file);
-        Ok(true)
-    }
-
-    /// The sink has pieces of a file from an earlier transfer.
-    pub(in crate::transfer) fn handle_have(
-        &mut self,
-        cx: &mut Context<'_>,
-        file: u32,
-        (index, level): (u64, u8),
-        value: Value,
-    ) -> Result<(), Fault> {
-        let Some(out) = self.files.get_mut(&file) else {
-            return self.past(file);
-        };
-        match (&mut out.body, self.large.get_mut(&file)) {
-            (Body::Large { .. }, Some(source)) => source.handle_have(index, level, value)?,
-            (
-                Body::Large {
-                    picture, wanted, ..
-                },
-                None,
-            ) => {
-                if *wanted {
-                    let known = picture.repeats(index, level, value);
-                    return if known { Ok(()) } else { Err(Fault::VIOLATION) };
-                }
-                picture.have(out.size, index, level, value)?;
-                *wanted = picture.is_whole(out.size)?;
-                if *wanted {
-                    self.wanted.push_back(file);
-                }
-            }
-            // It is settled, or has failed.
-            (Body::Nothing, _) => {}
-            _ => return Err(Fault::VIOLATION),
-        }
-        self.touch(cx, file);
-        Ok(())
-    }
-
-    /// A frame about a file that is settled, or was never announced.
-    fn past(&self, file: u32) -> Result<(), Fault> {
-        if file < self.next {
-            Ok(())
-        } else {
-            Err(Fault::VIOLATION)
-        }
-    }
-
-    /// The sink has stored a file, or cannot.
-    pub(in crate::transfer) fn handle_outcome(
-        &mut self,
-        cx: &mut Context<'_>,
-        file: u32,
-        result: Result<(StoredAs, Durability), ErrorCode>,
-    ) -> Result<(), Fault> {
-        let Some(out) = self.files.get(&file) else {
-            return self.past(file);
-        };
-        if !out.entry.is_begun() {
-            return Err(Fault::VIOLATION);
-        }
-        // It was said again, while ENTRY still waits for its acknowledgement.
-        if out.settled {
-            return Ok(());
-        }
-        // Nobody can have stored what was not sent to the end.
-        let known = match &out.body {
-            Body::Small(small) => small.is_sent(),
-            Body::Large { .. } => self
-                .large
-                .get(&file)
-                .is_some_and(|source| source.is_verified()),
-            Body::Directory { count, .. } => count.is_some(),
-            Body::Unread { .. } | Body::Reading | Body::Nothing => false,
-        };
-        if matches!(result, Ok((StoredAs::Written, _))) && !known {
-            return Err(Fault::VIOLATION);
-        }
-        self.settle(cx, file, result);
-        Ok(())
-    }
-
-    /// Nothing more is to be done for a file.
-    fn settle(
-        &mut self,
-        cx: &mut Context<'_>,
-        file: u32,
-        outcome: Result<(StoredAs, Durability), ErrorCode>,
-    ) {
-        let result = outcome.map(|(how, _)| how);
-        let path = self.path_of(file);
-        let Some(out) = self.files.get_mut(&file) else {
-            return;
-        };
-        if core::mem::replace(&mut out.settled, true) {
-            return;
-        }
-        let root = match (&out.body, out.kind) {
-            (Body::Small(small), EntryKind::File) => Some(small.root),
-            (Body::Large { .. }, _) => self.large.get(&file).and_then(|source| source.root()),
-            _ => None,
-        };
-        let report = FileReport {
-            path,
-            kind: out.kind,
-            size: out.size,
-            durability: outcome.map_or(Durability::None, |(_, durability)| durability),
-            root: root.filter(|_| result == Ok(StoredAs::Written)),
-            result,
-        };
-        self.totals.add(&report);
-        self.reports.push(report);
-        if let Body::Small(small) = &out.body {
-            self.flying = self.flying.saturating_sub(small.flying());
-        }
-        self.memory.free(out.body.held());
-        if let Body::Directory { .. } = out.body {
-            if result.is_err() {
-                out.lost = true;
-                self.walk.leave(file);
-            }
-        } else if !matches!(out.body, Body::Reading) {
-            out.body = Body::Nothing;
-        }
-        if let Some(source) = self.large.get_mut(&file) {
-            source.close(cx);
-        }
-        self.touch(cx, file);
-        if file == ROOT {
-            self.settle_lost(cx);
-        }
-        self.forget(file);
-    }
-
-    /// The sink is done, and answers no more: what it has not heard of lies in directories that failed.
-    fn settle_lost(&mut self, cx: &mut Context<'_>) {
-        let open = self.files.iter().filter(|(_, out)| !out.settled);
-        let open = open.map(|(file, out)| (*file, out.parent));
-        let lost: Vec<u32> = open
-            .filter(|(_, parent)| self.is_lost(*parent))
-            .map(|(file, _)| file)
-            .collect();
-        for file in lost {
-            self.settle(cx, file, Err(ErrorCode::NotFound));
-        }
-    }
-
-    /// Whether a directory failed, or one above it.
-    fn is_lost(&self, directory: u32) -> bool {
-        let mut at = directory;
-        while let Some(out) = self.files.get(&at) {
-            if out.lost || at == ROOT {
-                return out.lost;
-            }
-            at = out.parent;
-        }
-        false
-    }
-
-    /// Forgets what is settled and has no children that are not.
-    fn forget(&mut self, file: u32) {
-        let mut file = file;
-        while let Some(out) = self.files.get(&file) {
-            if !out.settled || out.children > 0 {
-                return;
-            }
-            let parent = out.parent;
-            self.files.remove(&file);
-            self.due.remove(&file);
-            if file == ROOT {
-                self.root_settled = true;
-                return;
-            }
-            if let Some(above) = self.files.get_mut(&parent) {
-                above.children -= 1;
-            }
-            file = parent;
-        }
-    }
-
     /// The path of a file below the root.
     fn path_of(&self, file: u32) -> Vec<u8> {
         let mut names: Vec<&[u8]> = Vec::new();
@@ -468,23 +222,11 @@ impl TreeSource {
         names.join(&b'/')
     }
 
-    /// This end cannot send a file.
-    fn fail(&mut self, cx: &mut Context<'_>, file: u32, code: ErrorCode) {
-        if let Some(out) = self.files.get_mut(&file)
-            && out.failed.is_none()
-            && !out.settled
-        {
-            out.failed = Some(code);
-            out.farewell = Delivery::Due;
-            if out.entry == Delivery::Unneeded && !out.queued {
-                out.queued = true;
-                self.ready.push_back(file);
-            }
-            self.memory.free(out.body.held());
-            if let Some(source) = self.large.get_mut(&file) {
-                source.close(cx);
-            }
-            self.touch(cx, file);
+    /// The path of a directory that is not forgotten.
+    fn directory_of(&self, file: u32) -> Option<&FilePath> {
+        match &self.files.get(&file)?.body {
+            Body::Directory { path, .. } => Some(path),
+            _ => None,
         }
     }
 
@@ -555,70 +297,6 @@ impl TreeSource {
     pub(in crate::transfer) fn needs_memory(&self) -> bool {
         let large = !self.wanted.is_empty() && self.large.len() < super::LARGE_MAX;
         !self.closing && (large || self.memory.is_short())
-    }
-
-    /// Looks for memory that is needed.
-    pub(in crate::transfer) fn regain_memory(&mut self, cx: &mut Context<'_>) {
-        if !self.closing {
-            self.memory.regain(cx.pool);
-            self.begin_large(cx);
-        }
-    }
-
-    /// Gives memory that is of no use now to those that wait for some.
-    pub(in crate::transfer) fn yield_memory(&mut self, cx: &mut Context<'_>) {
-        let idle: Vec<u32> = self.idle.iter().copied().collect();
-        for file in idle {
-            if let Some(source) = self.large.get_mut(&file) {
-                source.yield_memory(cx);
-            }
-            self.touch(cx, file);
-        }
-        if cx.pool.is_source_wanted() {
-            self.drop_bodies();
-        }
-        self.memory.shrink(cx.pool);
-    }
-
-    /// Begins larger files that the sink wants, as far as there is memory.
-    fn begin_large(&mut self, cx: &mut Context<'_>) {
-        while self.large.len() < super::LARGE_MAX
-            && let Some(&file) = self.wanted.front()
-        {
-            let (Some(out), Some(place)) = (self.files.get(&file), self.place_of(file)) else {
-                self.wanted.pop_front();
-                continue;
-            };
-            let (version, credit) = match &out.body {
-                Body::Large { credit, .. } if !out.settled && out.failed.is_none() => {
-                    (out.version, *credit)
-                }
-                _ => {
-                    self.wanted.pop_front();
-                    continue;
-                }
-            };
-            self.memory.lend_spare(cx.pool);
-            let source = Source::of_tree(cx, place, file, (out.size, version), credit);
-            let Some(source) = source else { return };
-            self.wanted.pop_front();
-            let picture = match self.files.get_mut(&file).map(|out| &mut out.body) {
-                Some(Body::Large { picture, .. }) => core::mem::take(picture),
-                _ => Picture::default(),
-            };
-            let source = Box::new(source.with_picture(picture));
-            self.large.insert(file, source);
-            self.touch(cx, file);
-        }
-    }
-
-    fn place_of(&self, file: u32) -> Option<Place> {
-        let out = self.files.get(&file)?;
-        let directory = self.directory_of(out.parent)?;
-        Some(Place {
-            root: self.place.root,
-            path: directory.join(&out.name).ok()?,
-        })
     }
 
     fn has_room_for_reports(&self) -> bool {

@@ -12,6 +12,7 @@ mod session;
 mod tests;
 
 pub use ack::{Ack, write_ack, write_ack_ecn};
+pub use data::{Data, fill_with_data};
 
 use super::{CloseCode, ConnectionId, Entry, ErrorCode, WireError};
 

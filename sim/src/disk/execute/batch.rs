@@ -240,7 +240,7 @@ impl Disk {
         &mut self,
         root: RootId,
         path: &FilePath,
-        mode: u16,
+        (mode, open): (u16, bool),
         sync: bool,
     ) -> Result<Outcome> {
         self.fail(self.plan.io_errors, FileError::Io)?;
@@ -250,10 +250,14 @@ impl Disk {
         }
         let (parent, name) = self.parent(root, path)?;
         if let Some(there) = self.tree.lookup(parent, name) {
-            return match self.tree.meta(there)?.kind {
-                EntryKind::Directory => Ok(Outcome::Made { new: false, folds }),
-                _ => Err(FileError::NotDirectory),
-            };
+            let meta = self.tree.meta(there)?;
+            if meta.kind != EntryKind::Directory {
+                return Err(FileError::NotDirectory);
+            }
+            if open && meta.mode & 0o700 != 0o700 {
+                self.tree.set_meta(there, None, meta.mode | 0o700)?;
+            }
+            return Ok(Outcome::Made { new: false, folds });
         }
         let now = self.wall_clock();
         self.tree.create_directory(parent, name, now, mode | 0o700);
@@ -274,7 +278,10 @@ impl Disk {
     ) -> Result<Outcome> {
         self.fail(self.plan.io_errors, FileError::Io)?;
         let ino = self.resolve(root, path)?;
-        let mode = mode.map_or(0o755, |mode| mode & 0o777 & !super::UMASK);
+        let mode = match mode {
+            Some(mode) => mode & 0o777 & !super::UMASK,
+            None => self.tree.meta(ino)?.mode,
+        };
         self.tree.set_meta(ino, mtime, mode)?;
         if sync {
             return self.sync_directory(root, path);

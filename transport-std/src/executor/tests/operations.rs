@@ -191,6 +191,47 @@ fn remove_unlinks_files_and_no_directories() {
     assert_eq!(world.remove(""), Err(FileError::IsDirectory));
 }
 
+/// A directory that is there may be written while it is in work, and is as it shall be afterwards; what more it has stays (F13).
+#[test]
+fn directories_are_opened_up_and_set() {
+    let world = World::new();
+    fs::create_dir(world.at("d")).unwrap();
+    let is = || fs::metadata(world.at("d")).unwrap();
+    let bits = || is().permissions().mode() & 0o7777;
+    fs::set_permissions(world.at("d"), fs::Permissions::from_mode(0o2551)).unwrap();
+    let make = |open| {
+        let made = world.run(Operation::MakeDir {
+            root: world.root,
+            path: path("d"),
+            mode: 0,
+            open,
+            sync: false,
+        });
+        assert!(matches!(made, Ok(Outcome::Made { new: false, .. })));
+    };
+    make(false);
+    assert_eq!(bits(), 0o2551);
+    make(true);
+    assert_eq!(bits(), 0o2751);
+    let set = |mtime, mode| {
+        let set = world.run(Operation::SetDirMeta {
+            root: world.root,
+            path: path("d"),
+            mtime,
+            mode,
+            sync: true,
+        });
+        done(set.unwrap());
+    };
+    set(Some(1_234_567_890_123_456_789), Some(0o4550));
+    assert_eq!(bits(), 0o2550);
+    set(Some(1_500_000_000), None);
+    assert_eq!(
+        (bits(), is().mtime(), is().mtime_nsec()),
+        (0o2550, 1, 500_000_000)
+    );
+}
+
 #[test]
 fn set_meta_takes_time_and_nine_bits() {
     let world = World::new();

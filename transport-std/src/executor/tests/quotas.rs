@@ -146,6 +146,7 @@ fn f11_small_files_and_directories_count() {
             root: it.world.root,
             path: path(name),
             mode: 0,
+            open: false,
             sync: false,
         })
     };

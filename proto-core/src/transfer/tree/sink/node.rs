@@ -29,6 +29,8 @@ pub(super) struct Node {
     pub(super) have: RangeSet,
     /// What SEAL said: size and hash; of a directory the number of its entries.
     pub(super) seal: Option<(u64, Value)>,
+    /// It is the same already, but its journal was not removed when it was stored.
+    pub(super) has_journal: bool,
     /// Hash of what was stored.
     pub(super) root: Option<Value>,
     /// The source cannot send it.
@@ -90,6 +92,7 @@ impl Node {
             body: Vec::new(),
             have: RangeSet::new(),
             seal: None,
+            has_journal: false,
             root: None,
             failed: None,
             want: Delivery::Unneeded,
@@ -99,7 +102,7 @@ impl Node {
         }
     }
 
-    /// What a file must be at the target for it to stay.
+    /// What a file must be at the target for it to stay, and the bits that it gets then.
     pub(super) fn same(&self) -> SameFile {
         SameFile {
             size: self.size,

@@ -7,9 +7,9 @@ use super::node::State;
 use super::{ROOT, TreeSink};
 use crate::file::{Block, FileError, Meta, Operation, Outcome, StatFile, StoreFile, Use};
 use crate::transfer::codes::{Fault, error_code};
-use crate::transfer::sink::temp_component;
-use crate::transfer::tree::{BATCH_BYTES, BATCH_FILES, BATCHES_MAX};
-use crate::transfer::{Context, OpKind, OpTag};
+use crate::transfer::sink::{is_journaled, journal_name, temp_component};
+use crate::transfer::tree::{BATCH_BYTES, BATCH_FILES};
+use crate::transfer::{Context, NEW_DIRECTORY_MODE, OpKind, OpTag};
 use crate::wire::{Durability, ErrorCode, FilePath, StoredAs};
 
 impl TreeSink {
@@ -19,7 +19,7 @@ impl TreeSink {
             return true;
         }
         let batch = !self.look.is_empty() || !self.ready.is_empty();
-        let batch = batch && self.batches.len() < BATCHES_MAX && self.has_room_for_reports();
+        let batch = batch && self.batches.has_room() && self.has_room_for_reports();
         !self.aborted && (!self.make.is_empty() || !self.finish.is_empty() || batch)
     }
 
@@ -59,13 +59,8 @@ impl TreeSink {
         let full = self.plan.durability == Durability::Full;
         if let Some(file) = self.make.pop_front() {
             let path = self.directory(file).map(|directory| directory.path.clone());
-            // Of a job that goes on in a later session, it will be a directory that was there, whose bits stay what they are
-            // (C2).
-            let mode = match self.nodes.get(&file) {
-                Some(node) if file == ROOT && self.plan.preserve => node.mode,
-                _ if file == ROOT => 0o777,
-                _ => 0,
-            };
+            // As rsync does: what the source has in a directory that may not be written, arrives there, too.
+            let open = self.plan.preserve && !(file == ROOT && self.plan.keep_top_mode);
             let tag = OpTag {
                 file,
                 kind: OpKind::MakeDir,
@@ -76,7 +71,8 @@ impl TreeSink {
                     Operation::MakeDir {
                         root,
                         path,
-                        mode,
+                        mode: 0,
+                        open,
                         sync: full,
                     },
                 )
@@ -86,12 +82,12 @@ impl TreeSink {
             return self.finish_directory(cx, file);
         }
         if !self.look.is_empty() {
-            return Ok(self.look_batch());
+            return Ok(self.look_batch(cx));
         }
         Ok(self.store_batch(cx))
     }
 
-    /// Sets a directory's time and permission bits, if they are ours to set, and syncs it.
+    /// Sets a directory's time and permission bits, whether it was there before or not, and syncs it.
     fn finish_directory(
         &mut self,
         cx: &mut Context<'_>,
@@ -105,18 +101,23 @@ impl TreeSink {
             return Ok(None);
         };
         let path = directory.path.clone();
-        // What was there and is the user's own target stays what it was (C2).
-        let ours = directory.new || (self.plan.preserve && file != ROOT);
+        let preserve = self.plan.preserve;
+        let keeps_mode = !directory.new && file == ROOT && self.plan.keep_top_mode;
         let tag = OpTag {
             file,
             kind: OpKind::DirMeta,
         };
-        if ours {
+        if directory.new || preserve {
+            let mode = if preserve {
+                node.mode
+            } else {
+                NEW_DIRECTORY_MODE
+            };
             let op = Operation::SetDirMeta {
                 root,
                 path,
-                mtime: self.plan.preserve.then_some(node.mtime),
-                mode: self.plan.preserve.then_some(node.mode),
+                mtime: preserve.then_some(node.mtime),
+                mode: (!keeps_mode).then_some(mode),
                 sync: full,
             };
             return Ok(Some((tag, op)));
@@ -160,27 +161,25 @@ impl TreeSink {
         Some((path, batch))
     }
 
-    fn lend_batch(&mut self, batch: Vec<u32>) -> OpTag {
-        let file = self.next_batch;
-        self.next_batch = self.next_batch.wrapping_add(1);
-        self.batches.insert(file, batch);
-        OpTag {
-            file,
-            kind: OpKind::Batch,
-        }
-    }
-
-    fn look_batch(&mut self) -> Option<(OpTag, Operation)> {
+    /// Looks at targets, and behind them at the journals of those that may have one: the process may have ended when a file was
+    /// stored and its journal not removed.
+    fn look_batch(&mut self, cx: &Context<'_>) -> Option<(OpTag, Operation)> {
         let (path, batch) = self.batch(true)?;
         let root = self.plan.to.root;
-        let nodes = batch.iter().filter_map(|file| self.nodes.get(file));
-        let preserve = self.plan.preserve;
-        let files = nodes.map(|node| StatFile {
+        let nodes = || batch.iter().filter_map(|file| self.nodes.get(file));
+        let sets_bits = self.plan.preserve && self.plan.may_replace;
+        let files = nodes().map(|node| StatFile {
             name: node.name.clone(),
-            same: Some(node.same()).filter(|_| preserve),
+            same: Some(node.same()).filter(|_| sets_bits),
         });
-        let files = files.collect();
-        let tag = self.lend_batch(batch);
+        let min = cx.config.limits.journal_min;
+        let journals = nodes().filter(|node| is_journaled(node.size, min));
+        let journals = journals.map(|node| StatFile {
+            name: journal_name(&node.name),
+            same: None,
+        });
+        let files = files.chain(journals).collect();
+        let tag = self.batches.lend(batch);
         Some((tag, Operation::StatFiles { root, path, files }))
     }
 
@@ -205,7 +204,7 @@ impl TreeSink {
                 replace,
             });
         }
-        let tag = self.lend_batch(batch);
+        let tag = self.batches.lend(batch);
         let op = Operation::StoreFiles {
             root,
             path,
@@ -227,7 +226,7 @@ impl TreeSink {
         let done = match tag.kind {
             OpKind::Batch => {
                 self.ops_out = self.ops_out.saturating_sub(1);
-                let batch = self.batches.remove(&file).unwrap_or_default();
+                let batch = self.batches.take_home(file);
                 self.batch_done(cx, batch, result)
             }
             OpKind::MakeDir => {
@@ -329,6 +328,15 @@ impl TreeSink {
                 Ok(())
             }
             Ok(Outcome::Metas(metas)) => {
+                let min = cx.config.limits.journal_min;
+                let mut journals = metas.get(batch.len()..).unwrap_or_default().iter();
+                for file in &batch {
+                    if let Some(node) = self.nodes.get_mut(file)
+                        && is_journaled(node.size, min)
+                    {
+                        node.has_journal = journals.next().is_some_and(Result::is_ok);
+                    }
+                }
                 for (file, meta) in batch.into_iter().zip(metas) {
                     self.looked_at(cx, file, meta)?;
                 }
@@ -352,17 +360,21 @@ impl TreeSink {
         file: u32,
         target: Result<Meta, FileError>,
     ) -> Result<(), Fault> {
-        let Some(node) = self.nodes.get(&file).filter(|node| node.outcome.is_none()) else {
+        let open = self.nodes.get_mut(&file);
+        let Some(node) = open.filter(|node| node.outcome.is_none()) else {
             return Ok(());
         };
         if let Some(code) = node.failed {
             return self.settle(cx, file, Err(code), false);
         }
         match target {
-            Err(FileError::NotFound) => {}
+            Err(FileError::NotFound) => node.has_journal = false,
             Err(error) => return self.settle(cx, file, Err(error_code(error)), true),
             Ok(meta) => {
-                if node.same().is(&meta) {
+                if !node.same().is(&meta) {
+                    // Its journal is that of what comes now.
+                    node.has_journal = false;
+                } else if !node.has_journal {
                     return self.settle(cx, file, Ok(StoredAs::Unchanged), true);
                 }
             }

@@ -1,0 +1,58 @@
+//! How many datagrams are asked for at once changes none of them.
+
+use std::num::NonZeroUsize;
+
+use proto_core::{Config, CongestionControl, Instant};
+use sim::disk::Content;
+use tests::scenario::{get, hash, lossy, null, open, path, put, run, stored_root};
+use tests::{Pair, ROOT};
+
+type Sent = Vec<(Instant, Vec<u8>)>;
+
+fn journey(control: CongestionControl, upload: bool, loss: u32, batch: usize) -> [Sent; 2] {
+    let config = |config| Config {
+        datagram_max: 1_200,
+        congestion: control,
+        ..config
+    };
+    let (client, server) = (Config::new(null(1)), Config::server(null(2)));
+    let mut pair = Pair::with(config(client), config(server));
+    for side in [&mut pair.client, &mut pair.server] {
+        side.batch = NonZeroUsize::new(batch).expect("some datagrams");
+    }
+    pair.from_client = lossy(7, loss);
+    pair.from_server = lossy(8, loss);
+    // Bytes are read in blocks, whose borders lie within packets; the last packet is not full.
+    let content = Content::generated(9, 1_000_000);
+    let (disk, request) = match upload {
+        true => (&mut pair.client.disk, put("f")),
+        false => (&mut pair.server.disk, get("f")),
+    };
+    disk.plant(ROOT, &path("f"), content.clone(), 7);
+    open(&mut pair);
+    assert_eq!(stored_root(&run(&mut pair, request)), Some(hash(&content)));
+    [pair.client.sent, pair.server.sent]
+}
+
+/// A run of packets without anything but DATA is what packet after packet would have been: to the byte, at the same times, with
+/// and without losses, for each controller.
+#[test]
+fn runs_are_what_single_packets_would_be() {
+    let controls = [
+        CongestionControl::Bbr,
+        CongestionControl::Cubic,
+        CongestionControl::Background,
+    ];
+    for control in controls {
+        for (upload, loss) in [(false, 0), (true, 0), (false, 20_000), (true, 20_000)] {
+            let one = journey(control, upload, loss, 1);
+            for batch in [3, 10, 54] {
+                let many = journey(control, upload, loss, batch);
+                assert!(
+                    one == many,
+                    "{control:?} upload {upload} loss {loss} batch {batch}"
+                );
+            }
+        }
+    }
+}
