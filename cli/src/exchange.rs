@@ -99,32 +99,37 @@ pub(crate) fn outcome(stored: &Stored) -> String {
 
 /// Counts, time and rate of a directory.
 pub(crate) fn tree_outcome(totals: &TreeTotals, stats: &TransferStats) -> String {
-    let rate = match totals.bytes {
-        0 => String::new(),
-        bytes => format!(", {}", units::rate(bytes, stats.elapsed)),
-    };
     format!(
-        "{} in {}{rate}{}",
+        "{}{}{}",
         crate::server_log::tree_text(totals),
-        units::duration(stats.elapsed),
+        speed_text(totals.bytes, stats),
         resent_text(stats.resent),
     )
 }
 
 /// The same of a file that was written, as both sides tell it.
 pub(crate) fn written_text(size: u64, stats: &TransferStats, hash: Option<[u8; 32]>) -> String {
-    let rate = match size {
-        0 => String::new(),
-        size => format!(", {}", units::rate(size, stats.elapsed)),
-    };
     let hash = hash.map(|hash| format!(", blake3 {}…", json::hex(&hash[..8])));
     format!(
-        "{} in {}{rate}{}{}",
+        "{}{}{}{}",
         units::size(size),
-        units::duration(stats.elapsed),
+        speed_text(size, stats),
         resent_text(stats.resent),
         hash.unwrap_or_default(),
     )
+}
+
+/// ` (144 MiB now) in 3.82 s, 37.7 MiB/s`: what was there from an earlier try neither took the time nor counts for the rate.
+fn speed_text(size: u64, stats: &TransferStats) -> String {
+    let now = match stats.bytes < size {
+        true => format!(" ({} now)", units::size(stats.bytes)),
+        false => String::new(),
+    };
+    let rate = match stats.bytes.min(size) {
+        0 => String::new(),
+        bytes => format!(", {}", units::rate(bytes, stats.elapsed)),
+    };
+    format!("{now} in {}{rate}", units::duration(stats.elapsed))
 }
 
 #[cfg(test)]
@@ -132,6 +137,20 @@ mod tests {
     use super::*;
     use std::time::Duration;
     use transport_std::{Durability, EntryKind, FileInfo, LimitedBy};
+
+    #[test]
+    fn what_was_there_before_is_not_part_of_the_rate() {
+        let stats = TransferStats {
+            bytes: 144 << 20,
+            resent: 0,
+            elapsed: Duration::from_secs(4),
+        };
+        let text = written_text(200 << 20, &stats, None);
+        assert_eq!(text, "200 MiB (144 MiB now) in 4.00 s, 36.0 MiB/s");
+        let none = TransferStats { bytes: 0, ..stats };
+        assert_eq!(written_text(5, &none, None), "5 B (0 B now) in 4.00 s");
+        assert_eq!(written_text(0, &none, None), "0 B in 4.00 s");
+    }
 
     #[test]
     fn a_download_in_lines() {

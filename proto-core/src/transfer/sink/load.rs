@@ -5,11 +5,11 @@ use core::ops::Range;
 
 use super::commit::numbered_temp;
 use super::journal::{self, Header, Record, SLOT, Survey};
-use super::log::{Loading, Log, Records, is_journaled, journal_path};
+use super::log::{Loading, Log, Records, journal_path};
 use super::{PIECES_AHEAD, Sink};
 use crate::file::{
     BLOCK_SIZE, FileError, HashAs, Operation, Outcome, PIECE_BLOCKS, Use, Value, block_count,
-    block_len,
+    block_len, piece_count,
 };
 use crate::transfer::codes::Fault;
 use crate::transfer::delivery::Delivery;
@@ -45,7 +45,7 @@ impl Sink {
         let size = self.entry.map_or(announced, |entry| entry.size);
         // Of a download nothing is known before ENTRY.
         let unknown = self.entry.is_none() && self.plan.announced.is_none();
-        let large = is_journaled(size, self.journal_min);
+        let large = size >= self.journal_min && piece_count(size) > 1;
         journal_path(&self.plan.to.path).filter(|_| large || unknown)
     }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::commit::hex_name;
 use super::journal::{Chain, Header, Record, SLOT, Survey};
-use crate::file::{Operation, Value, piece_count};
+use crate::file::{Operation, Value};
 use crate::id::FileId;
 use crate::wire::{Durability, FilePath};
 
@@ -228,20 +228,11 @@ impl Log {
     }
 }
 
-/// Whether a file of this size has a journal, where those from `min` on have one.
-pub(in crate::transfer) fn is_journaled(size: u64, min: u64) -> bool {
-    size >= min && piece_count(size) > 1
-}
-
-/// The name of the journal of what stands under this name.
-pub(in crate::transfer) fn journal_name(target: &[u8]) -> Vec<u8> {
-    let mut number = [0; 8];
-    number.copy_from_slice(&blake3::hash(target).as_bytes()[..8]);
-    hex_name(u64::from_be_bytes(number), b".journal")
-}
-
 /// The journal of a target: its name follows from the target's, so that the same command finds it again. `None` for a
 /// directory that paths begin in.
 pub(super) fn journal_path(target: &FilePath) -> Option<FilePath> {
-    target.parent().join(&journal_name(target.name()?)).ok()
+    let mut number = [0; 8];
+    number.copy_from_slice(&blake3::hash(target.name()?).as_bytes()[..8]);
+    let name = hex_name(u64::from_be_bytes(number), b".journal");
+    target.parent().join(&name).ok()
 }

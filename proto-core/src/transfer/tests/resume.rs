@@ -163,37 +163,6 @@ fn a_journal_that_was_left_is_removed() {
     }
 }
 
-/// The same of a file in a directory.
-#[test]
-fn a_journal_that_was_left_in_a_directory_is_removed() {
-    for up in [false, true] {
-        let (from, source, to, target) = match up {
-            true => (CLIENT, "here", SERVER, "there"),
-            false => (SERVER, "there", CLIENT, "here"),
-        };
-        let mut world = World::new(14, PERFECT, limits());
-        super::trees::plant_empty(&mut world.ends[from].disk, source);
-        super::trees::plant_empty(&mut world.ends[to].disk, "elsewhere");
-        let name = |end: &str| alloc::format!("{end}/large").into_bytes();
-        world.put_file(from, &name(source), SIZE);
-        world.start(super::trees::request(up, Overwrite::Compare));
-        while !world.ends[to].disk.files.contains_key(&name(target)) {
-            assert!(world.step(), "it ended before");
-        }
-        assert_eq!(world.ends[to].disk.temp_files(), 1);
-        let mut world = restarted(15, world);
-        world.start(super::trees::request(up, Overwrite::Compare));
-        world.run();
-        assert_eq!(world.ends[to].disk.temp_files(), 0);
-        assert!(!world.ends[from].disk.log.contains(&"Read"));
-        let outcome = world.outcomes(CLIENT)[0];
-        assert!(
-            matches!(outcome, Ok(Finished::Tree(totals)) if (totals.unchanged, totals.failed) == (1, 0)),
-            "{outcome:?}"
-        );
-    }
-}
-
 /// What was in doubt and is not what it was comes again, and all behind it.
 #[test]
 fn d5_what_was_lost_is_sent_again() {

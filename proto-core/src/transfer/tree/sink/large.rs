@@ -32,7 +32,7 @@ impl TreeSink {
                     root: self.plan.to.root,
                     path,
                 },
-                compare: node.has_journal,
+                compare: false,
                 waits: true,
                 may_replace: self.plan.may_replace,
                 durability: self.plan.durability,

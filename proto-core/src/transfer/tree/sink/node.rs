@@ -29,8 +29,6 @@ pub(super) struct Node {
     pub(super) have: RangeSet,
     /// What SEAL said: size and hash; of a directory the number of its entries.
     pub(super) seal: Option<(u64, Value)>,
-    /// It is the same already, but its journal was not removed when it was stored.
-    pub(super) has_journal: bool,
     /// Hash of what was stored.
     pub(super) root: Option<Value>,
     /// The source cannot send it.
@@ -92,7 +90,6 @@ impl Node {
             body: Vec::new(),
             have: RangeSet::new(),
             seal: None,
-            has_journal: false,
             root: None,
             failed: None,
             want: Delivery::Unneeded,

@@ -7,7 +7,7 @@ use super::node::State;
 use super::{ROOT, TreeSink};
 use crate::file::{Block, FileError, Meta, Operation, Outcome, StatFile, StoreFile, Use};
 use crate::transfer::codes::{Fault, error_code};
-use crate::transfer::sink::{is_journaled, journal_name, temp_component};
+use crate::transfer::sink::temp_component;
 use crate::transfer::tree::{BATCH_BYTES, BATCH_FILES};
 use crate::transfer::{Context, NEW_DIRECTORY_MODE, OpKind, OpTag};
 use crate::wire::{Durability, ErrorCode, FilePath, StoredAs};
@@ -82,7 +82,7 @@ impl TreeSink {
             return self.finish_directory(cx, file);
         }
         if !self.look.is_empty() {
-            return Ok(self.look_batch(cx));
+            return Ok(self.look_batch());
         }
         Ok(self.store_batch(cx))
     }
@@ -161,24 +161,16 @@ impl TreeSink {
         Some((path, batch))
     }
 
-    /// Looks at targets, and behind them at the journals of those that may have one: the process may have ended when a file was
-    /// stored and its journal not removed.
-    fn look_batch(&mut self, cx: &Context<'_>) -> Option<(OpTag, Operation)> {
+    fn look_batch(&mut self) -> Option<(OpTag, Operation)> {
         let (path, batch) = self.batch(true)?;
         let root = self.plan.to.root;
-        let nodes = || batch.iter().filter_map(|file| self.nodes.get(file));
+        let nodes = batch.iter().filter_map(|file| self.nodes.get(file));
         let sets_bits = self.plan.preserve && self.plan.may_replace;
-        let files = nodes().map(|node| StatFile {
+        let files = nodes.map(|node| StatFile {
             name: node.name.clone(),
             same: Some(node.same()).filter(|_| sets_bits),
         });
-        let min = cx.config.limits.journal_min;
-        let journals = nodes().filter(|node| is_journaled(node.size, min));
-        let journals = journals.map(|node| StatFile {
-            name: journal_name(&node.name),
-            same: None,
-        });
-        let files = files.chain(journals).collect();
+        let files = files.collect();
         let tag = self.batches.lend(batch);
         Some((tag, Operation::StatFiles { root, path, files }))
     }
@@ -328,15 +320,6 @@ impl TreeSink {
                 Ok(())
             }
             Ok(Outcome::Metas(metas)) => {
-                let min = cx.config.limits.journal_min;
-                let mut journals = metas.get(batch.len()..).unwrap_or_default().iter();
-                for file in &batch {
-                    if let Some(node) = self.nodes.get_mut(file)
-                        && is_journaled(node.size, min)
-                    {
-                        node.has_journal = journals.next().is_some_and(Result::is_ok);
-                    }
-                }
                 for (file, meta) in batch.into_iter().zip(metas) {
                     self.looked_at(cx, file, meta)?;
                 }
@@ -360,21 +343,17 @@ impl TreeSink {
         file: u32,
         target: Result<Meta, FileError>,
     ) -> Result<(), Fault> {
-        let open = self.nodes.get_mut(&file);
-        let Some(node) = open.filter(|node| node.outcome.is_none()) else {
+        let Some(node) = self.nodes.get(&file).filter(|node| node.outcome.is_none()) else {
             return Ok(());
         };
         if let Some(code) = node.failed {
             return self.settle(cx, file, Err(code), false);
         }
         match target {
-            Err(FileError::NotFound) => node.has_journal = false,
+            Err(FileError::NotFound) => {}
             Err(error) => return self.settle(cx, file, Err(error_code(error)), true),
             Ok(meta) => {
-                if !node.same().is(&meta) {
-                    // Its journal is that of what comes now.
-                    node.has_journal = false;
-                } else if !node.has_journal {
+                if node.same().is(&meta) {
                     return self.settle(cx, file, Ok(StoredAs::Unchanged), true);
                 }
             }
