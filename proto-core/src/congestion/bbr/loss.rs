@@ -198,13 +198,25 @@ impl Bbr {
         self.cycle.too_high = true;
         self.cycle.is_probe_sample = false;
         if !app_limited {
-            let least = permille(self.target_inflight(), BETA);
-            self.inflight_longterm = permille(in_flight, 1_000 - HEADROOM).max(least);
+            self.lower_long_term(in_flight);
         }
         if self.state == State::Up {
             self.undo.state = Some(State::Up);
             self.start_down(now);
         }
+    }
+
+    /// What a probe overflowed with, less a headroom. The draft keeps it whole. Where the queue was gone at times before, those who
+    /// share it give way, too: there more is left, but for what the path holds without a queue, so that shares meet within
+    /// fewer probes. Where it always stands (CUBIC in a deep one), more headroom would only be taken.
+    fn lower_long_term(&mut self, in_flight: u64) {
+        let least = permille(self.target_inflight(), BETA);
+        let mut kept = permille(in_flight, 1_000 - HEADROOM);
+        if self.cycle.emptied {
+            let bdp = self.bdp(self.max_bw.get(), 1_000);
+            kept = permille(in_flight, BETA).max(kept.min(bdp));
+        }
+        self.inflight_longterm = kept.max(least);
     }
 
     /// A router marked packets (RFC 3168): as loss above the threshold, once a round trip. The draft leaves ECN open (§3.7).

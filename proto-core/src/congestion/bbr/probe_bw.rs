@@ -41,8 +41,10 @@ pub(super) struct Cycle {
     precautionary: bool,
     /// The round in which Cruise began.
     cruise_start: u64,
-    /// Since Down began, the queue was gone for a moment.
+    /// Since Down began, the queue was gone for a moment;
     drained: bool,
+    /// and so it was in the cycle before the last probe.
+    pub(super) emptied: bool,
 }
 
 impl Cycle {
@@ -61,6 +63,7 @@ impl Cycle {
             precautionary: false,
             cruise_start: 0,
             drained: false,
+            emptied: false,
         }
     }
 
@@ -88,12 +91,12 @@ impl Bbr {
         self.cycle.cruise_start = self.rounds.count;
     }
 
-    /// Cruise after ProbeRTT, which does not put off a probe that comes late anyway.
+    /// Cruise after ProbeRTT, which does not put off a probe that comes late anyway, nor one that came due meanwhile.
     pub(super) fn resume_cruise(&mut self, now: Instant) {
         let before = self.cycle;
         self.start_down(now);
         self.start_cruise();
-        if before.too_high && before.stamp + before.wait > now {
+        if before.too_high {
             self.cycle.stamp = before.stamp;
             self.cycle.wait = before.wait;
             self.cycle.rounds_since_up = before.rounds_since_up;
@@ -104,6 +107,7 @@ impl Bbr {
     pub(super) fn start_refill(&mut self) {
         self.baseline.on_probe();
         self.reset_short_term();
+        self.cycle.emptied = core::mem::take(&mut self.cycle.drained);
         self.cycle.up_rounds = 0;
         self.cycle.up_acked = 0;
         self.cycle.precautionary = false;
@@ -151,7 +155,7 @@ impl Bbr {
             State::Up => {
                 if self.is_time_to_go_down(rate) {
                     self.cycle.too_high = false;
-                    if self.full.now && !self.cycle.drained {
+                    if self.full.now && !self.cycle.emptied {
                         let least = permille(self.target_inflight(), BETA);
                         self.inflight_longterm =
                             permille(self.in_flight, 1_000 - HEADROOM).max(least);
@@ -182,7 +186,7 @@ impl Bbr {
         self.full.now || self.grows_no_more()
     }
 
-    /// How many times as long as usual the next probe is waited for.
+    /// How many times as long as usual the next probe is waited for: loss may tell of an overflow when the probe has ended.
     fn waits(&self) -> u32 {
         match self.cycle.too_high && self.cycle.crowded {
             true => OVERFLOW_WAITS,
@@ -191,9 +195,9 @@ impl Bbr {
     }
 
     /// IsTimeToProbeBW (§5.3.3.8): after 2 to 3 s, or as many rounds as Reno needs to regain its window.
-    fn is_time_to_probe(&self, now: Instant) -> bool {
+    pub(super) fn is_time_to_probe(&self, now: Instant) -> bool {
         let reno = (self.target_inflight() / self.datagram.max(1)).min(RENO_ROUNDS);
-        now > self.cycle.stamp + self.cycle.wait
+        now > self.cycle.stamp + self.cycle.wait * self.waits()
             || self.cycle.rounds_since_up >= reno * u64::from(self.waits())
     }
 
@@ -205,7 +209,7 @@ impl Bbr {
             .wrapping_mul(0xbf58_476d_1ce4_e5b9);
         self.cycle.rounds_since_up = mixed >> 63;
         let chance = Duration::from_nanos((mixed >> 16) % PROBE_WAIT_SPREAD);
-        self.cycle.wait = (PROBE_WAIT + chance) * self.waits();
+        self.cycle.wait = PROBE_WAIT + chance;
     }
 
     /// RaiseInflightLongtermSlope.

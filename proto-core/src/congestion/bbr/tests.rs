@@ -308,9 +308,9 @@ fn loss_in_a_queue_ends_up() {
     bench.round_of(120, 120 * DATAGRAM, 10, false);
     assert_eq!(bench.bbr.state, State::Down);
     assert!(bench.bbr.cycle.too_high);
-    // 130 were in flight; 1 % were lost at the second.
+    // 130 were in flight; 1 % were lost at the second. Before, there was no queue: what the path holds is kept, not 0.85.
     let longterm = bench.bbr.inflight_longterm / DATAGRAM;
-    assert!((105..=111).contains(&longterm), "{longterm}");
+    assert_eq!(longterm, 100);
     bench.bbr.on_spurious_loss(ms(bench.now));
     assert_eq!(bench.bbr.state, State::Refill, "§5.5.11.2");
     assert_eq!(bench.bbr.inflight_longterm, INFINITE);
@@ -337,7 +337,7 @@ fn a_probe_that_overflowed_is_not_repeated_soon() {
     // Each lost packet of the bench is worth two of these.
     bench.bbr.set_datagram_size(DATAGRAM as u16 / 2);
     let wait = wait_after_overflow(bench, 125);
-    assert!((6_000..=9_200).contains(&wait), "{wait}");
+    assert!((4_000..=6_200).contains(&wait), "{wait}");
     let wait = wait_after_overflow(Bench::probing(), 125);
     assert!(
         (1_500..=3_200).contains(&wait),
@@ -345,6 +345,46 @@ fn a_probe_that_overflowed_is_not_repeated_soon() {
     );
     let wait = wait_after_overflow(Bench::probing(), 50);
     assert!((1_500..=3_200).contains(&wait), "{wait}");
+}
+
+/// Ours: 0.7 of what was in flight where the queue was gone before, but 0.85 up to what the path holds; 0.85 where it never is.
+#[test]
+fn more_is_given_up_where_others_do() {
+    for (emptied, in_flight, left) in [
+        (true, 200, 140),
+        (true, 130, 100),
+        (true, 110, 93),
+        (false, 200, 170),
+        (false, 130, 110),
+    ] {
+        let mut bench = Bench::probing();
+        bench.bbr.cycle.emptied = emptied;
+        bench.bbr.on_ecn_ce(&Marked {
+            now: ms(bench.now),
+            sent: ms(bench.now),
+            packets: 1,
+            in_flight: in_flight * DATAGRAM,
+            new_event: true,
+        });
+        let longterm = bench.bbr.inflight_longterm / DATAGRAM;
+        assert_eq!(longterm, left, "{in_flight}, {emptied}");
+    }
+}
+
+/// Ours: loss that is found when Up has ended puts the next probe off as well, and ProbeRTT does not put off one that is due.
+#[test]
+fn a_late_overflow_counts_and_a_due_probe_is_not_put_off() {
+    let mut bench = Bench::probing();
+    bench.bbr.start_down(ms(bench.now));
+    let ended = bench.now;
+    let after = |millis: u64| ms(ended + millis);
+    assert!(bench.bbr.is_time_to_probe(after(3_001)));
+    bench.bbr.cycle.too_high = true;
+    bench.bbr.cycle.crowded = true;
+    assert!(!bench.bbr.is_time_to_probe(after(3_999)));
+    assert!(bench.bbr.is_time_to_probe(after(6_001)));
+    bench.bbr.resume_cruise(after(6_100));
+    assert!(bench.bbr.is_time_to_probe(after(6_101)));
 }
 
 /// §5.3.3.6: the next probe ends where the last went too high, and is repeated at once when nothing is lost.
@@ -525,7 +565,7 @@ fn marks_end_growth() {
     let mut bench = Bench::probing();
     bench.bbr.on_ecn_ce(&marked(&bench));
     assert_eq!(bench.bbr.state, State::Down);
-    assert_eq!(bench.bbr.inflight_longterm, 102 * DATAGRAM);
+    assert_eq!(bench.bbr.inflight_longterm, 100 * DATAGRAM);
     let mut bench = Bench::new();
     bench.round(10, 10 * DATAGRAM);
     bench.bbr.on_ecn_ce(&marked(&bench));
@@ -576,4 +616,4 @@ fn no_input_breaks_it() {
 }
 
 /// The end of the run above.
-const PINNED: u64 = 1_487_615_510_644_321_117;
+const PINNED: u64 = 17_899_931_433_082_889_501;
