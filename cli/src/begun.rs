@@ -14,7 +14,6 @@ use transport_std::{EntryKind, FilePath, Progress as Moved};
 
 use crate::copy::Way;
 use crate::escape::{self, Escaped};
-use crate::exit::Exit;
 use crate::home::{self, Home};
 
 /// How long a note counts.
@@ -26,6 +25,7 @@ pub(crate) struct Begun {
     note: PathBuf,
     line: String,
     way: Way,
+    local: PathBuf,
     /// It was noted before this command, or there is something of it by now.
     real: bool,
 }
@@ -39,10 +39,10 @@ impl Begun {
         remote: &FilePath,
         local: &Path,
     ) -> Self {
-        let (remote, local) = (Escaped(remote.as_bytes()), escape::path(local));
+        let (remote, here) = (Escaped(remote.as_bytes()), escape::path(local));
         let line = match way {
-            Way::Download => format!("{server} {remote} to {local}\n"),
-            Way::Upload => format!("{local} to {server} {remote}\n"),
+            Way::Download => format!("{server} {remote} to {here}\n"),
+            Way::Upload => format!("{here} to {server} {remote}\n"),
         };
         let name = blake3::hash(line.as_bytes()).to_hex();
         let note = home.begun().join(name.as_str());
@@ -51,6 +51,7 @@ impl Begun {
             note,
             line,
             way,
+            local: local.to_owned(),
         }
     }
 
@@ -93,10 +94,13 @@ impl Begun {
     }
 
     /// The command ends with this exit code: unless all is copied, the note stays for the next one, if there is anything to
-    /// go on with.
+    /// go on with. A note too few costs a copy in a wrong place; one too many, files of a directory that others have made since.
     pub(crate) fn end(self, code: u8) {
-        let some = [Exit::Partial, Exit::Interrupted].map(|exit| exit as u8);
-        if code == 0 || !(self.real || some.contains(&code)) {
+        let some = match self.way {
+            Way::Download => self.real && self.local.is_dir(),
+            Way::Upload => self.real,
+        };
+        if code == 0 || !some {
             let _ = fs::remove_file(&self.note);
         }
     }

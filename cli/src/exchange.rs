@@ -121,8 +121,9 @@ pub(crate) fn written_text(size: u64, stats: &TransferStats, hash: Option<[u8; 3
 
 /// ` (144 MiB now) in 3.82 s, 37.7 MiB/s`: what was there from an earlier try neither took the time nor counts for the rate.
 fn speed_text(size: u64, stats: &TransferStats) -> String {
-    let now = match stats.bytes < size {
-        true => format!(" ({} now)", units::size(stats.bytes)),
+    let moved = units::size(stats.bytes);
+    let now = match stats.bytes < size && moved != units::size(size) {
+        true => format!(" ({moved} now)"),
         false => String::new(),
     };
     let rate = match stats.bytes.min(size) {

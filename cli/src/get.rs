@@ -55,10 +55,13 @@ pub(crate) fn run(app: &App, operands: &[OsString], flags: &Copying) -> Result<u
     }
     let remotes: Vec<Remote> = found.iter().map(|(remote, _)| remote.clone()).collect();
     let several = several || found.len() > 1;
-    let begun = begun(app, &servers.links, &found, target)?;
+    let begun = match several {
+        true => None,
+        false => begun(app, &servers.links, &found, target)?,
+    };
     let targets = match begun {
-        Some(_) if !several => vec![target.to_owned()],
-        _ => local_targets(&remotes, target, several)?,
+        Some(_) => vec![target.to_owned()],
+        None => local_targets(&remotes, target, several)?,
     };
     let task = |((remote, session), local): ((Remote, usize), PathBuf)| Task {
         remote: remote.path,

@@ -111,6 +111,13 @@ fn the_top_has_the_sources_time_and_bits_though_it_was_there() {
     run(&world, &["get", &server.at(""), "into"]).expect_ok();
     assert_eq!(mode(&world.local("into")), 0o711);
     assert!(world.local("into/there/large").exists());
+    set(&world.local("into"), 0o700);
+    for args in [&["sync"][..], &["sync", "--delete"]] {
+        let share = server.at("");
+        let args = [args, &[&share, "into"]].concat();
+        run(&world, &args).expect_ok();
+        assert_eq!(mode(&world.local("into")), 0o700);
+    }
 }
 
 /// What `--delete` leaves to be set right costs no second copy, whatever `--force` says of the first.

@@ -195,12 +195,12 @@ impl Faults {
         Self(hook.cloned())
     }
 
-    /// Whether `fault` strikes now: never without a hook.
     /// Whether anybody is asked.
     pub(crate) fn are_planted(&self) -> bool {
         self.0.is_some()
     }
 
+    /// Whether `fault` strikes now: never without a hook.
     #[inline]
     pub(crate) fn strikes(&self, fault: Fault) -> bool {
         match &self.0 {

@@ -1,5 +1,7 @@
 //! What a packet carried of a transfer: enough to send it again, small enough to remember for every packet.
 
+use crate::file::BLOCK_SIZE;
+
 /// One frame of a transfer in a sent packet. When the packet is lost, the frame is made anew from the transfer's present
 /// state, if that still says anything; when it is acknowledged, it is done with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,7 +52,8 @@ pub(crate) enum Item {
 }
 
 impl Item {
-    /// Makes bytes of a file longer by those of `next`, if these follow them; whether they do.
+    /// Makes bytes of a file longer by those of `next`, if these follow them in the same block; whether they do. A sink wants
+    /// whole blocks again: what is true of one is not of its neighbour.
     pub(crate) fn append(&mut self, next: Self) -> bool {
         let Self::Data {
             file,
@@ -68,7 +71,12 @@ impl Item {
                 again,
                 offset,
                 len: more,
-            } if (file, again) == of && offset == end => len.checked_add(more),
+            } if (file, again) == of
+                && offset == end
+                && !offset.is_multiple_of(u64::from(BLOCK_SIZE)) =>
+            {
+                len.checked_add(more)
+            }
             _ => None,
         };
         *len = whole.unwrap_or(*len);
@@ -107,5 +115,7 @@ mod tests {
             assert_eq!(item, data(1, false, 100, 57));
         }
         assert!(!Item::Request.append(data(1, false, 0, 1)));
+        let mut last = data(1, false, 65_000, 536);
+        assert!(!last.append(data(1, false, 65_536, 100)), "the next block");
     }
 }

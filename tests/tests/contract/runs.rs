@@ -42,6 +42,7 @@ fn runs_are_what_single_packets_would_be() {
         CongestionControl::Bbr,
         CongestionControl::Cubic,
         CongestionControl::Background,
+        CongestionControl::Fixed(1_000_000),
     ];
     for control in controls {
         for (upload, loss) in [(false, 0), (true, 0), (false, 20_000), (true, 20_000)] {

@@ -368,8 +368,17 @@ impl Application for ClientApplication {
         if let (State::Open(peer), true) =
             (&self.state, self.given_up.is_some_and(|end| end <= now))
         {
-            let _ = endpoint.close(now, *peer, CloseCode::NoError);
-            self.over(CloseCause::TimedOut);
+            self.given_up = None;
+            if self.jobs.is_empty() {
+                let _ = endpoint.close(now, *peer, CloseCode::NoError);
+                self.over(CloseCause::TimedOut);
+            } else {
+                // A server that stops would have cancelled these, too.
+                for ticket in self.lost.drain(..) {
+                    let end = (Err(Failure::SessionLost), TransferStats::default());
+                    ticket.mailbox.end(end);
+                }
+            }
         }
         self.advance(now, endpoint);
     }

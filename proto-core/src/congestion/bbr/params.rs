@@ -54,7 +54,7 @@ pub(super) const PROBE_WAIT_SPREAD: u64 = 1_000_000_000;
 /// So many times as long after a probe that made the queue overflow: somebody may have lost packets there who needs time to come
 /// back. CUBIC (RFC 9438 §4.2) takes 5 to 7 s at 100 Mbit/s and 50 ms, which probes every 2 to 3 s never let end. The longer it
 /// is, the later two flows of ours come to share.
-pub(super) const OVERFLOW_WAITS: u32 = 2;
+pub(super) const OVERFLOW_WAITS: u32 = 3;
 /// If the probe got at least this part of the bandwidth that was known. If not, the path has become slower, and two cycles must pass
 /// to forget what it was.
 pub(super) const CROWDED: u64 = 750;

@@ -364,7 +364,7 @@ impl TreeSink {
         node.failed = Some(code);
         self.gathering.remove(&file);
         let waits = match &node.state {
-            State::Unknown | State::Waiting | State::Storing => true,
+            State::Unknown | State::Looking | State::Waiting | State::Storing => true,
             State::Directory(directory) => !directory.made,
             _ => false,
         };

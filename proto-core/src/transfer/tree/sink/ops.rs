@@ -60,7 +60,13 @@ impl TreeSink {
         if let Some(file) = self.make.pop_front() {
             let path = self.directory(file).map(|directory| directory.path.clone());
             // As rsync does: what the source has in a directory that may not be written, arrives there, too.
-            let open = self.plan.preserve && !(file == ROOT && self.plan.keep_top_mode);
+            let keeps = file == ROOT && self.plan.keep_top_mode;
+            let open = self.plan.preserve && !keeps;
+            // Bits that nobody will set are right from the beginning, should the session end before the directory does.
+            let mode = match file == ROOT && !open {
+                true => NEW_DIRECTORY_MODE,
+                false => 0,
+            };
             let tag = OpTag {
                 file,
                 kind: OpKind::MakeDir,
@@ -71,7 +77,7 @@ impl TreeSink {
                     Operation::MakeDir {
                         root,
                         path,
-                        mode: 0,
+                        mode,
                         open,
                         sync: full,
                     },
