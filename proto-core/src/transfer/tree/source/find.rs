@@ -1,5 +1,7 @@
 //! What the walk finds: it is numbered, and announced in turn.
 
+use alloc::vec::Vec;
+
 use super::out::{Body, Out};
 use super::walk::Found;
 use super::{FILES_MAX, FOUND_MAX, ROOT, TreeSource};
