@@ -71,8 +71,7 @@ fn down(app: &App, args: &Sync, source: &Remote, target: &Path) -> Result<u8, Er
     let plan = Plan {
         removal: removal(args, is_tree),
         checksum: args.checksum,
-        // What is shared has no name of its own: how open the user's directory is, is not the server's to say.
-        keep_top_mode: source.path.is_root() && task.local.is_dir(),
+        keep_top_mode: task.local.is_dir(),
         ..Plan::new(
             Way::Download,
             &args.copying,

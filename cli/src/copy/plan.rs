@@ -72,7 +72,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) checksum: bool,
     /// From this task on, what stands at the target is replaced.
     pub(crate) replace_from: Option<usize>,
-    /// A whole share goes into a directory that was there, whose permission bits are the user's (C2).
+    /// A whole share, which has no name of its own, would go into a directory that was there: how open that is, is the user's to
+    /// say (C2).
     pub(crate) keep_top_mode: bool,
     /// The one directory that is made, or that an earlier command began to make.
     pub(crate) begun: Option<Begun>,

@@ -30,9 +30,7 @@ impl Peer {
 
     /// Bytes that may be in flight on top of those that are.
     fn room(&self) -> u64 {
-        let fits = self.most_in_flight();
-        let room = self.recovery.congestion_room();
-        room.min(fits.saturating_sub(self.recovery.in_flight()))
+        self.recovery.room(self.most_in_flight())
     }
 
     /// Bytes that may be in flight whatever the congestion window: on a path without length, where all of them wait in

@@ -349,13 +349,17 @@ impl<F: Copy> Recovery<F> {
         self.control.window().saturating_sub(self.in_flight)
     }
 
+    /// Bytes that may be in flight on top of those that are, where no more than `most` may be whatever the window.
+    #[must_use]
+    pub fn room(&self, most: u64) -> u64 {
+        self.congestion_room()
+            .min(most.saturating_sub(self.in_flight))
+    }
+
     /// Whether a datagram of `bytes` may leave now, for memory, congestion window and pacer, with no more than `most` bytes in
     /// flight before it.
     pub fn lets_leave(&mut self, now: Instant, bytes: u64, most: u64) -> bool {
-        let room = self
-            .congestion_room()
-            .min(most.saturating_sub(self.in_flight));
-        self.has_room() && room >= bytes && self.pacer.ready(now, bytes).is_ok()
+        self.has_room() && self.room(most) >= bytes && self.pacer.ready(now, bytes).is_ok()
     }
 
     /// Whether the pacer lets `bytes` leave now: a packet or a whole batch. Probes and packets that are not in flight

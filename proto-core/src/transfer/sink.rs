@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 
 use assembly::Assembly;
 pub(super) use commit::{Announced, Plan, temp_component};
-use commit::{Step, TempFile};
+use commit::{Step, Target, TempFile};
 use credit::Credit;
 use load::Have;
 use log::Log;
@@ -99,13 +99,12 @@ pub(super) struct Sink {
     /// Bytes written for the first time.
     written: u64,
     durability: Durability,
-    unchanged: bool,
+    /// What stands at the target, once it was looked at.
+    target: Target,
     /// The temporary file of a journal that is there although the target is what it should be.
     leftover: Option<FilePath>,
     /// That file is there: a command that replaces the target was not done with it.
     leftover_is_there: bool,
-    /// It is, but for its permission bits, which are to be set.
-    other_bits: bool,
     faults: Faults,
 }
 
@@ -169,10 +168,9 @@ impl Sink {
             wants: Vec::new(),
             written: 0,
             durability: plan.durability,
-            unchanged: false,
+            target: Target::Other,
             leftover: None,
             leftover_is_there: false,
-            other_bits: false,
             plan,
             faults,
         })
@@ -284,7 +282,7 @@ impl Sink {
     /// How the file was stored, once it was.
     pub(super) fn stored(&self) -> Option<(StoredAs, Durability)> {
         match self.step {
-            Step::Stored if self.unchanged => Some((StoredAs::Unchanged, Durability::None)),
+            Step::Stored if self.is_unchanged() => Some((StoredAs::Unchanged, Durability::None)),
             Step::Stored => Some((StoredAs::Written, self.durability)),
             _ => None,
         }
@@ -292,7 +290,9 @@ impl Sink {
 
     /// The hash of the whole, when it was written.
     pub(super) fn root(&self) -> Option<Value> {
-        self.seal.filter(|_| !self.unchanged).map(|(_, root)| root)
+        self.seal
+            .filter(|_| !self.is_unchanged())
+            .map(|(_, root)| root)
     }
 
     /// Whether ENTRY has come.

@@ -64,7 +64,7 @@ impl Sink {
             root: self.plan.to.root,
             path,
             file,
-            take: (self.plan.may_take && self.source_waits() && !self.unchanged)
+            take: (self.plan.may_take && self.source_waits() && !self.is_unchanged())
                 .then_some(identity),
         })
     }

@@ -58,7 +58,7 @@ impl Sink {
                 path,
             }),
             Step::OpenLog => self.open_log(cx),
-            Step::ReadHeader | Step::StatPart | Step::CloseLog if self.unchanged => {
+            Step::ReadHeader | Step::StatPart | Step::CloseLog if self.is_unchanged() => {
                 self.leftover_op()
             }
             step => commit::operation(step, &self.plan, &self.temp, self.entry, log),
@@ -264,12 +264,10 @@ impl Sink {
             (Step::Look, result) => self.found = result.is_ok(),
             (Step::StatTarget, Ok(outcome)) => {
                 self.plan.may_replace |= self.faults.strikes(Planted::TargetReplaced);
-                let target = commit::judge_target(&self.plan, self.entry, &outcome)?;
-                self.unchanged = target != Target::Other;
-                self.other_bits = target == Target::SameButBits;
+                self.target = commit::judge_target(&self.plan, self.entry, &outcome)?;
             }
             (Step::SetBits, Ok(Outcome::Metas(metas))) => {
-                self.other_bits = false;
+                self.target = Target::Same;
                 for meta in metas {
                     meta?;
                 }
@@ -309,20 +307,25 @@ impl Sink {
         self.finish_receiving()
     }
 
+    /// The target stays as it is, but perhaps for its permission bits.
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.target != Target::Other
+    }
+
     /// The step after `step`.
     pub(super) fn following(&self, step: Step) -> Step {
         let early = self.entry.is_none() && self.plan.announced.is_some();
         let journal = || self.journal().is_some();
         match step {
-            Step::StatTarget if self.other_bits => Step::SetBits,
+            Step::StatTarget if self.target == Target::SameButBits => Step::SetBits,
             // A journal that was not removed when the file was stored.
-            Step::StatTarget | Step::SetBits if self.unchanged && journal() => Step::Look,
-            Step::Look if self.unchanged && self.found => Step::OpenLog,
-            Step::OpenLog if self.unchanged && self.log.is_some() => Step::ReadHeader,
+            Step::StatTarget | Step::SetBits if self.is_unchanged() && journal() => Step::Look,
+            Step::Look if self.is_unchanged() && self.found => Step::OpenLog,
+            Step::OpenLog if self.is_unchanged() && self.log.is_some() => Step::ReadHeader,
             Step::ReadHeader if self.leftover.is_some() => Step::StatPart,
-            Step::OpenLog | Step::ReadHeader if self.unchanged => Step::CloseLog,
+            Step::OpenLog | Step::ReadHeader if self.is_unchanged() => Step::CloseLog,
             Step::StatPart => Step::CloseLog,
-            Step::StatTarget | Step::SetBits | Step::Look if self.unchanged => Step::Stored,
+            Step::StatTarget | Step::SetBits | Step::Look if self.is_unchanged() => Step::Stored,
             Step::Look if early && !self.found => Step::FreeSpace,
             Step::Look => Step::AwaitEntry,
             Step::AwaitEntry if self.found || self.cleared => match self.plan.announced {
@@ -376,7 +379,7 @@ impl Sink {
         self.aborted = true;
         let worth = self.log.as_ref().is_some_and(|log| log.worth && !log.dead);
         // The journal of what another command began is not this one's to remove, before it is known that nothing is left of that.
-        self.keep = self.unchanged || (keep && worth);
+        self.keep = self.is_unchanged() || (keep && worth);
         self.drop_discarded();
         self.wants.clear();
         self.haves.clear();

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::out::{Body, Out};
 use super::walk::Found;
 use super::{FILES_MAX, FOUND_MAX, ROOT, TreeSource};
-use crate::file::{FileError, Outcome};
+use crate::file::{FileError, Meta, Outcome};
 use crate::transfer::Context;
 use crate::transfer::codes::{Fault, error_code};
 use crate::transfer::delivery::Delivery;
@@ -51,24 +51,14 @@ impl TreeSource {
                         },
                         EntryKind::Symlink => Body::Unread { wanted: true },
                     };
-                    let out = Out {
-                        parent,
-                        name,
+                    let meta = Meta {
                         kind,
                         size,
                         mtime,
                         mode,
                         version,
-                        queued: false,
-                        entry: Delivery::Unneeded,
-                        seal: Delivery::Unneeded,
-                        failed: None,
-                        farewell: Delivery::Unneeded,
-                        body,
-                        settled: false,
-                        lost: false,
-                        children: 0,
                     };
+                    let out = Out::found(parent, name, &meta, body);
                     self.found(cx, &directory, out)?;
                 }
             }
@@ -142,27 +132,17 @@ impl TreeSource {
             return Err(Fault::Transfer(ErrorCode::Io));
         };
         self.meta = Some(meta);
-        let out = Out {
-            parent: ROOT,
-            name: Vec::new(),
+        let meta = Meta {
             kind: EntryKind::Directory,
             size: 0,
-            mtime: meta.mtime,
             mode: meta.mode & 0o777,
-            version: meta.version,
-            queued: false,
-            entry: Delivery::Unneeded,
-            seal: Delivery::Unneeded,
-            failed: None,
-            farewell: Delivery::Unneeded,
-            body: Body::Directory {
-                path: self.place.path.clone(),
-                count: None,
-            },
-            settled: false,
-            lost: false,
-            children: 0,
+            ..meta
         };
+        let body = Body::Directory {
+            path: self.place.path.clone(),
+            count: None,
+        };
+        let out = Out::found(ROOT, Vec::new(), &meta, body);
         self.files.insert(ROOT, out);
         self.next = 1;
         self.found = 1;

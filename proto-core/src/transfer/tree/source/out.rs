@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::file::Value;
+use crate::file::{Meta, Value};
 use crate::range_set::RangeSet;
 use crate::transfer::delivery::Delivery;
 use crate::transfer::source::Picture;
@@ -31,6 +31,30 @@ pub(super) struct Out {
     pub(super) lost: bool,
     /// Of a directory: entries that are not forgotten.
     pub(super) children: u32,
+}
+
+impl Out {
+    /// What was found just now, of which nothing was said.
+    pub(super) fn found(parent: u32, name: Vec<u8>, meta: &Meta, body: Body) -> Self {
+        Self {
+            parent,
+            name,
+            kind: meta.kind,
+            size: meta.size,
+            mtime: meta.mtime,
+            mode: meta.mode,
+            version: meta.version,
+            queued: false,
+            entry: Delivery::Unneeded,
+            seal: Delivery::Unneeded,
+            failed: None,
+            farewell: Delivery::Unneeded,
+            body,
+            settled: false,
+            lost: false,
+            children: 0,
+        }
+    }
 }
 
 /// What is to be sent of it.
