@@ -40,6 +40,13 @@ type Resent = Arc<Mutex<Vec<(PublicKey, Arc<Job>, u64)>>>;
 /// # Errors
 /// Anything that keeps it from its end, files that differ included.
 pub(crate) fn run(args: &Demo) -> std::result::Result<u8, Error> {
+    let outcome = act(args);
+    // Whatever failed after a signal failed because its files were being removed.
+    interrupt::wait_for_end();
+    outcome
+}
+
+fn act(args: &Demo) -> std::result::Result<u8, Error> {
     let directory = tempfile::Builder::new()
         .prefix("dhow-demo-")
         .tempdir()

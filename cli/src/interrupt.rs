@@ -177,6 +177,13 @@ pub(crate) fn end_at_signal(clean_up: impl Fn() + Send + 'static) -> Result<(), 
     })
 }
 
+/// With [`end_at_signal`]: when a signal came, waits until its clean-up is done and the process ends.
+pub(crate) fn wait_for_end() {
+    while is_pressed() {
+        std::thread::park();
+    }
+}
+
 fn end() -> ! {
     std::process::exit(i32::from(Exit::Interrupted as u8))
 }
