@@ -3,12 +3,12 @@
 mod script;
 mod stage;
 
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use transport_std::{
     Faults, Job, PublicKey, RequestKind, Rights, Server, ServerEvent, ServerHandle, Tuning,
     fingerprint,
@@ -47,14 +47,7 @@ pub(crate) fn run(args: &Demo) -> std::result::Result<u8, Error> {
 }
 
 fn act(args: &Demo) -> std::result::Result<u8, Error> {
-    let directory = tempfile::Builder::new()
-        .prefix("dhow-demo-")
-        .tempdir()
-        .map_err(|error| Error::io("making a directory for the demo", &error))?;
-    if !args.keep {
-        let path = directory.path().to_owned();
-        interrupt::end_at_signal(move || remove(&path))?;
-    }
+    let directory = make_directory(args.keep)?;
     let stage = Arc::new(Stage::new());
     let users = [User::anna(directory.path()), User::ben(directory.path())];
     stage.title(&format!(
@@ -106,6 +99,27 @@ fn act(args: &Demo) -> std::result::Result<u8, Error> {
         rows.len()
     ));
     Ok(0)
+}
+
+/// Makes the directory. Unless it is to be kept, a signal removes it, one that comes while it is being made as well.
+fn make_directory(keep: bool) -> std::result::Result<TempDir, Error> {
+    let made = Arc::new(Mutex::new(None::<PathBuf>));
+    let theirs = Arc::clone(&made);
+    let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+    if !keep {
+        interrupt::end_at_signal(move || {
+            let made = theirs.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(path) = made.as_deref() {
+                remove(path);
+            }
+        })?;
+    }
+    let directory = tempfile::Builder::new()
+        .prefix("dhow-demo-")
+        .tempdir()
+        .map_err(|error| Error::io("making a directory for the demo", &error))?;
+    *made = Some(directory.path().to_owned());
+    Ok(directory)
 }
 
 /// Removes the directory under the hands of those who still write there: again when a file came meanwhile.
