@@ -57,6 +57,14 @@ impl Pacer {
         Err(now + Duration::from_nanos(wait))
     }
 
+    /// How many datagrams of `bytes` each may leave now, one after the other.
+    pub fn how_many(&mut self, now: Instant, bytes: u64) -> u64 {
+        self.fill(now);
+        let last = tokens(bytes.min(self.capacity()));
+        let before = u64::try_from(self.tokens.saturating_sub(last));
+        before.map_or(0, |before| 1 + before / tokens(bytes.max(1)).unsigned_abs())
+    }
+
     /// Whether the bucket is full, so that what comes next will not wait for what leaves now.
     ///
     /// # Errors

@@ -95,10 +95,10 @@ impl Received {
         if self.largest().is_none_or(|largest| number > largest) {
             self.largest_at = now;
         }
+        self.seen.insert(number..number + 1);
         if ack_eliciting {
             self.owe(number, now);
         }
-        self.seen.insert(number..number + 1);
         // The peer must hear of a straggler, even below what it knows.
         self.told = self.told.min(number);
         self.unsaid = self.unsaid.min(number);
@@ -125,7 +125,7 @@ impl Received {
         (self.ecn != EcnCounts::default()).then_some(self.ecn)
     }
 
-    /// Notes that an acknowledgement is owed, and how soon (RFC 9000 §13.2.1).
+    /// Notes that an acknowledgement is owed of a packet that was put down, and how soon (RFC 9000 §13.2.1).
     fn owe(&mut self, number: u64, now: Instant) {
         self.unanswered = self.unanswered.saturating_add(1);
         let news = match self.frequency.reordering {
@@ -148,27 +148,13 @@ impl Received {
     /// Whether a missing number that no acknowledgement has told of is `distance` or more below the largest ack-eliciting one:
     /// the sender will take it for lost (draft-ietf-quic-ack-frequency §6.2).
     fn misses_unsaid(&self, number: u64, distance: u64) -> bool {
-        let Some(largest) = number
-            .max(self.next_expected.saturating_sub(1))
-            .checked_sub(distance)
-        else {
-            return false;
-        };
         // What the last acknowledgement told of is what lies so far below its largest number.
         let told = self
             .said
             .map_or(0, |said| (said + 1).saturating_sub(distance));
-        let from = told.max(self.floor);
-        if self
-            .seen
-            .last()
-            .is_some_and(|range| range.start <= from && number <= range.end)
-        {
-            return false;
-        }
-        let mut missing = self.seen.missing(from..largest + 1);
-        let missing = missing.find(|gap| *gap != (number..number + 1));
-        missing.is_some()
+        let largest = number.max(self.next_expected.saturating_sub(1));
+        let until = (largest + 1).saturating_sub(distance);
+        self.seen.misses(told.max(self.floor)..until)
     }
 
     /// The peer asked for acknowledgements as rare as that.

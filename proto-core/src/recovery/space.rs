@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::format;
+use core::ops::RangeInclusive;
 
 use super::delivery::Snapshot;
 use super::late::{LATE_MAX, Late};
@@ -357,6 +358,32 @@ impl<F: Copy> Space<F> {
         let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
         let frames = self.frames.range(first..first + usize::from(packet.frames));
         frames.for_each(|frame| tell(fate, *frame));
+    }
+
+    /// Settles the oldest packet as acknowledged, tells its frames' fate and forgets it, when it is outstanding and among the
+    /// `acked`.
+    pub(super) fn pop_acked(
+        &mut self,
+        acked: &RangeInclusive<u64>,
+        tell: &mut impl FnMut(Fate, F),
+    ) -> Option<Packet> {
+        let is_acked = |packet: &&Packet| {
+            packet.state == State::Outstanding && acked.contains(&packet.number)
+        };
+        let packet = *self.packets.front().filter(is_acked)?;
+        self.packets.pop_front();
+        if !packet.in_flight {
+            self.uncounted -= 1;
+        } else if packet.ack_eliciting {
+            self.eliciting -= 1;
+        }
+        for _ in 0..packet.frames {
+            if let Some(frame) = self.frames.pop_front() {
+                tell(Fate::Acked, frame);
+            }
+        }
+        self.frames_gone = self.frames_gone.wrapping_add(u32::from(packet.frames));
+        Some(packet)
     }
 
     /// The first outstanding packet from `index` on, and its place.
