@@ -307,10 +307,12 @@ fn acknowledge<F: Copy>(
         #[cfg(test)]
         super::skips::steps::add();
         // Mostly, the oldest ones have arrived.
-        while let Some(packet) = space.pop_acked(&range, fate) {
-            found.add(&packet, space.path_first, cut_at, deliver);
+        let path_first = space.path_first;
+        let mut show = |packet: &Packet| {
+            found.add(packet, path_first, cut_at, deliver);
             found.oldest_ones = true;
-        }
+        };
+        space.pop_acked(&range, &mut show, fate);
         let mut index = space.index_of(*range.start());
         while let Some((place, packet)) = space.next_outstanding(index) {
             #[cfg(test)]
@@ -320,7 +322,7 @@ fn acknowledge<F: Copy>(
             }
             index = place + 1;
             space.resolve(place, Fate::Acked, fate);
-            found.add(&packet, space.path_first, cut_at, deliver);
+            found.add(&packet, path_first, cut_at, deliver);
         }
     }
     found

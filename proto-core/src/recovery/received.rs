@@ -89,13 +89,19 @@ impl Received {
 
     /// A packet was opened. A number that is not [new](Self::is_new) changes nothing; whether it was.
     pub fn insert(&mut self, number: u64, now: Instant, ack_eliciting: bool) -> bool {
-        if !self.is_new(number) {
+        // Mostly, packets come in their turn.
+        let largest = self.largest();
+        let is_next = largest.is_some_and(|largest| number == largest + 1 && number <= NUMBER_MAX);
+        if !is_next && !self.is_new(number) {
             return false;
         }
-        if self.largest().is_none_or(|largest| number > largest) {
+        if largest.is_none_or(|largest| number > largest) {
             self.largest_at = now;
         }
-        self.seen.insert(number..number + 1);
+        match is_next {
+            true => self.seen.extend(1),
+            false => drop(self.seen.insert(number..number + 1)),
+        }
         if ack_eliciting {
             self.owe(number, now);
         }

@@ -117,7 +117,8 @@ impl ShortHeader {
     /// Whether the datagram is one packet with a short header to `destination`, as [`PartialHeader::decode`] would find.
     #[must_use]
     pub fn leads(datagram: &[u8], destination: ConnectionId) -> bool {
-        let Some((&[first, ref id @ ..], rest)) = datagram.split_first_chunk::<{ Self::NUMBER_AT }>()
+        let Some((&[first, ref id @ ..], rest)) =
+            datagram.split_first_chunk::<{ Self::NUMBER_AT }>()
         else {
             return false;
         };

@@ -37,7 +37,9 @@ impl Peer {
         };
         let acked = recovery.largest_acked(Level::Data);
         let (mut offset, mut rest) = (run.offset, run.bytes);
-        let unskipped = self.next_skip.saturating_sub(recovery.next_number(Level::Data));
+        let unskipped = self
+            .next_skip
+            .saturating_sub(recovery.next_number(Level::Data));
         let most = recovery.may_leave(now, size as u64, room).min(unskipped);
         let sent = Sent {
             bytes: size as u32,
