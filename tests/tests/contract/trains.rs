@@ -41,7 +41,7 @@ struct Plan {
     beside: bool,
 }
 
-fn journey(plan: Plan, arrivals: Arrivals) -> [Seen; 2] {
+fn journey(plan: Plan, arrivals: Arrivals) -> ([Seen; 2], Vec<Event>) {
     let config = |config| Config {
         datagram_max: 1_200,
         ..config
@@ -82,11 +82,13 @@ fn journey(plan: Plan, arrivals: Arrivals) -> [Seen; 2] {
     if plan.beside {
         start(&mut pair, get("g"));
     }
-    assert_eq!(stored_root(&run(&mut pair, request)), Some(hash(&content)));
-    [Seen::of(&mut pair.client), Seen::of(&mut pair.server)]
+    let told = run(&mut pair, request);
+    assert_eq!(stored_root(&told), Some(hash(&content)));
+    let seen = [Seen::of(&mut pair.client), Seen::of(&mut pair.server)];
+    (seen, told)
 }
 
-/// The same bytes at the same times, the same file operations, drops and figures.
+/// The same bytes at the same times, the same file operations, events, drops and figures.
 #[test]
 fn trains_are_what_single_datagrams_would_be() {
     for upload in [false, true] {
@@ -101,7 +103,7 @@ fn trains_are_what_single_datagrams_would_be() {
                 let [one, many] =
                     [Arrivals::Each, Arrivals::Trains].map(|arrivals| journey(plan, arrivals));
                 assert!(one == many, "{plan:?}");
-                let dropped: u64 = many.iter().flat_map(|side| side.drops).sum();
+                let dropped: u64 = many.0.iter().flat_map(|side| side.drops).sum();
                 assert_eq!(dropped > 0, mangled, "{plan:?}");
             }
         }
