@@ -169,7 +169,7 @@ impl Assembly {
         let whole = u64::from(block_len(size, gather.index));
         let from = gather.have.last().map_or(0, |last| last.end);
         let fits = from + len <= whole && u64::from(gather.count) + len < whole;
-        if begin + from != offset || !fits {
+        if data.is_empty() || begin + from != offset || !fits {
             return false;
         }
         gather.push(from as usize, data);
