@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto_core::crypto::Provider;
-use proto_core::{Config, DatagramMeta, Endpoint, Event, Instant, OpId, Operation, PeerId, RootId};
+use proto_core::{
+    Config, DatagramMeta, Ecn, Endpoint, Event, Instant, OpId, Operation, PeerId, RootId,
+};
 use sim::disk::{Disk, DiskPlan};
 use sim::rng::Rng;
 
@@ -81,6 +83,9 @@ pub type Filter = Box<dyn FnMut(usize, &[u8]) -> bool>;
 /// Changes the n-th datagram of a side on its way.
 pub type Mangle = Box<dyn FnMut(usize, &mut Vec<u8>)>;
 
+/// The codepoint with which the n-th datagram of a side arrives that left with this one.
+pub type Codepoint = fn(usize, Ecn) -> Ecn;
+
 /// Sees each datagram just before the endpoint that it is for.
 pub type Tamper = Box<dyn FnMut(&mut Endpoint, Instant, DatagramMeta, &[u8])>;
 
@@ -102,6 +107,8 @@ pub struct Pair {
     pub from_server: Filter,
     /// What happens to the server's datagrams that get through.
     pub mangle: Mangle,
+    /// What the network does to ECN; unless told otherwise, it carries no codepoint.
+    pub codepoint: Codepoint,
     /// What an attacker on the path does.
     pub tamper: Tamper,
     /// Whether both endpoints' state is checked after each step.
@@ -118,12 +125,13 @@ struct OnTheWay {
     from_client: bool,
     source: SocketAddr,
     destination: SocketAddr,
+    ecn: Ecn,
     bytes: Vec<u8>,
 }
 
 impl OnTheWay {
     fn is_beside(&self, other: &Self) -> bool {
-        let of = |it: &Self| (it.from_client, it.source, it.destination);
+        let of = |it: &Self| (it.from_client, it.source, it.destination, it.ecn);
         of(self) == of(other)
     }
 }
@@ -144,14 +152,15 @@ impl Side {
         }
     }
 
-    fn poll(&mut self, now: Instant) -> Vec<(SocketAddr, Vec<u8>)> {
+    /// Datagrams with where they go and their codepoint.
+    fn poll(&mut self, now: Instant) -> Vec<(SocketAddr, Ecn, Vec<u8>)> {
         let mut out = vec![0; 1 << 16];
         let mut datagrams = Vec::new();
         while let Some(batch) = self.endpoint.poll_transmit(now, self.batch, &mut out) {
             for datagram in out[..batch.len].chunks(batch.segment_size) {
                 self.sent.push((now, datagram.to_vec()));
                 self.destinations.push(batch.destination);
-                datagrams.push((batch.destination, datagram.to_vec()));
+                datagrams.push((batch.destination, batch.ecn, datagram.to_vec()));
             }
         }
         while let Some(op) = self.endpoint.poll_file_op() {
@@ -192,6 +201,7 @@ impl Pair {
             from_client: Box::new(|_, _| true),
             from_server: Box::new(|_, _| true),
             mangle: Box::new(|_, _| {}),
+            codepoint: |_, _| Ecn::NotEct,
             tamper: Box::new(|_, _, _, _| {}),
             audits: true,
             arrivals: Arrivals::Single,
@@ -208,7 +218,7 @@ impl Pair {
                 false => (&mut self.server, &mut self.from_server),
             };
             let sent = side.sent.len();
-            for (n, (destination, mut bytes)) in (sent..).zip(side.poll(self.now)) {
+            for (n, (destination, ecn, mut bytes)) in (sent..).zip(side.poll(self.now)) {
                 if filter(n, &bytes) {
                     if !is_client {
                         (self.mangle)(n, &mut bytes);
@@ -218,6 +228,7 @@ impl Pair {
                         from_client: is_client,
                         source: side.address,
                         destination,
+                        ecn: (self.codepoint)(n, ecn),
                         bytes,
                     };
                     self.wire
@@ -288,7 +299,7 @@ impl Pair {
         let meta = DatagramMeta {
             source: first.source,
             local: None,
-            ecn: proto_core::Ecn::NotEct,
+            ecn: first.ecn,
         };
         let mut datagrams = datagrams.into_iter().map(|of| of.bytes).peekable();
         while let Some(mut train) = datagrams.next() {

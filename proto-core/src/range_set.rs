@@ -129,21 +129,6 @@ impl RangeSet {
         self.ranges.last().cloned()
     }
 
-    /// Whether some number of `within` is not in the set. Looks from the upper end: costs O(ranges above `within`).
-    pub(crate) fn misses(&self, within: Range<u64>) -> bool {
-        let mut open = within.end;
-        for range in self.ranges.iter().rev() {
-            if open <= within.start {
-                return false;
-            }
-            if range.end < open {
-                return true;
-            }
-            open = open.min(range.start);
-        }
-        open > within.start
-    }
-
     /// Makes the highest range longer by so many numbers, if there is one.
     pub(crate) fn extend(&mut self, by: u64) {
         if let Some(last) = self.ranges.last_mut() {

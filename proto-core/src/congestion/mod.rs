@@ -30,14 +30,14 @@ use crate::time::{Duration, Instant};
 /// Windows and rates stay below this many bytes (per second), so that arithmetic on them cannot overflow.
 pub const BYTES_MAX: u64 = 1 << 40;
 
-/// A packet that goes out.
+/// A packet that goes out, or several at the same time.
 #[derive(Clone, Copy, Debug)]
 pub struct SentPacket {
     /// When.
     pub now: Instant,
-    /// Its bytes.
+    /// Their bytes.
     pub bytes: u64,
-    /// Bytes in flight before it.
+    /// Bytes in flight before them.
     pub in_flight: u64,
     /// Packets are sent as the application has something to say, and not as fast as they may be.
     pub app_limited: bool,
@@ -152,7 +152,7 @@ pub struct Marked {
 
 /// A congestion control algorithm. Deterministic: the same calls give the same window on every platform.
 pub trait Controller: Send + fmt::Debug {
-    /// A packet goes out.
+    /// A packet goes out, or several at the same time: their number must not matter.
     fn on_sent(&mut self, sent: &SentPacket);
 
     /// Packets were newly acknowledged. What was found lost in the light of the same frame was told before.

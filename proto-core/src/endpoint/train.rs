@@ -53,9 +53,11 @@ impl Endpoint {
             ecn: meta.ecn,
             counted: false,
         };
-        let taken = peer.handle_run(now, &mut self.shared, id, &arrival, train);
-        if taken > 0 {
-            self.touch(key);
+        let (taken, dropped) = peer.handle_run(now, &mut self.shared, id, &arrival, train);
+        match (taken, dropped) {
+            (0, _) => {}
+            (_, false) => self.touch(key),
+            (_, true) => self.settle(key),
         }
         taken
     }

@@ -44,24 +44,21 @@ impl Peer {
         });
         let pto = self.recovery.pto();
         let mut first = (self.idle_at(pto), Reason::Idle);
-        let mut consider = |at: Option<Instant>, reason| {
-            if let Some(at) = at {
-                first = first.min((at, reason));
+        let mut consider = |due: Option<(Instant, Reason)>| {
+            if let Some(due) = due {
+                first = first.min(due);
             }
         };
-        consider(ack, Reason::AckDelay);
-        consider(self.paced_until, Reason::Pacing);
-        consider(self.copy_at(), Reason::Pacing);
-        consider(self.path_deadline(), Reason::PathValidation);
-        consider(self.keep_alive_at(pto), Reason::KeepAlive);
-        consider(self.transfers.deadline(), Reason::Decision);
-        consider(self.keys.deadline(), Reason::KeyUpdate);
-        Some(
-            [phase, recovery]
-                .into_iter()
-                .flatten()
-                .fold(first, Ord::min),
-        )
+        consider(phase);
+        consider(recovery);
+        consider(ack.map(|at| (at, Reason::AckDelay)));
+        consider(self.paced_until.map(|at| (at, Reason::Pacing)));
+        consider(self.copy_at().map(|at| (at, Reason::Pacing)));
+        consider(self.path_deadline().map(|at| (at, Reason::PathValidation)));
+        consider(self.keep_alive_at(pto).map(|at| (at, Reason::KeepAlive)));
+        consider(self.transfers.deadline().map(|at| (at, Reason::Decision)));
+        consider(self.keys.deadline().map(|at| (at, Reason::KeyUpdate)));
+        Some(first)
     }
 
     /// Does whatever is due at `now`. Doing it twice changes nothing.

@@ -160,7 +160,6 @@ impl Model {
         );
         let gaps: Vec<_> = set.missing(asked.clone()).collect();
         assert!(gaps.windows(2).all(|pair| pair[0].end < pair[1].start));
-        assert_eq!(set.misses(asked.clone()), !gaps.is_empty());
         assert!(gaps.into_iter().flatten().eq(asked.filter(|n| !inside(n))));
     }
 }

@@ -160,7 +160,7 @@ impl Received {
             .map_or(0, |said| (said + 1).saturating_sub(distance));
         let largest = number.max(self.next_expected.saturating_sub(1));
         let until = (largest + 1).saturating_sub(distance);
-        self.seen.misses(told.max(self.floor)..until)
+        !self.seen.covers(told.max(self.floor)..until)
     }
 
     /// The peer asked for acknowledgements as rare as that.

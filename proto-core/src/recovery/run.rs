@@ -21,7 +21,7 @@ pub struct Run<'a, F: Copy> {
 
 impl<F: Copy> Recovery<F> {
     /// How many datagrams of `bytes` each may leave now, for memory, congestion window and pacer, with no more than `most` bytes
-    /// in flight before the last of them.
+    /// in flight with them.
     pub fn may_leave(&mut self, now: Instant, bytes: u64, most: u64) -> u64 {
         let remembered: usize = self.spaces.iter().map(super::Space::len).sum();
         let memory = PACKETS_MAX.saturating_sub(remembered) as u64;
@@ -30,8 +30,8 @@ impl<F: Copy> Recovery<F> {
     }
 
     /// Begins a run: each packet is what [`on_packet_sent`](Self::on_packet_sent) would be told, with `sent` in flight and
-    /// ack-eliciting, and with one frame. No more of them than [may leave](Self::may_leave), and none while ECN is being
-    /// [tested](Self::tests_ecn).
+    /// ack-eliciting, and with one frame. Another packet in flight left just before. No more of them than
+    /// [may leave](Self::may_leave), and none while ECN is being [tested](Self::tests_ecn).
     pub fn begin_run(&mut self, now: Instant, level: Level, sent: Sent) -> Run<'_, F> {
         let app_limited = self.delivery.is_app_limited();
         let snapshot = self.delivery.on_sent(now, 0, self.in_flight);

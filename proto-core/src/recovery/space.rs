@@ -376,6 +376,8 @@ impl<F: Copy> Space<F> {
             } else if packet.ack_eliciting {
                 self.eliciting -= 1;
             }
+            #[cfg(test)]
+            super::skips::steps::add();
             show(packet);
             for _ in 0..packet.frames {
                 if let Some(frame) = self.frames.pop_front() {

@@ -2,14 +2,30 @@
 
 use std::num::NonZeroUsize;
 
-use proto_core::{Config, CongestionControl, Instant};
+use proto_core::{Config, CongestionControl, Ecn, Instant};
 use sim::disk::Content;
 use tests::scenario::{get, hash, lossy, null, open, path, put, run, stored_root};
-use tests::{Pair, ROOT};
+use tests::{Codepoint, Pair, ROOT};
 
 type Sent = Vec<(Instant, Vec<u8>)>;
 
-fn journey(control: CongestionControl, upload: bool, loss: u32, batch: usize) -> [Sent; 2] {
+/// No codepoint arrives, all do, or some of the marked ones as CE.
+const NETWORKS: [Codepoint; 3] = [
+    |_, _| Ecn::NotEct,
+    |_, ecn| ecn,
+    |n, ecn| match ecn {
+        Ecn::Ect0 if n % 97 == 0 => Ecn::Ce,
+        ecn => ecn,
+    },
+];
+
+fn journey(
+    control: CongestionControl,
+    upload: bool,
+    loss: u32,
+    codepoint: Codepoint,
+    batch: usize,
+) -> [Sent; 2] {
     let config = |config| Config {
         datagram_max: 1_200,
         congestion: control,
@@ -20,6 +36,7 @@ fn journey(control: CongestionControl, upload: bool, loss: u32, batch: usize) ->
     for side in [&mut pair.client, &mut pair.server] {
         side.batch = NonZeroUsize::new(batch).expect("some datagrams");
     }
+    pair.codepoint = codepoint;
     pair.from_client = lossy(7, loss);
     pair.from_server = lossy(8, loss);
     // Bytes are read in blocks, whose borders lie within packets; the last packet is not full.
@@ -35,7 +52,7 @@ fn journey(control: CongestionControl, upload: bool, loss: u32, batch: usize) ->
 }
 
 /// A run of packets without anything but DATA is what packet after packet would have been: to the byte, at the same times, with
-/// and without losses, for each controller.
+/// and without losses and marks, for each controller.
 #[test]
 fn runs_are_what_single_packets_would_be() {
     let controls = [
@@ -46,13 +63,15 @@ fn runs_are_what_single_packets_would_be() {
     ];
     for control in controls {
         for (upload, loss) in [(false, 0), (true, 0), (false, 20_000), (true, 20_000)] {
-            let one = journey(control, upload, loss, 1);
-            for batch in [3, 10, 54] {
-                let many = journey(control, upload, loss, batch);
-                assert!(
-                    one == many,
-                    "{control:?} upload {upload} loss {loss} batch {batch}"
-                );
+            for (network, codepoint) in NETWORKS.into_iter().enumerate() {
+                let one = journey(control, upload, loss, codepoint, 1);
+                for batch in [3, 10, 54] {
+                    let many = journey(control, upload, loss, codepoint, batch);
+                    assert!(
+                        one == many,
+                        "{control:?} upload {upload} loss {loss} network {network} batch {batch}"
+                    );
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use proto_core::{Config, DropReason, Event, Instant};
+use proto_core::{Config, DropReason, Ecn, Event, Instant};
 use sim::disk::Content;
 use tests::scenario::{get, hash, lossy, null, open, path, put, run, start, stored_root, tls};
 use tests::{Arrivals, Pair, ROOT, Side};
@@ -39,6 +39,8 @@ struct Plan {
     mangled: bool,
     /// A second file in the same session.
     beside: bool,
+    /// Codepoints arrive, some of them as CE.
+    marks: bool,
 }
 
 fn journey(plan: Plan, arrivals: Arrivals) -> ([Seen; 2], Vec<Event>) {
@@ -49,6 +51,12 @@ fn journey(plan: Plan, arrivals: Arrivals) -> ([Seen; 2], Vec<Event>) {
     let (client, server) = (Config::new(null(1)), Config::server(null(2)));
     let mut pair = Pair::with(config(client), config(server));
     pair.arrivals = arrivals;
+    if plan.marks {
+        pair.codepoint = |n, ecn| match ecn {
+            Ecn::Ect0 if n % 31 == 0 => Ecn::Ce,
+            ecn => ecn,
+        };
+    }
     for side in [&mut pair.client, &mut pair.server] {
         side.batch = NonZeroUsize::new(54).expect("some datagrams");
     }
@@ -93,12 +101,13 @@ fn journey(plan: Plan, arrivals: Arrivals) -> ([Seen; 2], Vec<Event>) {
 fn trains_are_what_single_datagrams_would_be() {
     for upload in [false, true] {
         for (loss, mangled) in [(0, false), (20_000, false), (0, true), (20_000, true)] {
-            for beside in [false, true] {
+            for (beside, marks) in [(false, false), (true, false), (false, true), (true, true)] {
                 let plan = Plan {
                     upload,
                     loss,
                     mangled,
                     beside,
+                    marks,
                 };
                 let [one, many] =
                     [Arrivals::Each, Arrivals::Trains].map(|arrivals| journey(plan, arrivals));
@@ -118,7 +127,7 @@ fn trains_of_odd_sizes_change_nothing() {
     let meta = proto_core::DatagramMeta {
         source: pair.server.address,
         local: None,
-        ecn: proto_core::Ecn::NotEct,
+        ecn: Ecn::NotEct,
     };
     let before = *pair.client.endpoint.drops();
     for (len, size, datagrams) in [(0, 0, 0), (0, 9, 0), (100, 0, 1), (100, 30, 4), (5, 9, 1)] {

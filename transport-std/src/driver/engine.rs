@@ -173,10 +173,10 @@ impl<A: Application> Engine<A> {
             more = self.socket.receive(|meta, train, size| {
                 count += 1;
                 let strays = |datagram: &[u8]| endpoint.shard_of(datagram).is_some();
-                let Some(group) = group.filter(|_| train.chunks(size.max(1)).any(strays)) else {
+                let Some(group) = group.filter(|_| train.chunks(size).any(strays)) else {
                     return endpoint.handle_datagrams(now, meta, train, size);
                 };
-                for datagram in train.chunks_mut(size.max(1)) {
+                for datagram in train.chunks_mut(size) {
                     let other = endpoint.shard_of(datagram);
                     if !other.is_some_and(|other| group.pass_on(other, meta, datagram)) {
                         endpoint.handle_datagram(now, meta, datagram);

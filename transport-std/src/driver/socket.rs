@@ -184,8 +184,8 @@ impl Socket {
         self.current < self.filled
     }
 
-    /// Delivers datagrams in trains of those that the system hands over together, one behind the other, with the bytes of each (the
-    /// last may be shorter): at most 64, or as many as come in 1 ms; empty ones count, too. Whether more may wait.
+    /// Delivers datagrams in trains of those that the system hands over together, one behind the other, with the bytes of each (at least
+    /// 1; the last may be shorter): at most 64, or as many as come in 1 ms; empty ones count, too. Whether more may wait.
     ///
     /// # Errors
     /// The socket is gone for good.
@@ -235,7 +235,7 @@ impl Socket {
             local: meta.dst_ip.map(|ip| ip.to_canonical()),
             ecn: ecn_from(meta.ecn),
         };
-        each(of, train, meta.stride);
+        each(of, train, meta.stride.max(1));
         if end >= meta.len || meta.stride == 0 {
             self.current += 1;
             self.offset = 0;

@@ -13,7 +13,7 @@ use crate::wire::{ConnectionId, Data, ShortHeader};
 impl Peer {
     /// Takes the datagrams of `size` bytes at the beginning of `train` that are packets to `id` alone, after one that was taken
     /// in the general way at the same time: how many bytes they are together. The next one, if there is one, is for the general
-    /// way.
+    /// way. Whether one of them was dropped.
     pub(crate) fn handle_run(
         &mut self,
         now: Instant,
@@ -21,11 +21,11 @@ impl Peer {
         id: ConnectionId,
         arrival: &Arrival,
         train: &mut [u8],
-    ) -> usize {
+    ) -> (usize, bool) {
         if !self.takes_runs(now, arrival) {
-            return 0;
+            return (0, false);
         }
-        let mut len = 0;
+        let (mut len, mut dropped) = (0, false);
         for packet in train.chunks_mut(arrival.size) {
             if !ShortHeader::leads(packet, id) {
                 break;
@@ -37,6 +37,7 @@ impl Peer {
                 Ok(false) => break,
                 Err(reason) => {
                     shared.drop_packet(reason);
+                    dropped = true;
                     break;
                 }
             }
@@ -45,7 +46,7 @@ impl Peer {
             let size = len;
             self.on_datagram(&Arrival { size, ..*arrival });
         }
-        len
+        (len, dropped)
     }
 
     /// Whether nothing but what a packet holds decides what it does: the session is at work, the last packet came now, and

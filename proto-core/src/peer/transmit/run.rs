@@ -96,7 +96,9 @@ impl Peer {
             && initial.discarded
             && handshake.discarded
             && !self.mtu.heeds_full(now)
-            && !self.recovery.tests_ecn();
+            && !self.recovery.tests_ecn()
+            // A test of the path that has just ended leaves the rest unmarked, in a batch of its own.
+            && self.recovery.marks_ecn(now) == self.marks;
         let asked = space.probes > 0
             || space.ack_now
             || space.received.ack_owed()
