@@ -99,13 +99,20 @@ impl World {
         Instant::from_nanos(self.now)
     }
 
-    fn deliver(&mut self, source: SocketAddr, mut datagram: Vec<u8>) {
+    fn deliver(&mut self, source: SocketAddr, datagram: Vec<u8>) {
+        let size = datagram.len();
+        self.deliver_train(source, datagram, size);
+    }
+
+    /// Datagrams of `size` bytes, one behind the other.
+    fn deliver_train(&mut self, source: SocketAddr, mut train: Vec<u8>, size: usize) {
         let meta = DatagramMeta {
             source,
             local: None,
             ecn: proto_core::Ecn::NotEct,
         };
-        self.server.handle_datagram(self.now(), meta, &mut datagram);
+        let now = self.now();
+        self.server.handle_datagrams(now, meta, &mut train, size);
     }
 
     fn take(&mut self, step: Step<'_>) {
@@ -116,9 +123,12 @@ impl World {
                 self.deliver(SocketAddr::from(([192, 0, 2, 9], 9)), bytes.to_vec());
             }
             Step::Frames(frames) => {
-                if let Some(packet) = self.client.packet(Level::Data, frames) {
-                    self.deliver(client_address(), packet);
-                }
+                // Frames of an odd length come three times, in packets of one train.
+                let count = if frames.len() % 2 == 1 { 3 } else { 1 };
+                let packets = (0..count).filter_map(|_| self.client.packet(Level::Data, frames));
+                let packets: Vec<_> = packets.collect();
+                let size = packets.first().map_or(0, Vec::len);
+                self.deliver_train(client_address(), packets.concat(), size);
             }
             Step::Acknowledge => {
                 if let Some(packet) = self.client.acknowledge(Level::Data) {

@@ -83,10 +83,12 @@ impl Ecn {
         }
     }
 
-    /// Packets were sent while there was no test.
-    pub(super) fn on_run_sent(&mut self, level: Level, marked: bool, packets: u64) {
+    /// Packets were sent at the same time while there was no test.
+    pub(super) fn on_run_sent(&mut self, now: Instant, level: Level, marked: bool, packets: u64) {
         if marked {
             self.sent[level as usize] += packets;
+            self.tested += packets;
+            self.since.get_or_insert(now);
         }
     }
 

@@ -74,7 +74,9 @@ impl<F: Copy> Drop for Run<'_, F> {
         let recovery = &mut *self.recovery;
         recovery.counters.sent_packets += count;
         recovery.counters.sent_bytes += bytes;
-        recovery.ecn.on_run_sent(self.level, sent.marked, count);
+        recovery
+            .ecn
+            .on_run_sent(now, self.level, sent.marked, count);
         recovery.control.on_sent(&SentPacket {
             now,
             bytes,

@@ -9,6 +9,7 @@ mod loss;
 mod model;
 mod path;
 mod reordering;
+mod run;
 mod shared;
 mod silence;
 mod timer;

@@ -482,6 +482,27 @@ mod tests {
         assert!(!to.holds_datagrams());
     }
 
+    /// T9: trains that are longer together are cut, and the rest comes with the next call.
+    #[test]
+    fn t9_trains_are_cut_at_64_datagrams() {
+        let (from, mut to) = pair();
+        // No more than the system cuts at once.
+        let len = 1_000 * from.segments_max().min(50);
+        let bytes: Vec<u8> = (0..len as u32).map(|n| (n % 251) as u8).collect();
+        let batches = 120_usize.div_ceil(len / 1_000);
+        for _ in 0..batches {
+            let sent = from.send(&batch(&to, len, 1_000), &bytes);
+            assert_eq!(sent, Sent::Taken);
+        }
+        let (datagrams, calls) = drain(&mut to);
+        assert_eq!(datagrams.concat(), bytes.repeat(batches));
+        assert_eq!(calls[0], DATAGRAMS_MAX);
+        assert!(
+            calls.iter().all(|count| *count <= DATAGRAMS_MAX),
+            "{calls:?}"
+        );
+    }
+
     #[test]
     fn addresses_are_those_of_their_family_on_a_socket_for_both() {
         let mut both = Socket::bind("[::]:0".parse().unwrap()).unwrap();
