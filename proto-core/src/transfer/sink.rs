@@ -339,6 +339,10 @@ impl Sink {
         if self.step > Step::Receive {
             return Ok(true);
         }
+        // Not before this end knows what it has: what it has must not gather anew (I4).
+        if self.step < Step::Receive && self.source_waits() {
+            return Ok(false);
+        }
         let room = self.assembly.held() + self.writes_out < self.credit.reserved();
         if self.faults.strikes(Planted::DataRefused) {
             return Ok(false);

@@ -107,6 +107,38 @@ fn i3_what_was_verified_is_neither_sent_nor_read_again() {
     }
 }
 
+/// A source that sends what it was not asked for yet, while the sink still reads what it has: the bytes that were verified stay.
+#[test]
+fn i4_bytes_before_their_time_touch_nothing() {
+    for up in [false, true] {
+        let (from, name, to, _) = ends(up);
+        let mut world = World::new(3, PERFECT, limits());
+        let content = world.put_file(from, name, SIZE);
+        world.start(request(up, Overwrite::Compare));
+        run_until(&mut world, to, 7 * MIB);
+        let mut world = restarted(4, world);
+        world.start(request(up, Overwrite::Compare));
+        while world.ends[from].disk.read == 0 && world.step() {
+            let junk = Frame::Data {
+                transfer: 0,
+                file: 0,
+                offset: 0,
+                data: &[7; 65_536],
+            };
+            say(&mut world, to, &junk);
+        }
+        world.run();
+        if up {
+            // Nor is an upload accepted yet.
+            assert_eq!(world.closed, Some(CloseCode::ProtocolViolation));
+            continue;
+        }
+        check_stored(&world, up, &content);
+        let again = world.ends[from].disk.read;
+        assert!(again < 8 * MIB, "{again} bytes were read again");
+    }
+}
+
 /// Nothing was synced when the machine stopped: what was written down is read again, and not sent.
 #[test]
 fn d5_after_an_unclean_stop_what_is_in_doubt_is_read_again() {
