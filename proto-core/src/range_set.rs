@@ -107,10 +107,13 @@ impl RangeSet {
         if range.is_empty() {
             return true;
         }
-        let at = self.ranges.partition_point(|r| r.end <= range.start);
-        self.ranges
-            .get(at)
-            .is_some_and(|r| r.start <= range.start && range.end <= r.end)
+        // All of it is in one range: the highest that begins there or below. Mostly that is one of the two last.
+        let mut highest = self.ranges.iter().rev().take(2);
+        let found = highest.find(|r| r.start <= range.start).or_else(|| {
+            let above = self.ranges.partition_point(|r| r.start <= range.start);
+            self.ranges.get(..above).and_then(<[_]>::last)
+        });
+        found.is_some_and(|r| range.end <= r.end)
     }
 
     /// Whether any number of the range is in the set; false for an empty range.

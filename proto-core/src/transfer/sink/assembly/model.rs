@@ -186,7 +186,7 @@ impl Run {
         let data: Vec<u8> = (offset..offset + len).map(|at| byte(at, other)).collect();
         let expected = self.model.add(offset, &data);
         // What is appended is what would have been added.
-        let appended = offset % 3 > 0 && self.assembly.append(offset, &data);
+        let appended = !offset.is_multiple_of(3) && self.assembly.append(offset, &data);
         let result = match appended {
             true => Ok(true),
             false => self.assembly.add(&mut self.pool, true, offset, &data),
