@@ -96,7 +96,7 @@ pub fn run(cases: &[Case], seed: u64) -> Result<Vec<Line>, String> {
 pub fn run_seeds(cases: &[Case], first: u64, count: u64) -> Result<Vec<Spread>, String> {
     let seeds = usize::try_from(count).unwrap_or(usize::MAX).max(1);
     let lines = parallel_map(cases.len() * seeds, |index| {
-        let seed = first + (index % seeds) as u64;
+        let seed = first.wrapping_add((index % seeds) as u64);
         let lines = cases[index / seeds].run(seed);
         lines.map_err(|error| format!("seed {seed}: {error}"))
     });

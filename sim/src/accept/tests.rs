@@ -72,7 +72,6 @@ fn seeds_are_counted_that_meet_a_demand() {
         Ok(vec![line(seed as f64 / 20.0), line(1.0)])
     });
     let spreads = run_seeds(&[case], 3, 4).unwrap();
-    assert_eq!(spreads[0].values, [0.15, 0.225, 0.3]);
     assert_eq!((spreads[0].met, spreads[0].seeds), (3, 4));
     assert!(!spreads[0].is_met() && spreads[1].is_met());
     let text = write_spreads(&spreads);
