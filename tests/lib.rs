@@ -6,4 +6,4 @@ pub mod hand_made;
 mod pair;
 pub mod scenario;
 
-pub use pair::{Asked, Filter, Pair, ROOT, Side, Tamper};
+pub use pair::{Arrivals, Asked, Filter, Mangle, Pair, ROOT, Side, Tamper};

@@ -64,8 +64,22 @@ impl Asked {
     }
 }
 
+/// How datagrams are handed over that arrive at the same time from the same end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arrivals {
+    /// One; what it brings about happens before the next.
+    Single,
+    /// One after the other, all before anything is polled.
+    Each,
+    /// The same in [trains](Endpoint::handle_datagrams) of datagrams of one size, the last perhaps shorter.
+    Trains,
+}
+
 /// What the network does to the n-th datagram of a side: false drops it.
 pub type Filter = Box<dyn FnMut(usize, &[u8]) -> bool>;
+
+/// Changes the n-th datagram of a side on its way.
+pub type Mangle = Box<dyn FnMut(usize, &mut Vec<u8>)>;
 
 /// Sees each datagram just before the endpoint that it is for.
 pub type Tamper = Box<dyn FnMut(&mut Endpoint, Instant, DatagramMeta, &[u8])>;
@@ -86,10 +100,14 @@ pub struct Pair {
     pub from_client: Filter,
     /// Which datagrams of the server get through.
     pub from_server: Filter,
+    /// What happens to the server's datagrams that get through.
+    pub mangle: Mangle,
     /// What an attacker on the path does.
     pub tamper: Tamper,
     /// Whether both endpoints' state is checked after each step.
     pub audits: bool,
+    /// How datagrams arrive.
+    pub arrivals: Arrivals,
     wire: BTreeMap<(Instant, u64), OnTheWay>,
     count: u64,
 }
@@ -101,6 +119,13 @@ struct OnTheWay {
     source: SocketAddr,
     destination: SocketAddr,
     bytes: Vec<u8>,
+}
+
+impl OnTheWay {
+    fn is_beside(&self, other: &Self) -> bool {
+        let of = |it: &Self| (it.from_client, it.source, it.destination);
+        of(self) == of(other)
+    }
 }
 
 impl Side {
@@ -166,8 +191,10 @@ impl Pair {
             delay: Duration::from_millis(10),
             from_client: Box::new(|_, _| true),
             from_server: Box::new(|_, _| true),
+            mangle: Box::new(|_, _| {}),
             tamper: Box::new(|_, _, _, _| {}),
             audits: true,
+            arrivals: Arrivals::Single,
             wire: BTreeMap::new(),
             count: 0,
         }
@@ -181,8 +208,11 @@ impl Pair {
                 false => (&mut self.server, &mut self.from_server),
             };
             let sent = side.sent.len();
-            for (n, (destination, bytes)) in (sent..).zip(side.poll(self.now)) {
+            for (n, (destination, mut bytes)) in (sent..).zip(side.poll(self.now)) {
                 if filter(n, &bytes) {
+                    if !is_client {
+                        (self.mangle)(n, &mut bytes);
+                    }
                     self.count += 1;
                     let datagram = OnTheWay {
                         from_client: is_client,
@@ -224,22 +254,17 @@ impl Pair {
         );
         self.now = next;
         if self.wire.keys().next().is_some_and(|(at, _)| *at == next)
-            && let Some((_, mut datagram)) = self.wire.pop_first()
+            && let Some((_, datagram)) = self.wire.pop_first()
         {
-            let to = match datagram.from_client {
-                true => &mut self.server,
-                false => &mut self.client,
-            };
-            let meta = DatagramMeta {
-                source: datagram.source,
-                local: None,
-                ecn: proto_core::Ecn::NotEct,
-            };
-            if datagram.destination == to.address {
-                (self.tamper)(&mut to.endpoint, self.now, meta, &datagram.bytes);
-                to.endpoint
-                    .handle_datagram(self.now, meta, &mut datagram.bytes);
+            let mut together = vec![datagram];
+            while self.arrivals != Arrivals::Single
+                && let Some(entry) = self.wire.first_entry()
+                && entry.key().0 == next
+                && entry.get().is_beside(&together[0])
+            {
+                together.push(entry.remove());
             }
+            self.arrive(together);
         } else {
             self.tick();
         }
@@ -248,6 +273,39 @@ impl Pair {
             self.audit();
         }
         true
+    }
+
+    /// Datagrams between the same two addresses arrive.
+    fn arrive(&mut self, datagrams: Vec<OnTheWay>) {
+        let first = &datagrams[0];
+        let to = match first.from_client {
+            true => &mut self.server,
+            false => &mut self.client,
+        };
+        if first.destination != to.address {
+            return;
+        }
+        let meta = DatagramMeta {
+            source: first.source,
+            local: None,
+            ecn: proto_core::Ecn::NotEct,
+        };
+        let mut datagrams = datagrams.into_iter().map(|of| of.bytes).peekable();
+        while let Some(mut train) = datagrams.next() {
+            (self.tamper)(&mut to.endpoint, self.now, meta, &train);
+            if self.arrivals != Arrivals::Trains {
+                to.endpoint.handle_datagram(self.now, meta, &mut train);
+                continue;
+            }
+            let size = train.len();
+            while train.len().is_multiple_of(size)
+                && let Some(next) = datagrams.next_if(|next| next.len() <= size)
+            {
+                train.extend(next);
+            }
+            to.endpoint
+                .handle_datagrams(self.now, meta, &mut train, size);
+        }
     }
 
     /// Both ends keep their own rules.

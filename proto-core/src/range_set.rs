@@ -23,25 +23,24 @@ impl RangeSet {
         if range.is_empty() {
             return 0;
         }
-        if self.ranges.last().is_none_or(|last| last.end < range.start) {
-            let new = range.end - range.start;
-            self.ranges.push(range);
-            return new;
-        }
-        // Mostly, the new range goes on where the highest one ends.
-        if let Some(last) = self.ranges.last_mut()
-            && last.end == range.start
-        {
-            let new = range.end - last.end;
-            last.end = range.end;
-            return new;
+        let new = range.end - range.start;
+        match self.ranges.last_mut() {
+            // Mostly, the new range goes on where the highest one ends.
+            Some(last) if last.end == range.start => {
+                last.end = range.end;
+                return new;
+            }
+            Some(last) if last.end >= range.start => {}
+            _ => {
+                self.ranges.push(range);
+                return new;
+            }
         }
         // All ranges that overlap or touch the new one become one with it.
         let low = self.ranges.partition_point(|r| r.end < range.start);
         let high = self.ranges.partition_point(|r| r.start <= range.end);
         let touched = self.ranges.get(low..high).unwrap_or_default();
         let (Some(first), Some(last)) = (touched.first(), touched.last()) else {
-            let new = range.end - range.start;
             self.ranges.insert(low, range);
             return new;
         };
@@ -128,6 +127,28 @@ impl RangeSet {
     /// The highest range.
     pub(crate) fn last(&self) -> Option<Range<u64>> {
         self.ranges.last().cloned()
+    }
+
+    /// Whether some number of `within` is not in the set. Looks from the upper end: costs O(ranges above `within`).
+    pub(crate) fn misses(&self, within: Range<u64>) -> bool {
+        let mut open = within.end;
+        for range in self.ranges.iter().rev() {
+            if open <= within.start {
+                return false;
+            }
+            if range.end < open {
+                return true;
+            }
+            open = open.min(range.start);
+        }
+        open > within.start
+    }
+
+    /// Makes the highest range longer by so many numbers, if there is one.
+    pub(crate) fn extend(&mut self, by: u64) {
+        if let Some(last) = self.ranges.last_mut() {
+            last.end = last.end.saturating_add(by);
+        }
     }
 
     /// Takes out the lowest range.

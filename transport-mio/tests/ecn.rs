@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use proto_core::{Ecn, Transmit};
+use proto_core::{DatagramMeta, Ecn, Transmit};
 use transport_mio::MioWaiter;
 use transport_std::driver::{Sent, Socket, Waiter};
 use transport_std::{
@@ -35,7 +35,10 @@ fn codepoints_leave_and_arrive() {
                 while seen.len() < count {
                     let limit = Some(Duration::from_secs(5));
                     assert!(waiter.wait(&to, false, limit).unwrap(), "nothing came");
-                    while to.receive(|meta, _| seen.push(meta.ecn)).unwrap() {}
+                    let mut each = |meta: DatagramMeta, train: &mut [u8], size| {
+                        seen.extend(train.chunks(size).map(|_| meta.ecn));
+                    };
+                    while to.receive(&mut each).unwrap() {}
                 }
                 assert_eq!(seen, vec![ecn; count], "{bind}");
             }

@@ -123,8 +123,10 @@ mod tests {
         let mut damage = Damage::new(faults);
         let mut arrived = Vec::new();
         let mut take = || {
-            let mut each =
-                |_, payload: &mut [u8]| arrived.push(u16::from_be_bytes([payload[0], payload[1]]));
+            let mut each = |_, train: &mut [u8], size| {
+                let numbers = train.chunks(size);
+                arrived.extend(numbers.map(|of| u16::from_be_bytes([of[0], of[1]])));
+            };
             while to.receive(&mut each).unwrap() {}
         };
         for number in 0..500_u64 {

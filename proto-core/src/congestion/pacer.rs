@@ -57,6 +57,14 @@ impl Pacer {
         Err(now + Duration::from_nanos(wait))
     }
 
+    /// How many datagrams of `bytes` each may leave now, one after the other.
+    pub fn how_many(&mut self, now: Instant, bytes: u64) -> u64 {
+        self.fill(now);
+        let last = tokens(bytes.min(self.capacity()));
+        let before = u64::try_from(self.tokens.saturating_sub(last));
+        before.map_or(0, |before| 1 + before / tokens(bytes.max(1)).unsigned_abs())
+    }
+
     /// Whether the bucket is full, so that what comes next will not wait for what leaves now.
     ///
     /// # Errors
@@ -177,6 +185,24 @@ mod tests {
     }
 
     proptest! {
+        /// As many as leave one after the other when each is asked for.
+        #[test]
+        fn how_many_may_leave(
+            rate in 1..20_000 * MB, quantum in 0..90_000_u64, bytes in 1..9_000_u64, debt in 0..200_000_u64,
+            wait in 0..3_000_000_u64,
+        ) {
+            let now = Instant::from_nanos(wait);
+            let mut pacer = Pacer::new(us(0), rate, quantum);
+            pacer.on_sent(us(0), debt);
+            let many = pacer.how_many(now, bytes);
+            let mut one = pacer;
+            for _ in 0..many.min(1_000) {
+                prop_assert_eq!(one.ready(now, bytes), Ok(()));
+                one.on_sent(now, bytes);
+            }
+            prop_assert!(many >= 1_000 || one.ready(now, bytes).is_err());
+        }
+
         /// Invariant 22: in any span, no more leaves than rate × span + burst.
         #[test]
         fn no_span_exceeds_rate_and_burst(

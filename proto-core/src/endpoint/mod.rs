@@ -11,6 +11,7 @@ mod reset;
 mod route;
 mod shared;
 mod stateless;
+mod train;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;

@@ -1,5 +1,7 @@
 //! A packet in: header protection off, number decoded, opened, frames acted on.
 
+mod run;
+
 use super::ids::{Destination, Destinations};
 use super::migration::Newest;
 use super::{Arrival, Peer, State};
@@ -7,7 +9,7 @@ use crate::crypto::{CryptoError, Direction, Epoch, Level};
 use crate::endpoint::{DropReason, Shared};
 use crate::fault::Fault;
 use crate::time::Instant;
-use crate::wire::{CloseCode, FirstByte, PartialHeader, packet_number};
+use crate::wire::{CloseCode, ConnectionId, FirstByte, PartialHeader, packet_number};
 
 /// A packet that is the peer's own.
 struct Opened {
@@ -41,15 +43,37 @@ impl Peer {
         if self.is_of_another_session(header) {
             return Err(DropReason::UnknownSession);
         }
-        let opened = match self.open(now, header, packet) {
-            Ok(opened) => opened,
-            Err(reason) => {
-                if reason == DropReason::NotAuthentic {
-                    self.on_failed_open(now, shared);
-                }
-                return Err(reason);
-            }
-        };
+        let level = header.level().ok_or(DropReason::Malformed)?;
+        let opened = self.open_or_count(now, shared, level, header.number_at, packet)?;
+        self.act_on(now, shared, header.source, packet, &opened, arrival)
+    }
+
+    /// Opens a packet; of those that cannot be opened, counts what may be forged.
+    fn open_or_count(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        level: Level,
+        number_at: usize,
+        packet: &mut [u8],
+    ) -> Result<Opened, DropReason> {
+        let opened = self.open(now, level, number_at, packet);
+        if let Err(DropReason::NotAuthentic) = opened {
+            self.on_failed_open(now, shared);
+        }
+        opened
+    }
+
+    /// Does what a packet says that was opened; `source` is the id that a long header names.
+    fn act_on(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        source: Option<ConnectionId>,
+        packet: &[u8],
+        opened: &Opened,
+        arrival: &Arrival,
+    ) -> Result<(), DropReason> {
         if !opened.first.reserved_bits_are_zero() {
             self.fail(now, shared, CloseCode::ProtocolViolation);
             return Ok(());
@@ -58,7 +82,7 @@ impl Peer {
             && self.recovery.is_backing_off()
             && now.since(self.last_heard) > self.recovery.pto();
         let acked = self.recovery.counters().acked_packets;
-        self.on_authentic(now, header, &opened, arrival);
+        self.on_authentic(now, source, opened, arrival);
         let payload = &packet[opened.payload.clone()];
         let taken = match self.handle_frames(now, shared, opened.level, payload, arrival) {
             Ok(taken) => taken,
@@ -107,17 +131,16 @@ impl Peer {
     fn open(
         &mut self,
         now: Instant,
-        header: &PartialHeader,
+        level: Level,
+        at: usize,
         packet: &mut [u8],
     ) -> Result<Opened, DropReason> {
-        let level = header.level().ok_or(DropReason::Malformed)?;
         // A server acts on 1-RTT packets only once the client's Finished is there (RFC 9001 §5.7).
         if self.spaces[level as usize].discarded
             || (level == Level::Data && matches!(self.state, State::Handshaking { .. }))
         {
             return Err(DropReason::NoKeys);
         }
-        let at = header.number_at;
         let mut sample = [0; 16];
         sample.copy_from_slice(packet.get(at + 4..at + 20).ok_or(DropReason::Malformed)?);
         let mut first = packet[0];
@@ -135,7 +158,7 @@ impl Peer {
         if !received.is_new(number) && !self.faults.strikes(Fault::DuplicateAccepted) {
             return Err(DropReason::Duplicate);
         }
-        packet[at..at + len].copy_from_slice(&bytes[..len]);
+        packet[at..at + 4].copy_from_slice(&bytes);
         let epoch = match level {
             Level::Data => self.keys.epoch_of(first.key_phase(), number),
             Level::Initial | Level::Handshake => Epoch::Current,
@@ -181,7 +204,7 @@ impl Peer {
     fn on_authentic(
         &mut self,
         now: Instant,
-        header: &PartialHeader,
+        source: Option<ConnectionId>,
         opened: &Opened,
         arrival: &Arrival,
     ) {
@@ -191,7 +214,7 @@ impl Peer {
         }
         self.last_heard = now;
         if !self.ids.remote_known
-            && let Some(source) = header.source
+            && let Some(source) = source
         {
             self.ids.remote = source;
             self.ids.remote_known = true;

@@ -43,21 +43,25 @@ impl Peer {
             Timer::Pto => (at, Reason::ProbeTimeout),
         });
         let pto = self.recovery.pto();
-        [
-            phase,
-            ack.map(|at| (at, Reason::AckDelay)),
-            recovery,
-            self.paced_until.map(|at| (at, Reason::Pacing)),
-            self.copy_at().map(|at| (at, Reason::Pacing)),
-            self.path_deadline().map(|at| (at, Reason::PathValidation)),
-            self.keep_alive_at(pto).map(|at| (at, Reason::KeepAlive)),
-            Some((self.idle_at(pto), Reason::Idle)),
-            self.transfers.deadline().map(|at| (at, Reason::Decision)),
-            self.keys.deadline().map(|at| (at, Reason::KeyUpdate)),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let mut first = (self.idle_at(pto), Reason::Idle);
+        let mut consider = |at: Option<Instant>, reason| {
+            if let Some(at) = at {
+                first = first.min((at, reason));
+            }
+        };
+        consider(ack, Reason::AckDelay);
+        consider(self.paced_until, Reason::Pacing);
+        consider(self.copy_at(), Reason::Pacing);
+        consider(self.path_deadline(), Reason::PathValidation);
+        consider(self.keep_alive_at(pto), Reason::KeepAlive);
+        consider(self.transfers.deadline(), Reason::Decision);
+        consider(self.keys.deadline(), Reason::KeyUpdate);
+        Some(
+            [phase, recovery]
+                .into_iter()
+                .flatten()
+                .fold(first, Ord::min),
+        )
     }
 
     /// Does whatever is due at `now`. Doing it twice changes nothing.

@@ -74,6 +74,7 @@ fn empty_and_inverted_ranges_are_nothing() {
 #[derive(Clone, Debug)]
 enum Op {
     Insert(Range<u64>),
+    Extend,
     Remove(Range<u64>),
     PopFirst,
     Clear,
@@ -88,6 +89,7 @@ fn range() -> impl Strategy<Value = Range<u64>> {
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         20 => range().prop_map(Op::Insert),
+        4 => Just(Op::Extend),
         12 => range().prop_map(Op::Remove),
         4 => Just(Op::PopFirst),
         1 => Just(Op::Clear),
@@ -107,6 +109,14 @@ impl Model {
                 let range = shift(range);
                 let new = range.clone().filter(|n| numbers.insert(*n)).count() as u64;
                 assert_eq!(set.insert(range), new);
+            }
+            Op::Extend => {
+                set.extend(2);
+                let end = numbers.last().map(|last| last.saturating_add(1));
+                numbers.extend(
+                    end.map(|end| end..end.saturating_add(2))
+                        .unwrap_or_default(),
+                );
             }
             Op::Remove(range) => {
                 let range = shift(range);
@@ -150,6 +160,7 @@ impl Model {
         );
         let gaps: Vec<_> = set.missing(asked.clone()).collect();
         assert!(gaps.windows(2).all(|pair| pair[0].end < pair[1].start));
+        assert_eq!(set.misses(asked.clone()), !gaps.is_empty());
         assert!(gaps.into_iter().flatten().eq(asked.filter(|n| !inside(n))));
     }
 }

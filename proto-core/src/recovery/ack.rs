@@ -28,6 +28,38 @@ struct Found {
     newest: Option<(u64, Instant)>,
     /// When the oldest was sent.
     oldest: Option<Instant>,
+    /// Nothing is outstanding of what was sent before some of them.
+    oldest_ones: bool,
+}
+
+impl Found {
+    /// One more, of a space whose present path began with the number `path_first`.
+    fn add(
+        &mut self,
+        packet: &Packet,
+        path_first: u64,
+        cut_at: Option<Instant>,
+        deliver: &mut impl FnMut(&Packet),
+    ) {
+        let is_own = packet.number >= path_first;
+        self.packets += 1;
+        self.ack_eliciting |= packet.ack_eliciting;
+        self.marked += u64::from(packet.marked && is_own);
+        if packet.in_flight {
+            let bytes = u64::from(packet.bytes);
+            self.bytes += bytes;
+            if is_own {
+                deliver(packet);
+            }
+            if cut_at.is_none_or(|cut| packet.time > cut) {
+                self.earning += bytes;
+            }
+        }
+        self.oldest = Some(self.oldest.map_or(packet.time, |at| at.min(packet.time)));
+        if self.newest.is_none_or(|(number, _)| packet.number > number) {
+            self.newest = Some((packet.number, packet.time));
+        }
+    }
 }
 
 /// What an ACK frame that newly acknowledged packets told.
@@ -93,6 +125,9 @@ impl<F: Copy> Recovery<F> {
             black_hole.on_acked(packet.number, packet.bytes);
         };
         let found = acknowledge(space, read(), cut_at, &mut deliver, fate);
+        if found.oldest_ones {
+            self.silence.on_next_acked(level);
+        }
         if level == Level::Data {
             let next = self.space(level).next;
             self.reordering.on_ack(largest, next);
@@ -271,6 +306,13 @@ fn acknowledge<F: Copy>(
         }
         #[cfg(test)]
         super::skips::steps::add();
+        // Mostly, the oldest ones have arrived.
+        let path_first = space.path_first;
+        let mut show = |packet: &Packet| {
+            found.add(packet, path_first, cut_at, deliver);
+            found.oldest_ones = true;
+        };
+        space.pop_acked(&range, &mut show, fate);
         let mut index = space.index_of(*range.start());
         while let Some((place, packet)) = space.next_outstanding(index) {
             #[cfg(test)]
@@ -280,26 +322,7 @@ fn acknowledge<F: Copy>(
             }
             index = place + 1;
             space.resolve(place, Fate::Acked, fate);
-            found.packets += 1;
-            found.ack_eliciting |= packet.ack_eliciting;
-            found.marked += u64::from(packet.marked && packet.number >= space.path_first);
-            if packet.in_flight {
-                let bytes = u64::from(packet.bytes);
-                found.bytes += bytes;
-                if packet.number >= space.path_first {
-                    deliver(&packet);
-                }
-                if cut_at.is_none_or(|cut| packet.time > cut) {
-                    found.earning += bytes;
-                }
-            }
-            found.oldest = Some(found.oldest.map_or(packet.time, |at| at.min(packet.time)));
-            if found
-                .newest
-                .is_none_or(|(number, _)| packet.number > number)
-            {
-                found.newest = Some((packet.number, packet.time));
-            }
+            found.add(&packet, path_first, cut_at, deliver);
         }
     }
     found

@@ -30,6 +30,11 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
+    /// A packet that leaves behind this one, at the same time.
+    pub(super) fn add(&mut self, bytes: u32) {
+        self.in_flight = self.in_flight.saturating_add(bytes);
+    }
+
     /// Bytes in flight once the packet was sent.
     pub(super) fn in_flight(&self) -> u64 {
         self.in_flight.into()

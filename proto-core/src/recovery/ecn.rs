@@ -83,6 +83,13 @@ impl Ecn {
         }
     }
 
+    /// Packets were sent while there was no test.
+    pub(super) fn on_run_sent(&mut self, level: Level, marked: bool, packets: u64) {
+        if marked {
+            self.sent[level as usize] += packets;
+        }
+    }
+
     /// A marked packet of this path was lost.
     pub(super) fn on_lost(&mut self) {
         self.lost += 1;

@@ -17,6 +17,7 @@ mod path;
 mod received;
 mod reordering;
 mod rtt;
+mod run;
 mod silence;
 mod skips;
 mod space;
@@ -27,6 +28,7 @@ use alloc::boxed::Box;
 pub use frequency::AckFrequency;
 pub use received::{MAX_ACK_DELAY, RANGES_MAX, Received};
 pub use rtt::{GRANULARITY, INITIAL_RTT, Rtt};
+pub use run::Run;
 pub use timer::{OnTimeout, Timer};
 
 use crate::congestion::CongestionControl;
@@ -354,12 +356,6 @@ impl<F: Copy> Recovery<F> {
     pub fn room(&self, most: u64) -> u64 {
         self.congestion_room()
             .min(most.saturating_sub(self.in_flight))
-    }
-
-    /// Whether a datagram of `bytes` may leave now, for memory, congestion window and pacer, with no more than `most` bytes in
-    /// flight before it.
-    pub fn lets_leave(&mut self, now: Instant, bytes: u64, most: u64) -> bool {
-        self.has_room() && self.room(most) >= bytes && self.pacer.ready(now, bytes).is_ok()
     }
 
     /// Whether the pacer lets `bytes` leave now: a packet or a whole batch. Probes and packets that are not in flight

@@ -89,16 +89,22 @@ impl Received {
 
     /// A packet was opened. A number that is not [new](Self::is_new) changes nothing; whether it was.
     pub fn insert(&mut self, number: u64, now: Instant, ack_eliciting: bool) -> bool {
-        if !self.is_new(number) {
+        // Mostly, packets come in their turn.
+        let largest = self.largest();
+        let is_next = largest.is_some_and(|largest| number == largest + 1 && number <= NUMBER_MAX);
+        if !is_next && !self.is_new(number) {
             return false;
         }
-        if self.largest().is_none_or(|largest| number > largest) {
+        if largest.is_none_or(|largest| number > largest) {
             self.largest_at = now;
+        }
+        match is_next {
+            true => self.seen.extend(1),
+            false => drop(self.seen.insert(number..number + 1)),
         }
         if ack_eliciting {
             self.owe(number, now);
         }
-        self.seen.insert(number..number + 1);
         // The peer must hear of a straggler, even below what it knows.
         self.told = self.told.min(number);
         self.unsaid = self.unsaid.min(number);
@@ -125,7 +131,7 @@ impl Received {
         (self.ecn != EcnCounts::default()).then_some(self.ecn)
     }
 
-    /// Notes that an acknowledgement is owed, and how soon (RFC 9000 §13.2.1).
+    /// Notes that an acknowledgement is owed of a packet that was put down, and how soon (RFC 9000 §13.2.1).
     fn owe(&mut self, number: u64, now: Instant) {
         self.unanswered = self.unanswered.saturating_add(1);
         let news = match self.frequency.reordering {
@@ -148,27 +154,13 @@ impl Received {
     /// Whether a missing number that no acknowledgement has told of is `distance` or more below the largest ack-eliciting one:
     /// the sender will take it for lost (draft-ietf-quic-ack-frequency §6.2).
     fn misses_unsaid(&self, number: u64, distance: u64) -> bool {
-        let Some(largest) = number
-            .max(self.next_expected.saturating_sub(1))
-            .checked_sub(distance)
-        else {
-            return false;
-        };
         // What the last acknowledgement told of is what lies so far below its largest number.
         let told = self
             .said
             .map_or(0, |said| (said + 1).saturating_sub(distance));
-        let from = told.max(self.floor);
-        if self
-            .seen
-            .last()
-            .is_some_and(|range| range.start <= from && number <= range.end)
-        {
-            return false;
-        }
-        let mut missing = self.seen.missing(from..largest + 1);
-        let missing = missing.find(|gap| *gap != (number..number + 1));
-        missing.is_some()
+        let largest = number.max(self.next_expected.saturating_sub(1));
+        let until = (largest + 1).saturating_sub(distance);
+        self.seen.misses(told.max(self.floor)..until)
     }
 
     /// The peer asked for acknowledgements as rare as that.

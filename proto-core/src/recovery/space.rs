@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::format;
+use core::ops::RangeInclusive;
 
 use super::delivery::Snapshot;
 use super::late::{LATE_MAX, Late};
@@ -357,6 +358,33 @@ impl<F: Copy> Space<F> {
         let first = packet.first_frame.wrapping_sub(self.frames_gone) as usize;
         let frames = self.frames.range(first..first + usize::from(packet.frames));
         frames.for_each(|frame| tell(fate, *frame));
+    }
+
+    /// Settles the oldest packets as acknowledged, as far as they are outstanding and among the `acked`, shows them, tells their
+    /// frames' fate and forgets them.
+    pub(super) fn pop_acked(
+        &mut self,
+        acked: &RangeInclusive<u64>,
+        show: &mut impl FnMut(&Packet),
+        tell: &mut impl FnMut(Fate, F),
+    ) {
+        let is_acked =
+            |packet: &&Packet| packet.state == State::Outstanding && acked.contains(&packet.number);
+        while let Some(packet) = self.packets.front().filter(is_acked) {
+            if !packet.in_flight {
+                self.uncounted -= 1;
+            } else if packet.ack_eliciting {
+                self.eliciting -= 1;
+            }
+            show(packet);
+            for _ in 0..packet.frames {
+                if let Some(frame) = self.frames.pop_front() {
+                    tell(Fate::Acked, frame);
+                }
+            }
+            self.frames_gone = self.frames_gone.wrapping_add(u32::from(packet.frames));
+            self.packets.pop_front();
+        }
     }
 
     /// The first outstanding packet from `index` on, and its place.

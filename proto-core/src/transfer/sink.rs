@@ -346,6 +346,11 @@ impl Sink {
         self.assembly.add(cx.pool, room, offset, data)
     }
 
+    /// Takes bytes that only make the newest block longer; false, and nothing is changed, when they are any other.
+    pub(super) fn append(&mut self, offset: u64, data: &[u8]) -> bool {
+        self.step <= Step::Receive && self.assembly.append(offset, data)
+    }
+
     /// The source says what a piece's value is; false when its file is not known yet.
     pub(super) fn handle_piece(&mut self, index: u64, value: Value) -> Result<bool, Fault> {
         if index.saturating_mul(PIECE_BLOCKS) >= self.credit_limit() {

@@ -111,6 +111,20 @@ impl LongHeader<'_> {
 }
 
 impl ShortHeader {
+    /// Offset of the packet number.
+    pub const NUMBER_AT: usize = 1 + ConnectionId::LEN;
+
+    /// Whether the datagram is one packet with a short header to `destination`, as [`PartialHeader::decode`] would find.
+    #[must_use]
+    pub fn leads(datagram: &[u8], destination: ConnectionId) -> bool {
+        let Some((&[first, ref id @ ..], rest)) =
+            datagram.split_first_chunk::<{ Self::NUMBER_AT }>()
+        else {
+            return false;
+        };
+        FirstByte(first).is_short() && *id == destination.0 && rest.len() >= PROTECTED_MIN
+    }
+
     /// Bytes of the header with a packet number of `number_len` bytes.
     #[must_use]
     pub fn encoded_len(&self, number_len: usize) -> usize {

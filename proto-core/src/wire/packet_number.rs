@@ -34,7 +34,11 @@ pub fn write(out: &mut [u8], full: u64, len: usize) -> Option<()> {
 /// The number in the first `len` bytes (1 to 4) of `bytes`, unmasked already; bytes that are not there count as none.
 #[must_use]
 pub fn read(bytes: &[u8], len: usize) -> u64 {
-    let low = bytes.iter().take(len.min(4));
+    let len = len.clamp(1, 4);
+    if let Some(word) = bytes.first_chunk() {
+        return u64::from(u32::from_be_bytes(*word) >> (32 - 8 * len));
+    }
+    let low = bytes.iter().take(len);
     low.fold(0, |value, &byte| value << 8 | u64::from(byte))
 }
 

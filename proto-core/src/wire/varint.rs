@@ -36,6 +36,13 @@ pub fn write(out: &mut [u8], value: u64) -> Option<usize> {
 /// # Errors
 /// [`WireError::Truncated`] when the bytes end within it; `bytes` is then unchanged.
 pub fn read(bytes: &mut &[u8]) -> Result<u64, WireError> {
+    if let Some(word) = bytes.first_chunk() {
+        // All forms at once: the number stands in the upper bytes, behind its two bits of length.
+        let word = u64::from_be_bytes(*word);
+        let len = 1_usize << (word >> 62);
+        *bytes = bytes.get(len..).ok_or(WireError::Truncated)?;
+        return Ok((word & MAX) >> (64 - 8 * len));
+    }
     let first = *bytes.first().ok_or(WireError::Truncated)?;
     // Each form is read with one load, its two bits of length dropped.
     match first >> 6 {

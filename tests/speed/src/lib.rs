@@ -144,9 +144,7 @@ impl End {
         };
         let mut done = done.drain(..);
         calls.call(*side, &mut || {
-            for datagram in arriving.chunks_mut(*segment) {
-                endpoint.handle_datagram(now, meta, datagram);
-            }
+            endpoint.handle_datagrams(now, meta, arriving, *segment);
             for done in done.by_ref() {
                 endpoint.handle_file_done(now, done);
             }

@@ -17,3 +17,4 @@ mod polls;
 mod resets;
 mod runs;
 mod server;
+mod trains;

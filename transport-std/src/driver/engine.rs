@@ -170,14 +170,17 @@ impl<A: Application> Engine<A> {
             let endpoint = &mut self.endpoint;
             let mut count = 0;
             let group = self.group.as_ref().map(|(group, _)| &**group);
-            more = self.socket.receive(|meta, payload| {
+            more = self.socket.receive(|meta, train, size| {
                 count += 1;
-                let passed = group.is_some_and(|group| {
-                    let other = endpoint.shard_of(payload);
-                    other.is_some_and(|other| group.pass_on(other, meta, payload))
-                });
-                if !passed {
-                    endpoint.handle_datagram(now, meta, payload);
+                let strays = |datagram: &[u8]| endpoint.shard_of(datagram).is_some();
+                let Some(group) = group.filter(|_| train.chunks(size.max(1)).any(strays)) else {
+                    return endpoint.handle_datagrams(now, meta, train, size);
+                };
+                for datagram in train.chunks_mut(size.max(1)) {
+                    let other = endpoint.shard_of(datagram);
+                    if !other.is_some_and(|other| group.pass_on(other, meta, datagram)) {
+                        endpoint.handle_datagram(now, meta, datagram);
+                    }
                 }
             })?;
             // What makes a socket readable without a datagram is an error.

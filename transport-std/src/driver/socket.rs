@@ -184,11 +184,15 @@ impl Socket {
         self.current < self.filled
     }
 
-    /// Delivers datagrams: at most 64, or as many as come in 1 ms; empty ones count, too. Whether more may wait.
+    /// Delivers datagrams in trains of those that the system hands over together, one behind the other, with the bytes of each (the
+    /// last may be shorter): at most 64, or as many as come in 1 ms; empty ones count, too. Whether more may wait.
     ///
     /// # Errors
     /// The socket is gone for good.
-    pub fn receive(&mut self, mut each: impl FnMut(DatagramMeta, &mut [u8])) -> io::Result<bool> {
+    pub fn receive(
+        &mut self,
+        mut each: impl FnMut(DatagramMeta, &mut [u8], usize),
+    ) -> io::Result<bool> {
         let begin = Instant::now();
         let mut count = 0;
         loop {
@@ -196,8 +200,7 @@ impl Socket {
                 if count == DATAGRAMS_MAX {
                     return Ok(true);
                 }
-                count += 1;
-                self.deliver(&mut each);
+                count += self.deliver(DATAGRAMS_MAX - count, &mut each);
             }
             if count > 0 && begin.elapsed() >= RECEIVE_MAX {
                 return Ok(true);
@@ -213,28 +216,33 @@ impl Socket {
         }
     }
 
-    /// Delivers one datagram of those that are held.
-    fn deliver(&mut self, each: &mut impl FnMut(DatagramMeta, &mut [u8])) {
+    /// Delivers the next train of those that are held, or its first `most` datagrams; how many.
+    fn deliver(
+        &mut self,
+        most: usize,
+        each: &mut impl FnMut(DatagramMeta, &mut [u8], usize),
+    ) -> usize {
         let meta = &self.metas[self.current];
-        let end = meta.len.min(self.offset.saturating_add(meta.stride));
-        let source = canonical(meta.addr);
-        let local = meta.dst_ip.map(|ip| ip.to_canonical());
+        let end = meta
+            .len
+            .min(self.offset.saturating_add(most.saturating_mul(meta.stride)));
         let begin = self.current * BUFFER;
-        each(
-            DatagramMeta {
-                source,
-                local,
-                ecn: ecn_from(meta.ecn),
-            },
-            &mut self.buffers[begin + self.offset..begin + end],
-        );
-        // A stride of 0 belongs to an empty datagram, which ends its buffer.
+        let train = &mut self.buffers[begin + self.offset..begin + end];
+        // The stride of an empty datagram is 0.
+        let count = train.len().div_ceil(meta.stride.max(1)).max(1);
+        let of = DatagramMeta {
+            source: canonical(meta.addr),
+            local: meta.dst_ip.map(|ip| ip.to_canonical()),
+            ecn: ecn_from(meta.ecn),
+        };
+        each(of, train, meta.stride);
         if end >= meta.len || meta.stride == 0 {
             self.current += 1;
             self.offset = 0;
         } else {
             self.offset = end;
         }
+        count
     }
 
     /// Takes datagrams from the system. Whether there were any.
@@ -427,7 +435,10 @@ mod tests {
         loop {
             let before = datagrams.len();
             let more = socket
-                .receive(|_, payload| datagrams.push(payload.to_vec()))
+                .receive(|_, train, size| match train.is_empty() {
+                    true => datagrams.push(Vec::new()),
+                    false => datagrams.extend(train.chunks(size).map(<[u8]>::to_vec)),
+                })
                 .unwrap();
             calls.push(datagrams.len() - before);
             if !more {
@@ -489,7 +500,7 @@ mod tests {
             b"x",
         );
         let mut seen = None;
-        both.receive(|meta, _| seen = Some(meta)).unwrap();
+        both.receive(|meta, _, _| seen = Some(meta)).unwrap();
         let meta = seen.unwrap();
         assert_eq!(meta.source, four.local_addr().unwrap());
         assert_eq!(meta.local, Some(destination.ip()));
@@ -505,7 +516,8 @@ mod tests {
         };
         assert_eq!(both.send(&answer, b"y"), Sent::Taken);
         let mut source = None;
-        four.receive(|meta, _| source = Some(meta.source)).unwrap();
+        four.receive(|meta, _, _| source = Some(meta.source))
+            .unwrap();
         assert_eq!(source, Some(destination));
     }
 
@@ -525,7 +537,10 @@ mod tests {
                     };
                     assert_eq!(from.send(&batch, &vec![7; len]), Sent::Taken);
                     let mut seen = Vec::new();
-                    while to.receive(|meta, _| seen.push(meta.ecn)).unwrap() {}
+                    let mut each = |meta: DatagramMeta, train: &mut [u8], size| {
+                        seen.extend(train.chunks(size).map(|_| meta.ecn));
+                    };
+                    while to.receive(&mut each).unwrap() {}
                     assert_eq!(seen, vec![ecn; count], "{bind}");
                 }
             }

@@ -37,19 +37,28 @@ impl Peer {
         };
         let acked = recovery.largest_acked(Level::Data);
         let (mut offset, mut rest) = (run.offset, run.bytes);
+        let unskipped = self
+            .next_skip
+            .saturating_sub(recovery.next_number(Level::Data));
+        let most = recovery.may_leave(now, size as u64, room).min(unskipped);
+        let sent = Sent {
+            bytes: size as u32,
+            ack_eliciting: true,
+            in_flight: true,
+            marked: self.marks,
+        };
+        let mut packets = recovery.begin_run(now, Level::Data, sent);
         let mut len = 0;
-        for packet in out.chunks_exact_mut(size) {
-            let number = recovery.next_number(Level::Data);
-            let worn = keys.sealed() >= SEAL_LIMIT || keys.wants_update(now);
-            if worn || number >= self.next_skip || !recovery.lets_leave(now, size as u64, room) {
+        for packet in out.chunks_exact_mut(size).take(most as usize) {
+            let number = packets.next_number();
+            if keys.sealed() >= SEAL_LIMIT || keys.wants_update(now) {
                 break;
             }
             let number_len = packet_number::encode_len(number, acked);
             let Some(layout) = header.encode(number, number_len, packet) else {
                 break;
             };
-            let end = size - TAG_LEN;
-            let payload = &mut packet[layout.payload_at..end];
+            let payload = &mut packet[layout.payload_at..size - TAG_LEN];
             let filled = fill_with_data(payload, run.transfer, run.file.into(), offset, rest);
             // With what the block ends in goes the beginning of the next.
             let Some(fits) = filled.filter(|fits| *fits < rest.len()) else {
@@ -62,20 +71,14 @@ impl Peer {
             };
             seal(&mut **session, place, packet);
             keys.on_sealed(number);
-            let sent = Sent {
-                bytes: size as u32,
-                ack_eliciting: true,
-                in_flight: true,
-                marked: self.marks,
-            };
-            let frame = SentFrame::Transfer {
+            packets.push(SentFrame::Transfer {
                 key: run.key,
                 item: run.item(offset, fits as u32),
-            };
-            recovery.on_packet_sent(now, Level::Data, sent, &[frame]);
+            });
             (offset, rest) = (offset + fits as u64, &rest[fits..]);
             len += size;
         }
+        drop(packets);
         let (key, told) = (run.key, offset - run.offset);
         if len > 0 {
             transfers.on_run_sent(key, told);

@@ -54,6 +54,20 @@ fn an_acknowledgement_between_two_searches_keeps_them_apart() {
     assert!(!has_collapsed(&b));
 }
 
+/// RFC 9002 §7.6.2: as before, when the one between them is the oldest of which nothing was heard, and found out second.
+#[test]
+fn an_acknowledgement_of_the_oldest_keeps_them_apart() {
+    let mut b = Bench::confirmed(100);
+    for time in [0, DEAD, DEAD + 1, DEAD + 5] {
+        b.send(at(1_000 + time));
+    }
+    b.ack(at(1_000 + DEAD + 105), &[(4, 4)]);
+    assert_eq!(b.told(Fate::Lost), [1]);
+    b.ack(at(1_000 + DEAD + 130), &[(4, 4), (2, 2)]);
+    assert_eq!(b.told(Fate::Lost), [1, 3]);
+    assert!(!has_collapsed(&b));
+}
+
 /// RFC 9002 §7.6.2: "These two packets MUST be ack-eliciting, since a receiver is required to acknowledge only ack-eliciting
 /// packets".
 #[test]

@@ -49,6 +49,19 @@ impl Transfer {
         }
     }
 
+    /// Takes bytes that only make a block longer that was begun, if this is a running transfer of one file whose sink is here.
+    pub(in crate::transfer) fn append(&mut self, data: &Data<'_>) -> bool {
+        match &mut self.job {
+            Job::Sink(sink) => {
+                self.phase == Phase::Running
+                    && self.number == Some(data.transfer)
+                    && data.file == 0
+                    && sink.append(data.offset, data.data)
+            }
+            _ => false,
+        }
+    }
+
     fn handle_accept(&mut self, credit: u64) -> Result<(), Fault> {
         if !self.requester {
             return Err(Fault::VIOLATION);

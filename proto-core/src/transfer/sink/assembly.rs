@@ -159,6 +159,24 @@ impl Assembly {
         Ok(true)
     }
 
+    /// Takes bytes that go on where the newest block's ended and do not complete it, as [`add`](Self::add) would; false, and
+    /// nothing is changed, when they are any other.
+    pub(super) fn append(&mut self, offset: u64, data: &[u8]) -> bool {
+        let (Some(size), Some(gather)) = (self.size, self.gathering.back_mut()) else {
+            return false;
+        };
+        let (begin, len) = (gather.index * u64::from(BLOCK_SIZE), data.len() as u64);
+        let whole = u64::from(block_len(size, gather.index));
+        let from = gather.have.last().map_or(0, |last| last.end);
+        let fits = from + len <= whole && u64::from(gather.count) + len < whole;
+        if data.is_empty() || begin + from != offset || !fits {
+            return false;
+        }
+        gather.push(from as usize, data);
+        self.received += len;
+        true
+    }
+
     /// The file's size became known. Fails when bytes behind it are there already.
     pub(super) fn set_size(&mut self, size: u64) -> Result<(), Fault> {
         self.size = Some(size);
@@ -220,19 +238,19 @@ impl Assembly {
 }
 
 impl Gather {
+    /// Copies bytes that begin where those end that are there: at `from`.
+    fn push(&mut self, from: usize, data: &[u8]) {
+        if let Some(to) = self.block.bytes_mut().get_mut(from..from + data.len()) {
+            to.copy_from_slice(data);
+        }
+        self.count += data.len() as u32;
+        self.have.extend(data.len() as u64);
+    }
+
     /// Copies what is new, and says how many bytes that are. Bytes that were there first stay, whatever comes in their place: the piece's value decides
     /// (I4).
     fn fill(&mut self, within: Range<u64>, data: &[u8]) -> u64 {
         let bytes = self.block.bytes_mut();
-        // Mostly, bytes come in their turn.
-        if self.have.last().is_none_or(|last| last.end <= within.start) {
-            let to = within.start as usize..within.end as usize;
-            if let Some(to) = bytes.get_mut(to) {
-                to.copy_from_slice(data);
-            }
-            self.count += data.len() as u32;
-            return self.have.insert(within);
-        }
         for gap in self.have.missing(within.clone()) {
             let from = (gap.start - within.start) as usize..(gap.end - within.start) as usize;
             let to = gap.start as usize..gap.end as usize;

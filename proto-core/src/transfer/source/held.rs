@@ -34,6 +34,14 @@ struct Slot {
     block: Option<Block>,
 }
 
+impl Slot {
+    /// Whether some of its bytes are to be sent again.
+    fn is_lost(&self, lost: &RangeSet) -> bool {
+        let start = self.index * u64::from(BLOCK_SIZE);
+        lost.intersects(start..start + u64::from(BLOCK_SIZE))
+    }
+}
+
 impl Held {
     /// Promised memory for one source; `None` when the pool has not enough now.
     pub(super) fn reserve(pool: &mut Pool, read_ahead: u32) -> Option<Self> {
@@ -127,7 +135,9 @@ impl Held {
     /// Whether [`take`](Self::take) will give a block.
     pub(super) fn may_take(&self, index: u64, first_unsent: u64, lost: &RangeSet) -> bool {
         self.blocks.len() < self.reserved as usize
-            || self.spent(index, first_unsent, lost).is_some()
+            || self
+                .sent(first_unsent)
+                .any(|(_, slot)| slot.index > index || !slot.is_lost(lost))
     }
 
     /// Memory to read the block `index` into: new, or that of a block that is not needed, or not yet.
@@ -152,23 +162,26 @@ impl Held {
     /// one behind `index` whose turn to be sent again comes later: without it, losses that fill every place, all behind
     /// what is looked at first, would never be sent.
     fn spent(&self, index: u64, first_unsent: u64, lost: &RangeSet) -> Option<usize> {
-        let block_size = u64::from(BLOCK_SIZE);
-        let is_lost = |slot: &Slot| {
-            let start = slot.index * block_size;
-            lost.intersects(start..start + block_size)
-        };
-        let sent = || {
-            let slots = self.blocks.iter().enumerate();
-            slots.filter(|(_, slot)| slot.block.is_some() && slot.index < first_unsent)
-        };
-        let spent = sent().filter(|(_, slot)| !is_lost(slot));
+        let lowest = self.sent(first_unsent).fold(None, |lowest, (at, slot)| {
+            let is_lower = lowest.is_none_or(|(_, index)| slot.index < index);
+            match is_lower && !slot.is_lost(lost) {
+                true => Some((at, slot.index)),
+                false => lowest,
+            }
+        });
         let later = || {
-            sent()
+            self.sent(first_unsent)
                 .filter(|(_, slot)| slot.index > index)
                 .max_by_key(|(_, slot)| slot.index)
+                .map(|(at, _)| at)
         };
-        let found = spent.min_by_key(|(_, slot)| slot.index).or_else(later);
-        found.map(|(at, _)| at)
+        lowest.map(|(at, _)| at).or_else(later)
+    }
+
+    /// Blocks that are here and of which all was sent, and their places.
+    fn sent(&self, first_unsent: u64) -> impl Iterator<Item = (usize, &Slot)> {
+        let slots = self.blocks.iter().enumerate();
+        slots.filter(move |(_, slot)| slot.block.is_some() && slot.index < first_unsent)
     }
 
     /// A read came home.

@@ -81,6 +81,17 @@ impl Transfers {
         Some(Ok(if taken { Taken::Yes } else { Taken::No }))
     }
 
+    /// Takes bytes that go on where the last ones ended, as [`handle_data`](Self::handle_data) would, when that changes
+    /// nothing but what is there of a block; false, and nothing is changed, otherwise.
+    pub(crate) fn append(&mut self, data: &Data<'_>) -> bool {
+        // Bytes came before: whatever else they change was noted then.
+        let Some(key) = self.unsettled.filter(|_| !self.lost) else {
+            return false;
+        };
+        let transfer = self.all.get_mut(key);
+        transfer.is_some_and(|transfer| transfer.append(data))
+    }
+
     fn route(&self, number: u64) -> Option<Key> {
         let at = self
             .routes

@@ -20,6 +20,7 @@ impl Place {
         out.varint(self.file)
     }
 
+    #[inline]
     pub(super) fn decode(bytes: &mut &[u8]) -> Result<Self, WireError> {
         Ok(Self {
             transfer: varint::read(bytes)?,

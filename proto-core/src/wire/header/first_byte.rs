@@ -54,6 +54,11 @@ impl FirstByte {
         Ok(())
     }
 
+    /// Whether the bits that are never protected are those of a short header.
+    pub(super) const fn is_short(self) -> bool {
+        self.0 & (LONG | FIXED | SHORT_UNUSED) == FIXED
+    }
+
     /// The bits that tell long packets apart.
     pub(super) const fn long_type(self) -> Self {
         Self(self.0 & (LONG | FIXED | TYPE))

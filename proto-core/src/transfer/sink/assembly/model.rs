@@ -76,6 +76,8 @@ struct Model {
     done: BTreeSet<u64>,
     /// At the disk.
     writing: Vec<Block>,
+    /// Bytes that were new.
+    received: u64,
 }
 
 impl Model {
@@ -117,6 +119,7 @@ impl Model {
         }
         for (cell, byte) in cells[start..end].iter_mut().zip(data) {
             // I4: the first bytes stay.
+            self.received += u64::from(cell.is_none());
             cell.get_or_insert(*byte);
         }
         self.complete(block);
@@ -169,6 +172,7 @@ impl Run {
             full: VecDeque::new(),
             done: BTreeSet::new(),
             writing: Vec::new(),
+            received: 0,
         };
         let (assembly, pool) = (Assembly::default(), Pool::new(room, 0));
         Self {
@@ -181,7 +185,12 @@ impl Run {
     fn data(&mut self, offset: u64, len: u64, other: bool) -> Result<bool, Fault> {
         let data: Vec<u8> = (offset..offset + len).map(|at| byte(at, other)).collect();
         let expected = self.model.add(offset, &data);
-        let result = self.assembly.add(&mut self.pool, true, offset, &data);
+        // What is appended is what would have been added.
+        let appended = offset % 3 > 0 && self.assembly.append(offset, &data);
+        let result = match appended {
+            true => Ok(true),
+            false => self.assembly.add(&mut self.pool, true, offset, &data),
+        };
         assert_eq!(result, expected);
         let no_room = Assembly::default().add(&mut self.pool, false, 0, &[0]);
         assert_eq!(no_room, Ok(false));
@@ -283,6 +292,7 @@ impl Run {
     fn check(&self) {
         let (assembly, model) = (&self.assembly, &self.model);
         assert_eq!(assembly.held() as usize, model.held());
+        assert_eq!(assembly.received(), model.received);
         assert_eq!(assembly.has_full(), !model.full.is_empty());
         assert_eq!(assembly.is_complete(), model.is_complete());
         let out = model.held() + model.writing.len();
