@@ -9,12 +9,14 @@ mod latency;
 mod line;
 mod shared;
 mod single;
+mod spread;
 #[cfg(test)]
 mod tests;
 
 use proto_core::{CongestionControl, Duration};
 
 pub use line::{Demand, Line, Unit, write};
+pub use spread::{Spread, write_spreads};
 
 use crate::measure::parallel::parallel_map;
 use crate::measure::{Depth, Measurement, Outcome, Point, algorithm_name, measure};
@@ -85,6 +87,21 @@ pub fn run(cases: &[Case], seed: u64) -> Result<Vec<Line>, String> {
     let lines = parallel_map(cases.len(), |index| cases[index].run(seed));
     let lines: Result<Vec<Vec<Line>>, String> = lines.into_iter().collect();
     Ok(lines?.concat())
+}
+
+/// Runs the cases with each of `count` seeds from `first` on, on all cores; the spreads are in the cases' order.
+///
+/// # Errors
+/// The first thing that must not happen.
+pub fn run_seeds(cases: &[Case], first: u64, count: u64) -> Result<Vec<Spread>, String> {
+    let seeds = usize::try_from(count).unwrap_or(usize::MAX).max(1);
+    let lines = parallel_map(cases.len() * seeds, |index| {
+        let seed = first.wrapping_add((index % seeds) as u64);
+        let lines = cases[index / seeds].run(seed);
+        lines.map_err(|error| format!("seed {seed}: {error}"))
+    });
+    let lines: Result<Vec<Vec<Line>>, String> = lines.into_iter().collect();
+    Ok(lines?.chunks(seeds).flat_map(Spread::of).collect())
 }
 
 const fn seconds(count: u64) -> Duration {

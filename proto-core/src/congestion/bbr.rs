@@ -12,8 +12,9 @@
 //!
 //! What differs from the draft: loss counts for congestion only above 1 % + 1.5 × baseline and, up to 15 %, only while
 //! round trips show a queue; rate and window make up for the baseline; after a probe that made the queue overflow, headroom
-//! is taken at once, more where the queue was gone before, and the next waits twice as long; ProbeRTT puts off no such probe;
-//! a round trip as low as the lowest postpones ProbeRTT; ProbeBW_UP keeps the window gain of 2.
+//! is taken at once, more where the queue was gone before, and the next waits three times as long; of what a probe won without
+//! loss in a queue that always stands, headroom is taken, too; ProbeRTT puts off no probe that waits so long; a round trip as low
+//! as the lowest postpones ProbeRTT; ProbeBW_UP keeps the window gain of 2.
 //! All arithmetic is on integers.
 
 mod baseline;

@@ -14,6 +14,16 @@ pub enum Demand {
 }
 
 impl Demand {
+    pub(super) fn show(self, unit: Unit) -> String {
+        let show = |value| unit.show(value);
+        match self {
+            Self::Nothing => String::new(),
+            Self::AtLeast(least) => format!("≥ {}", show(least)),
+            Self::AtMost(most) => format!("≤ {}", show(most)),
+            Self::Within(least, most) => format!("{} to {}", show(least), show(most)),
+        }
+    }
+
     /// This demand of those that it is made of, nothing of others.
     pub(super) fn of(self, asked: bool) -> Self {
         if asked { self } else { Self::Nothing }
@@ -32,7 +42,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    fn show(self, value: f64) -> String {
+    pub(super) fn show(self, value: f64) -> String {
         match self {
             Self::Ratio => format!("{value:.3}"),
             Self::Mbit => format!("{:.2} Mbit/s", value / 1e6),
@@ -71,13 +81,6 @@ impl Line {
     }
 
     fn cells(&self) -> [String; 6] {
-        let show = |value| self.unit.show(value);
-        let demanded = match self.demand {
-            Demand::Nothing => String::new(),
-            Demand::AtLeast(least) => format!("≥ {}", show(least)),
-            Demand::AtMost(most) => format!("≤ {}", show(most)),
-            Demand::Within(least, most) => format!("{} to {}", show(least), show(most)),
-        };
         let met = match (self.demand, self.is_met()) {
             (Demand::Nothing, _) => "",
             (_, true) => "yes",
@@ -87,8 +90,8 @@ impl Line {
             self.point.clone(),
             self.who.clone(),
             self.figure.clone(),
-            show(self.value),
-            demanded,
+            self.unit.show(self.value),
+            self.demand.show(self.unit),
             met.into(),
         ]
     }
@@ -97,12 +100,19 @@ impl Line {
 /// The lines as a table of Markdown, with aligned columns.
 #[must_use]
 pub fn write(lines: &[Line]) -> String {
-    let head = ["point", "who", "figure", "measured", "demanded", "met"].map(String::from);
-    let mut grid = vec![head];
-    grid.extend(lines.iter().map(Line::cells));
+    let head = ["point", "who", "figure", "measured", "demanded", "met"];
+    grid(head, lines.iter().map(Line::cells))
+}
+
+pub(super) fn grid<const N: usize>(
+    head: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> String {
+    let mut grid = vec![head.map(String::from)];
+    grid.extend(rows);
     let width = |column: usize| grid.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..6).map(|column| width(column).unwrap_or(0)).collect();
-    let row = |cells: &[String; 6]| {
+    let widths: Vec<usize> = (0..N).map(|column| width(column).unwrap_or(0)).collect();
+    let row = |cells: &[String; N]| {
         let padded = cells.iter().zip(&widths);
         let padded: Vec<String> = padded
             .map(|(text, width)| format!("{text:width$}"))

@@ -57,3 +57,25 @@ fn demands_are_met_or_not() {
     assert!(rows[2].contains("| 0.250    | ≥ 0.500  | NO  |"), "{text}");
     assert!(rows[3].ends_with("|          |     |"), "{text}");
 }
+
+#[test]
+fn seeds_are_counted_that_meet_a_demand() {
+    let line = |value| Line {
+        point: "here".into(),
+        who: "bbr and cubic".into(),
+        figure: "share".into(),
+        value,
+        unit: Unit::Ratio,
+        demand: Demand::AtLeast(0.2),
+    };
+    let case = Case::new("here", "bbr and cubic", move |_, seed| {
+        Ok(vec![line(seed as f64 / 20.0), line(1.0)])
+    });
+    let spreads = run_seeds(&[case], 3, 4).unwrap();
+    assert_eq!((spreads[0].met, spreads[0].seeds), (3, 4));
+    assert!(!spreads[0].is_met() && spreads[1].is_met());
+    let text = write_spreads(&spreads);
+    let rows: Vec<&str> = text.lines().collect();
+    let cells = "| 0.150 | 0.225 | 0.300 | ≥ 0.200  | 3 of 4 |";
+    assert!(rows[2].ends_with(cells), "{text}");
+}

@@ -1,6 +1,6 @@
 //! The cycle of Down, Cruise, Refill and Up (draft-ietf-ccwg-bbr §5.3.3).
 
-use super::params::{BETA, HEADROOM, OVERFLOW_WAITS, PROBE_WAIT, PROBE_WAIT_SPREAD, RENO_ROUNDS};
+use super::params::{HEADROOM, OVERFLOW_WAITS, PROBE_WAIT, PROBE_WAIT_SPREAD, RENO_ROUNDS};
 use super::{Bbr, INFINITE, State, permille};
 use crate::congestion::{Acked, BYTES_MAX, RateSample};
 use crate::time::{Duration, Instant};
@@ -45,6 +45,8 @@ pub(super) struct Cycle {
     drained: bool,
     /// and so it was in the cycle before the last probe.
     pub(super) emptied: bool,
+    /// BBR.inflight_longterm when Up began.
+    bound_before: u64,
 }
 
 impl Cycle {
@@ -64,6 +66,7 @@ impl Cycle {
             cruise_start: 0,
             drained: false,
             emptied: false,
+            bound_before: INFINITE,
         }
     }
 
@@ -121,6 +124,7 @@ impl Bbr {
         self.cycle.ack_phase = AckPhase::Starting;
         self.start_round();
         self.full.reset(rate.rate);
+        self.cycle.bound_before = self.inflight_longterm;
         self.state = State::Up;
         self.raise_slope();
     }
@@ -155,15 +159,21 @@ impl Bbr {
             State::Up => {
                 if self.is_time_to_go_down(rate) {
                     self.cycle.too_high = false;
-                    if self.full.now && !self.cycle.emptied {
-                        let least = permille(self.target_inflight(), BETA);
-                        self.inflight_longterm =
-                            permille(self.in_flight, 1_000 - HEADROOM).max(least);
-                    }
+                    self.leave_headroom();
                     self.start_down(acked.now);
                 }
             }
             State::Startup | State::Drain | State::ProbeRtt => {}
+        }
+    }
+
+    /// Ours: of what a probe has won without loss where the queue always stands, a headroom is left: others fill that queue. The
+    /// bound is not less than before, as nothing was lost; and none is made where there was none, since what held such a probe is
+    /// not the path but two BDP of a round trip that was measured before the queue stood.
+    fn leave_headroom(&mut self) {
+        if self.full.now && !self.cycle.emptied && self.inflight_longterm != INFINITE {
+            let kept = permille(self.in_flight, 1_000 - HEADROOM);
+            self.inflight_longterm = kept.max(self.cycle.bound_before);
         }
     }
 

@@ -371,6 +371,35 @@ fn more_is_given_up_where_others_do() {
     }
 }
 
+/// Ours: 0.85 of what was reached without loss where the queue always stands, but not less than before; where there was no bound,
+/// none.
+#[test]
+fn a_probe_that_lost_nothing_lowers_nothing() {
+    for (before, emptied, left) in [
+        (INFINITE, false, INFINITE),
+        (100 * DATAGRAM, false, 170 * DATAGRAM),
+        (180 * DATAGRAM, false, 180 * DATAGRAM),
+        (180 * DATAGRAM, true, 200 * DATAGRAM),
+    ] {
+        let mut bench = Bench::cruising();
+        bench.bbr.inflight_longterm = before;
+        while bench.bbr.state != State::Up {
+            bench.round(100, 100 * DATAGRAM);
+        }
+        bench.bbr.cycle.emptied = emptied;
+        bench.round(100, 200 * DATAGRAM);
+        if before != INFINITE {
+            bench.bbr.inflight_longterm = 200 * DATAGRAM;
+        }
+        while bench.bbr.state == State::Up {
+            bench.round(100, 200 * DATAGRAM);
+        }
+        assert_eq!(bench.bbr.state, State::Down);
+        assert!(!bench.bbr.cycle.too_high);
+        assert_eq!(bench.bbr.inflight_longterm, left, "{before}, {emptied}");
+    }
+}
+
 /// Ours: loss that is found when Up has ended puts the next probe off as well, and ProbeRTT does not put off one that is due.
 #[test]
 fn a_late_overflow_counts_and_a_due_probe_is_not_put_off() {
