@@ -5,7 +5,8 @@ sockets and `wan`.
 Alone: `dhow get` with each congestion control, and TCP BBR and CUBIC, over the same link. Goodput is file bits over link bits,
 from the start of the client's process (TCP: from its SYN) to its end; a transfer that does not end within the time counts with
 what had come by then. Together: `dhow get` with bbr and one TCP CUBIC flow for a minute, of which the second half counts.
-Background: what TCP gets alone, beside `dhow get` with background, and joining it.
+Background: what TCP gets alone, beside `dhow get` with background, and joining it. Alike (only when asked for): two flows of
+dhow, or of TCP, with the same congestion control, and Jain's index of what they get.
 
 Needs root (network namespaces, TUN devices), the modules of TCP BBR, and the binary:
 
@@ -45,6 +46,8 @@ WEAKER_LEAST, DROPS_MOST = 0.2, 0.03
 # Queues in BDP of 100 Mbit/s and 100 ms, and the part of what TCP gets alone that background leaves it.
 BACKGROUND = [1, 4]
 LEFT_LEAST = 0.9
+# Of two equal flows, whether they start together or not.
+JAIN_LEAST = 0.95
 # Flows have so many seconds to settle, and are watched until the second number; who joins does so then.
 SETTLE, END, LATE = 30, 60, 10
 
@@ -58,6 +61,7 @@ def parse_arguments():
     parser.add_argument("--time-max", type=float, default=20, help="seconds after which a transfer alone is cut")
     parser.add_argument("--alone", help="numbers of the points to take, from 1 on, such as 1,4 or none; all unless given")
     parser.add_argument("--together", help="queues to take, such as 0.5,4 or none; all unless given")
+    parser.add_argument("--alike", type=int, default=0, help="runs of two equal flows; none unless given")
     parser.add_argument("--background", help="queues to take, such as 1 or none; all unless given")
     return parser.parse_args()
 
@@ -69,8 +73,9 @@ def link(args, seed, rate, rtt, loss, *options):
 
 def dhow_alone(args, wan, folder, control, size):
     """File bytes that came, and in how many seconds."""
-    served, got = folder / "served", folder / "got"
+    served = folder / "served"
     served.mkdir(exist_ok=True)
+    got = [folder / f"got{place}" for place in range(len(flows))]
     (served / "file").write_bytes(os.urandom(size))
     server = wan.serve(folder, served, "--cc", control)
     try:
@@ -148,23 +153,25 @@ def sharing(args, folder, rtt, queue, flows):
     size = int(100e6 / 8 * (last + END))
     (served / "file").write_bytes(os.urandom(size))
     with link(args, 1, 100, rtt, 0, "--queue", f"{queue}bdp") as wan:
-        servers = [wan.serve(folder, served, "--cc", control) if kind == "dhow" else tcp_serve(wan, control, size) for kind, control, _ in flows]
+        kinds = {(kind, control) for kind, control, _ in flows}
+        servers = [(kind, wan.serve(folder, served, "--cc", control) if kind == "dhow" else tcp_serve(wan, control, size)) for kind, control in kinds]
         began, clients = time.monotonic(), {}
         for place, (kind, _, start) in sorted(enumerate(flows), key=lambda of: of[1][2]):
             sleep_until(began + start)
             tcp = ["A", sys.executable, HERE / "tcp.py", "get", SERVER, last + END - start]
-            clients[place] = wan.get(folder, "file", got) if kind == "dhow" else wan.run(*tcp)
+            clients[place] = wan.get(folder, "file", got[place]) if kind == "dhow" else wan.run(*tcp)
         sleep_until(began + last + END)
         for client in clients.values():
             client.terminate()
         told = [events(clients[place].communicate()[0].splitlines()) for place in range(len(flows))]
-        for (kind, _, _), server in zip(flows, servers):
+        for kind, server in servers:
             if kind == "dhow":
                 stop(server)
             else:
                 server.kill()
                 server.communicate()
-    got.unlink(missing_ok=True)
+    for file in got:
+        file.unlink(missing_ok=True)
     goodputs = [settled(of, last + SETTLE - start) for of, (_, _, start) in zip(told, flows)]
     way = wan.stats["B->A"]
     return goodputs, way["taildrop"] / max(1, way["in_pkts"])
@@ -210,6 +217,22 @@ def background(args, folder):
     return rows, good
 
 
+def alike(args, folder):
+    """Two flows with the same congestion control in a queue of 1 BDP, together and one later: Jain's index."""
+    rows, good = [["100 Mbit/s, 50 ms, 1 BDP", *["together", "one later"] * args.alike, "demanded of bbr"]], True
+    kinds = [("dhow", control) for control in args.cc.split(",")] + [("tcp", control) for control in args.tcp.split(",")]
+    for kind, control in kinds if args.alike else []:
+        row = [f"two {kind} {control}"]
+        for start in [0, LATE] * args.alike:
+            (one, two), _ = sharing(args, folder, 50, 1, [(kind, control, 0), (kind, control, start)])
+            index = (one + two) ** 2 / max(1.0, 2 * (one**2 + two**2))
+            good &= index >= JAIN_LEAST or (kind, control) != ("dhow", "bbr")
+            row.append(f"{index:.3f}")
+        rows.append([*row, f"≥ {JAIN_LEAST}"])
+        print(rows[-1], file=sys.stderr)
+    return rows, good
+
+
 def wanted(text, everything, read):
     if text is None:
         return list(everything)
@@ -228,7 +251,7 @@ def main():
     args = parse_arguments()
     print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=memory()) as folder:
-        tables = [measure(args, pathlib.Path(folder)) for measure in (alone, together, background)]
+        tables = [measure(args, pathlib.Path(folder)) for measure in (alone, together, background, alike)]
     print(f"load average after: {os.getloadavg()[0]:.1f}", file=sys.stderr)
     for rows, _ in tables:
         if len(rows) > 1:

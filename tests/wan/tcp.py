@@ -5,6 +5,7 @@ takes them and prints how many had come after how long, once in a fifth of a sec
 import json
 import socket
 import sys
+import threading
 import time
 
 PORT = 4918
@@ -15,8 +16,8 @@ def serve(algorithm, size):
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, algorithm.encode())
     print("listening", flush=True)
     chunk = memoryview(bytes(1 << 20))
-    while True:
-        taken, _ = listener.accept()
+
+    def send(taken):
         left = size
         try:
             while left:
@@ -26,6 +27,10 @@ def serve(algorithm, size):
         except OSError:
             pass
         taken.close()
+
+    while True:
+        taken, _ = listener.accept()
+        threading.Thread(target=send, args=(taken,), daemon=True).start()
 
 
 def get(address, seconds):
