@@ -73,9 +73,8 @@ def link(args, seed, rate, rtt, loss, *options):
 
 def dhow_alone(args, wan, folder, control, size):
     """File bytes that came, and in how many seconds."""
-    served = folder / "served"
+    served, got = folder / "served", folder / "got"
     served.mkdir(exist_ok=True)
-    got = [folder / f"got{place}" for place in range(len(flows))]
     (served / "file").write_bytes(os.urandom(size))
     server = wan.serve(folder, served, "--cc", control)
     try:
@@ -148,8 +147,9 @@ def sharing(args, folder, rtt, queue, flows):
     `SETTLE` after the last start.
     """
     last = max(start for _, _, start in flows)
-    served, got = folder / "served", folder / "got"
+    served = folder / "served"
     served.mkdir(exist_ok=True)
+    got = [folder / f"got{place}" for place in range(len(flows))]
     size = int(100e6 / 8 * (last + END))
     (served / "file").write_bytes(os.urandom(size))
     with link(args, 1, 100, rtt, 0, "--queue", f"{queue}bdp") as wan:
