@@ -3,8 +3,9 @@
 sockets and `wan`.
 
 Alone: `dhow get` with each congestion control, and TCP BBR and CUBIC, over the same link. Goodput is file bits over link bits,
-from the start of the client's process (TCP: from its SYN) to its end; a transfer that does not end within the time counts with
-what had come by then. Together: `dhow get` with bbr and one TCP CUBIC flow for a minute, of which the second half counts.
+from the start of the client's process (TCP: from its SYN) until the file is there, verified and under its name (TCP: until its
+FIN came): neither counts the round trip in which the two ends part. A transfer that does not end within the time counts with what
+had come by then. Together: `dhow get` with bbr and one TCP CUBIC flow for a minute, of which the second half counts.
 Background: what TCP gets alone, beside `dhow get` with background, and joining it. Alike (only when asked for): two flows of
 dhow, or of TCP, with the same congestion control, and Jain's index of what they get.
 
@@ -17,11 +18,13 @@ On a machine with other work, the figures tell of that. Ends with 0 if every lim
 """
 
 import argparse
+import json
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from link import HERE, SERVER, Wan, add_arguments, events, memory, sleep_until, stop
@@ -72,7 +75,7 @@ def link(args, seed, rate, rtt, loss, *options):
 
 
 def dhow_alone(args, wan, folder, control, size):
-    """File bytes that came, and in how many seconds."""
+    """File bytes that came, and in how many seconds: all of them when the file is there, or what had come when it was cut."""
     served, got = folder / "served", folder / "got"
     served.mkdir(exist_ok=True)
     (served / "file").write_bytes(os.urandom(size))
@@ -80,13 +83,15 @@ def dhow_alone(args, wan, folder, control, size):
     try:
         began = time.monotonic()
         client = wan.get(folder, "file", got)
-        try:
-            lines = client.communicate(timeout=args.time_max)[0].splitlines()
-            took = time.monotonic() - began
-        except subprocess.TimeoutExpired:
-            took = time.monotonic() - began
-            client.terminate()
-            lines = client.communicate()[0].splitlines()
+        cut = threading.Timer(args.time_max, client.terminate)
+        cut.start()
+        lines, took = [], args.time_max
+        for line in client.stdout:
+            lines.append(line)
+            if json.loads(line)["event"] == "file":
+                took = time.monotonic() - began
+        cut.cancel()
+        client.wait()
         told = [event for event in events(lines) if event["event"] in ("progress", "file")]
         done = any(event["event"] == "file" for event in told)
         if done and got.read_bytes() != (served / "file").read_bytes():
