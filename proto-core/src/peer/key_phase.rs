@@ -88,16 +88,20 @@ impl KeyPhase {
         }
     }
 
+    /// Whether a packet of that number or a lower one was opened with the current keys and the previous ones are gone: one more
+    /// [changes nothing](Self::on_opened).
+    pub(crate) fn is_opened_from(&self, number: u64) -> bool {
+        !self.keeps_previous && self.first_received.is_some_and(|first| first <= number)
+    }
+
     /// A packet was opened with the current keys: the peer has them, so the previous ones are kept until
     /// `previous_until` only.
     pub(crate) fn on_opened(&mut self, number: u64, previous_until: impl FnOnce() -> Instant) {
         if self.keeps_previous {
             self.previous_until.get_or_insert_with(previous_until);
         }
-        self.first_received = Some(
-            self.first_received
-                .map_or(number, |first| first.min(number)),
-        );
+        let first = self.first_received.get_or_insert(number);
+        *first = number.min(*first);
     }
 
     /// Whether the peer may change keys now: packets sealed with the current ones went out, so it can have seen an

@@ -44,18 +44,17 @@ pub fn read(bytes: &[u8], len: usize) -> u64 {
 
 /// The full number of a packet of which `len` bytes (1 to 4) with the value `truncated` came, when `expected` is the highest
 /// number opened so far plus one: the candidate nearest to it, the higher of two (RFC 9000 §A.3).
+#[inline]
 #[must_use]
 pub fn decode(truncated: u64, len: usize, expected: u64) -> u64 {
     let window = 1_u64 << (8 * len.clamp(1, 4));
-    let half = window / 2;
     let expected = expected.min(MAX + 1);
-    let candidate = (expected & !(window - 1)) | (truncated & (window - 1));
-    if candidate + half <= expected && candidate + window <= MAX {
-        candidate + window
-    } else if candidate > MAX || (candidate > expected + half && candidate >= window) {
-        candidate - window
+    let ahead = truncated.wrapping_sub(expected) & (window - 1);
+    let above = expected + ahead;
+    if above > MAX || (ahead > window / 2 && above >= window) {
+        above - window
     } else {
-        candidate
+        above
     }
 }
 
