@@ -57,8 +57,25 @@ impl KeyPhase {
     }
 
     pub(crate) fn on_sealed(&mut self, number: u64) {
-        self.sealed += 1;
-        self.first_sent.get_or_insert(number);
+        self.on_run_sealed(number, 1);
+    }
+
+    /// So many packets were sealed, of which that is the first.
+    pub(crate) fn on_run_sealed(&mut self, first: u64, packets: u64) {
+        self.sealed += packets;
+        self.first_sent.get_or_insert(first);
+    }
+
+    /// How many packets in a row may be sealed before the keys are to be changed, or nothing may be sealed any more.
+    pub(crate) fn may_seal(&self, now: Instant) -> u64 {
+        let left = SEAL_LIMIT.saturating_sub(self.sealed);
+        if !self.may_update() {
+            left
+        } else if now.since(self.since) >= UPDATE_AFTER {
+            left.min(1_u64.saturating_sub(self.sealed))
+        } else {
+            left.min(self.update_after.saturating_sub(self.sealed))
+        }
     }
 
     pub(crate) fn on_acked(&mut self, largest: u64) {
@@ -189,6 +206,37 @@ mod tests {
             Epoch::Next,
             "which will not open it"
         );
+    }
+
+    /// As many as are found by asking before each.
+    #[test]
+    fn as_many_may_be_sealed_as_one_by_one() {
+        for (sealed, acked, seconds) in [
+            (0, true, 0),
+            (0, true, 600),
+            (1, true, 600),
+            (3, true, 0),
+            (3, false, 0),
+            (4, true, 0),
+            (9, true, 0),
+            (9, false, 600),
+        ] {
+            let mut keys = KeyPhase::new(T0);
+            keys.set_update_after(4);
+            keys.sealed = sealed;
+            keys.acked = acked;
+            let now = T0 + Duration::from_secs(seconds);
+            let many = keys.may_seal(now);
+            let mut one_by_one = 0;
+            while one_by_one < 10 && keys.sealed() < SEAL_LIMIT && !keys.wants_update(now) {
+                keys.on_sealed(one_by_one);
+                one_by_one += 1;
+            }
+            assert_eq!(many.min(10), one_by_one, "{sealed} {acked} {seconds}");
+        }
+        let mut keys = KeyPhase::new(T0);
+        keys.sealed = SEAL_LIMIT - 2;
+        assert_eq!(keys.may_seal(T0), 2);
     }
 
     #[test]

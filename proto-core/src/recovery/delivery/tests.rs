@@ -38,8 +38,8 @@ impl Path {
         for packet in packets {
             assert_eq!(packet.state, State::Outstanding);
             self.in_flight -= 1_000;
-            self.delivery.on_acked(at(now), packet);
         }
+        self.delivery.on_acked(at(now), packets);
         self.delivery.sample(ms(50))
     }
 }
