@@ -257,6 +257,7 @@ impl Owners<'_> {
         }
     }
 
+    /// Hears what became of a frame; of DATA that has arrived, once it is known how far it goes on.
     #[inline]
     fn settle(&mut self, cx: &mut Context<'_>, fate: Fate, frame: SentFrame) {
         if let SentFrame::Transfer { key, item } = frame
@@ -267,13 +268,19 @@ impl Owners<'_> {
         {
             return;
         }
+        self.settle_other(cx, fate, frame);
+    }
+
+    fn settle_other(&mut self, cx: &mut Context<'_>, fate: Fate, frame: SentFrame) {
         self.tell_acked(cx);
         match (frame, fate) {
-            (SentFrame::Transfer { key, item }, Fate::Acked)
-                if matches!(item, Item::Data { .. }) =>
-            {
-                self.acked = Some((key, item));
-            }
+            (
+                SentFrame::Transfer {
+                    key,
+                    item: item @ Item::Data { .. },
+                },
+                Fate::Acked,
+            ) => self.acked = Some((key, item)),
             _ => self.settle_alone(cx, fate, frame),
         }
     }

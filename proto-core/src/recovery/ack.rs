@@ -48,12 +48,10 @@ impl Found {
         };
         for packet in packets {
             self.ack_eliciting |= packet.ack_eliciting;
-            if packet.in_flight {
-                let bytes = u64::from(packet.bytes);
-                self.bytes += bytes;
-                if cut_at.is_none_or(|cut| packet.time > cut) {
-                    self.earning += bytes;
-                }
+            let bytes = u64::from(packet.bytes) * u64::from(packet.in_flight);
+            self.bytes += bytes;
+            if cut_at.is_none_or(|cut| packet.time > cut) {
+                self.earning += bytes;
             }
         }
         self.packets += packets.len() as u32;
@@ -109,8 +107,7 @@ impl<F: Copy> Recovery<F> {
         ranges: impl Fn() -> I,
         fate: &mut impl FnMut(Fate, F),
     ) -> Result<AckOutcome, AckError> {
-        check(self.space(level), ranges())?;
-        let Some(largest) = ranges().next().map(|range| *range.end()) else {
+        let Some(largest) = check(self.space(level), ranges())? else {
             return Ok(AckOutcome::default());
         };
         let ignored = usize::from(self.faults.strikes(Fault::AckRangeIgnored));
@@ -283,17 +280,19 @@ impl<F: Copy> Recovery<F> {
     }
 }
 
-/// T4, T5: every acknowledged number was sent.
+/// T4, T5: every acknowledged number was sent. The largest one.
 fn check<F>(
     space: &Space<F>,
     ranges: impl Iterator<Item = RangeInclusive<u64>>,
-) -> Result<(), AckError> {
+) -> Result<Option<u64>, AckError> {
+    let mut largest = None;
     for range in ranges {
         if *range.end() >= space.next || space.skips_any_of(&range) {
             return Err(AckError::NeverSent);
         }
+        largest = largest.or(Some(*range.end()));
     }
-    Ok(())
+    Ok(largest)
 }
 
 /// Settles the packets in the ranges, which `ranges` gives each time anew, newest first.

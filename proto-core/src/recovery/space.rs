@@ -415,19 +415,18 @@ impl<F: Copy> Space<F> {
         // The list has two parts, the second of which comes first when the first is gone.
         loop {
             let oldest = self.packets.as_slices().0;
-            let count = oldest.iter().take_while(is_acked).count();
-            let oldest = oldest.get(..count).unwrap_or_default();
-            if oldest.is_empty() {
-                return;
-            }
-            let mut frames = 0;
-            for packet in oldest {
+            let (mut count, mut frames) = (0, 0);
+            for packet in oldest.iter().take_while(is_acked) {
                 #[cfg(test)]
                 super::skips::steps::add();
                 self.uncounted -= u32::from(!packet.in_flight);
                 self.eliciting -= u32::from(packet.in_flight && packet.ack_eliciting);
+                count += 1;
                 frames += usize::from(packet.frames);
             }
+            let Some(oldest) = oldest.get(..count).filter(|_| count > 0) else {
+                return;
+            };
             show(oldest);
             self.packets.drain(..count);
             let gone = self.frames.drain(..frames);

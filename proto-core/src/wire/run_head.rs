@@ -81,6 +81,7 @@ impl RunHead {
 
     /// Writes a packet's header and payload at the beginning of `packet`: `data`, which has [that length](Self::data_len), stands
     /// at `offset` in the file. Nothing where there is no room.
+    #[inline]
     pub fn write(&mut self, number: u64, offset: u64, data: &[u8], packet: &mut [u8]) {
         let HeaderLayout {
             number_at,

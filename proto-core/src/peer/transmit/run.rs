@@ -49,19 +49,17 @@ impl Peer {
             .min((packet_number::last_of_len(number_len, acked) + 1).saturating_sub(first))
             .min(keys.may_seal(now))
             .min(head.most()) as usize;
-        let offset = |nth: usize| run.offset + (nth * data_len) as u64;
-        let packets = out
-            .chunks_exact_mut(size)
-            .zip(run.bytes.chunks_exact(data_len));
-        for (nth, (packet, data)) in packets.take(count).enumerate() {
-            let number = first + nth as u64;
-            head.write(number, offset(nth), data, packet);
+        let (mut number, mut offset) = (first, run.offset);
+        let packets = out[..count * size].chunks_exact_mut(size);
+        for (packet, data) in packets.zip(run.bytes.chunks_exact(data_len)) {
+            head.write(number, offset, data, packet);
             let place = PacketPlace {
                 level: Level::Data,
                 number,
                 layout,
             };
             seal(&mut **session, place, packet);
+            (number, offset) = (number + 1, offset + data_len as u64);
         }
         if count > 0 {
             let sent = Sent {
@@ -72,11 +70,11 @@ impl Peer {
             };
             let frames = (0..count).map(|nth| SentFrame::Transfer {
                 key: run.key,
-                item: run.item(offset(nth), data_len as u32),
+                item: run.item(run.offset + (nth * data_len) as u64, data_len as u32),
             });
             recovery.on_run_sent(now, Level::Data, sent, frames);
             keys.on_run_sealed(first, count as u64);
-            let (key, told) = (run.key, offset(count) - run.offset);
+            let (key, told) = (run.key, offset - run.offset);
             transfers.on_run_sent(key, told);
             self.tail.on_new((count * size) as u64, self.copies_max());
         }
