@@ -27,13 +27,13 @@ pub struct EcnCounts {
 }
 
 impl EcnCounts {
-    /// A packet came.
-    pub fn count(&mut self, ecn: Ecn) {
+    /// So many packets came with it.
+    pub fn count(&mut self, ecn: Ecn, packets: u64) {
         match ecn {
             Ecn::NotEct => {}
-            Ecn::Ect0 => self.ect0 += 1,
-            Ecn::Ect1 => self.ect1 += 1,
-            Ecn::Ce => self.ce += 1,
+            Ecn::Ect0 => self.ect0 += packets,
+            Ecn::Ect1 => self.ect1 += packets,
+            Ecn::Ce => self.ce += packets,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A datagram in: its packets, one after the other, to the sessions that they are for.
 
+use super::id_cipher::Place;
 use super::stateless::{ANSWER_MAX, Answer};
 use super::{DatagramMeta, DropReason, Endpoint};
 use crate::classic::is_classic;
@@ -64,11 +65,8 @@ impl Endpoint {
             let handled = match place {
                 Some(key) => {
                     let arrival = Arrival {
-                        source: meta.source,
-                        local: meta.local,
-                        size,
-                        ecn: meta.ecn,
                         counted,
+                        ..Arrival::of(&meta, size)
                     };
                     counted = true;
                     self.deliver(now, key, &header, packet, &arrival)
@@ -135,6 +133,11 @@ impl Endpoint {
             _ => self.shared.ids.find(id)?,
         };
         self.latest = Some((id, place));
+        self.session_at(place)
+    }
+
+    /// The session of an id that stands for `place`, if it is its own still.
+    pub(super) fn session_at(&self, place: Place) -> Option<Key> {
         let key = self.peers.key_at(place.index)?;
         let peer = self.peers.get(key)?;
         (place.is(key) && peer.has_id(place.sequence)).then_some(key)
@@ -201,13 +204,7 @@ impl Endpoint {
         };
         let mut peer =
             Peer::new(now, &mut self.shared, opening).map_err(|_| DropReason::NotAccepting)?;
-        let arrival = Arrival {
-            source: meta.source,
-            local: meta.local,
-            size,
-            ecn: meta.ecn,
-            counted: false,
-        };
+        let arrival = Arrival::of(&meta, size);
         peer.on_datagram(&arrival);
         peer.handle_packet(now, &mut self.shared, header, packet, &arrival)?;
         let key = self.peers.insert(peer);

@@ -34,25 +34,15 @@ impl Endpoint {
         train: &mut [u8],
         size: usize,
     ) -> usize {
-        let Some((id, place)) = self.latest.filter(|_| !train.is_empty()) else {
-            return 0;
-        };
-        let Some(key) = self.peers.key_at(place.index).filter(|key| place.is(*key)) else {
+        let latest = self.latest.filter(|_| !train.is_empty());
+        let Some((id, key)) = latest.and_then(|(id, place)| Some((id, self.session_at(place)?)))
+        else {
             return 0;
         };
         let Some(peer) = self.peers.get_mut(key) else {
             return 0;
         };
-        if !peer.has_id(place.sequence) {
-            return 0;
-        }
-        let arrival = Arrival {
-            source: meta.source,
-            local: meta.local,
-            size,
-            ecn: meta.ecn,
-            counted: false,
-        };
+        let arrival = Arrival::of(meta, size);
         let (taken, dropped) = peer.handle_run(now, &mut self.shared, id, &arrival, train);
         match (taken, dropped) {
             (0, _) => {}

@@ -257,24 +257,32 @@ impl Owners<'_> {
         }
     }
 
+    /// Hears what became of a frame; of DATA that has arrived, once it is known how far it goes on.
+    #[inline]
     fn settle(&mut self, cx: &mut Context<'_>, fate: Fate, frame: SentFrame) {
-        if let (
-            SentFrame::Transfer {
-                key,
-                item: item @ Item::Data { .. },
-            },
-            Fate::Acked,
-        ) = (frame, fate)
+        if let SentFrame::Transfer { key, item } = frame
+            && fate == Fate::Acked
+            && let Some(last) = &mut self.acked
+            && last.0 == key
+            && last.1.append(item)
         {
-            let followed = |last: &mut (Key, Item)| last.0 == key && last.1.append(item);
-            if !self.acked.as_mut().is_some_and(followed) {
-                self.tell_acked(cx);
-                self.acked = Some((key, item));
-            }
             return;
         }
+        self.settle_other(cx, fate, frame);
+    }
+
+    fn settle_other(&mut self, cx: &mut Context<'_>, fate: Fate, frame: SentFrame) {
         self.tell_acked(cx);
-        self.settle_alone(cx, fate, frame);
+        match (frame, fate) {
+            (
+                SentFrame::Transfer {
+                    key,
+                    item: item @ Item::Data { .. },
+                },
+                Fate::Acked,
+            ) => self.acked = Some((key, item)),
+            _ => self.settle_alone(cx, fate, frame),
+        }
     }
 
     fn settle_alone(&mut self, cx: &mut Context<'_>, fate: Fate, frame: SentFrame) {

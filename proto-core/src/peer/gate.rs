@@ -93,13 +93,17 @@ impl Peer {
         if level == Level::Data && self.state.is_established() && self.owes_path_frames() {
             return true;
         }
-        let data = space.crypto_out.has_pending()
-            || (level == Level::Data
-                && self.state.is_established()
-                && (self.owes_control_frames() || self.transfers.has_frames()));
+        let data = || {
+            self.state.is_established()
+                && (self.owes_control_frames() || self.transfers.has_frames())
+        };
+        let counted = || {
+            space.crypto_out.has_pending()
+                || (level == Level::Data && (data() || self.owes_copies(now)))
+        };
         space.probes > 0
             || space.ack_now
             || space.received.ack_due(now)
-            || (gate == Gate::Open && (data || (level == Level::Data && self.owes_copies(now))))
+            || (gate == Gate::Open && counted())
     }
 }

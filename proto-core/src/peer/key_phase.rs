@@ -57,8 +57,25 @@ impl KeyPhase {
     }
 
     pub(crate) fn on_sealed(&mut self, number: u64) {
-        self.sealed += 1;
-        self.first_sent.get_or_insert(number);
+        self.on_run_sealed(number, 1);
+    }
+
+    /// So many packets were sealed, of which that is the first.
+    pub(crate) fn on_run_sealed(&mut self, first: u64, packets: u64) {
+        self.sealed += packets;
+        self.first_sent.get_or_insert(first);
+    }
+
+    /// How many packets in a row may be sealed before the keys are to be changed, or nothing may be sealed any more.
+    pub(crate) fn may_seal(&self, now: Instant) -> u64 {
+        let left = SEAL_LIMIT.saturating_sub(self.sealed);
+        if !self.may_update() {
+            left
+        } else if now.since(self.since) >= UPDATE_AFTER {
+            left.min(1_u64.saturating_sub(self.sealed))
+        } else {
+            left.min(self.update_after.saturating_sub(self.sealed))
+        }
     }
 
     pub(crate) fn on_acked(&mut self, largest: u64) {
@@ -88,16 +105,20 @@ impl KeyPhase {
         }
     }
 
+    /// Whether a packet of that number or a lower one was opened with the current keys and the previous ones are gone: one more
+    /// [changes nothing](Self::on_opened).
+    pub(crate) fn is_opened_from(&self, number: u64) -> bool {
+        !self.keeps_previous && self.first_received.is_some_and(|first| first <= number)
+    }
+
     /// A packet was opened with the current keys: the peer has them, so the previous ones are kept until
     /// `previous_until` only.
     pub(crate) fn on_opened(&mut self, number: u64, previous_until: impl FnOnce() -> Instant) {
         if self.keeps_previous {
             self.previous_until.get_or_insert_with(previous_until);
         }
-        self.first_received = Some(
-            self.first_received
-                .map_or(number, |first| first.min(number)),
-        );
+        let first = self.first_received.get_or_insert(number);
+        *first = number.min(*first);
     }
 
     /// Whether the peer may change keys now: packets sealed with the current ones went out, so it can have seen an
@@ -185,6 +206,37 @@ mod tests {
             Epoch::Next,
             "which will not open it"
         );
+    }
+
+    /// As many as are found by asking before each.
+    #[test]
+    fn as_many_may_be_sealed_as_one_by_one() {
+        for (sealed, acked, seconds) in [
+            (0, true, 0),
+            (0, true, 600),
+            (1, true, 600),
+            (3, true, 0),
+            (3, false, 0),
+            (4, true, 0),
+            (9, true, 0),
+            (9, false, 600),
+        ] {
+            let mut keys = KeyPhase::new(T0);
+            keys.set_update_after(4);
+            keys.sealed = sealed;
+            keys.acked = acked;
+            let now = T0 + Duration::from_secs(seconds);
+            let many = keys.may_seal(now);
+            let mut one_by_one = 0;
+            while one_by_one < 10 && keys.sealed() < SEAL_LIMIT && !keys.wants_update(now) {
+                keys.on_sealed(one_by_one);
+                one_by_one += 1;
+            }
+            assert_eq!(many.min(10), one_by_one, "{sealed} {acked} {seconds}");
+        }
+        let mut keys = KeyPhase::new(T0);
+        keys.sealed = SEAL_LIMIT - 2;
+        assert_eq!(keys.may_seal(T0), 2);
     }
 
     #[test]

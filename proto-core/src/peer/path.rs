@@ -4,6 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use super::ids::Destination;
 use crate::ecn::Ecn;
+use crate::endpoint::DatagramMeta;
 use crate::rng::Rng;
 use crate::time::{Duration, Instant};
 
@@ -26,6 +27,19 @@ pub(crate) struct Arrival {
     pub(crate) ecn: Ecn,
     /// The datagram's bytes were counted with an earlier packet in it.
     pub(crate) counted: bool,
+}
+
+impl Arrival {
+    /// The first packet of a datagram of so many bytes.
+    pub(crate) fn of(meta: &DatagramMeta, size: usize) -> Self {
+        Self {
+            source: meta.source,
+            local: meta.local,
+            size,
+            ecn: meta.ecn,
+            counted: false,
+        }
+    }
 }
 
 /// One path.

@@ -44,20 +44,18 @@ impl Peer {
             return Err(DropReason::UnknownSession);
         }
         let level = header.level().ok_or(DropReason::Malformed)?;
-        let opened = self.open_or_count(now, shared, level, header.number_at, packet)?;
+        let opened = self.open(now, level, header.number_at, packet);
+        let opened = self.count_failed(now, shared, opened)?;
         self.act_on(now, shared, header.source, packet, &opened, arrival)
     }
 
-    /// Opens a packet; of those that cannot be opened, counts what may be forged.
-    fn open_or_count(
+    /// Of packets that could not be opened, counts what may be forged.
+    fn count_failed(
         &mut self,
         now: Instant,
         shared: &mut Shared,
-        level: Level,
-        number_at: usize,
-        packet: &mut [u8],
+        opened: Result<Opened, DropReason>,
     ) -> Result<Opened, DropReason> {
-        let opened = self.open(now, level, number_at, packet);
         if let Err(DropReason::NotAuthentic) = opened {
             self.on_failed_open(now, shared);
         }
@@ -105,7 +103,7 @@ impl Peer {
                 .received
                 .insert(opened.number, now, taken.ack_eliciting)
             {
-                space.received.count_ecn(arrival.ecn);
+                space.received.count_ecn(arrival.ecn, 1);
             }
             space.ack_now |= taken.ack_eliciting && self.faults.strikes(Fault::AckEarly);
         }
@@ -141,13 +139,12 @@ impl Peer {
         {
             return Err(DropReason::NoKeys);
         }
-        let mut sample = [0; 16];
-        sample.copy_from_slice(packet.get(at + 4..at + 20).ok_or(DropReason::Malformed)?);
+        let number = packet.get(at..).and_then(<[u8]>::split_first_chunk::<4>);
+        let (&(mut bytes), sample) = number.ok_or(DropReason::Malformed)?;
+        let sample = sample.first_chunk().ok_or(DropReason::Malformed)?;
         let mut first = packet[0];
-        let mut bytes = [0; 4];
-        bytes.copy_from_slice(&packet[at..at + 4]);
         self.session
-            .unprotect_header(level, &sample, &mut first, &mut bytes)
+            .unprotect_header(level, sample, &mut first, &mut bytes)
             .map_err(|_| DropReason::NoKeys)?;
         packet[0] = first;
         let first = FirstByte(first);
@@ -155,7 +152,9 @@ impl Peer {
         let received = &self.spaces[level as usize].received;
         let expected = received.largest().map_or(0, |largest| largest + 1);
         let number = packet_number::decode(packet_number::read(&bytes, len), len, expected);
-        if !received.is_new(number) && !self.faults.strikes(Fault::DuplicateAccepted) {
+        // The expected number is new, and mostly the one.
+        let is_new = number == expected || received.is_new(number);
+        if !is_new && !self.faults.strikes(Fault::DuplicateAccepted) {
             return Err(DropReason::Duplicate);
         }
         packet[at..at + 4].copy_from_slice(&bytes);
@@ -175,7 +174,8 @@ impl Peer {
             Err(_) => return Err(DropReason::NotAuthentic),
         }
         let payload = at + len..packet.len() - crate::crypto::TAG_LEN;
-        if level == Level::Data {
+        let is_known = epoch == Epoch::Current && self.keys.is_opened_from(number);
+        if level == Level::Data && !is_known {
             self.on_opened_in(now, epoch, number);
         }
         Ok(Opened {

@@ -1,6 +1,7 @@
 //! What an ACK frame does (RFC 9002 §5.1, §6.2.1, A.7).
 
 use core::ops::RangeInclusive;
+use core::slice;
 
 use super::ecn::Acknowledged;
 use super::loss::Losses;
@@ -33,32 +34,35 @@ struct Found {
 }
 
 impl Found {
-    /// One more, of a space whose present path began with the number `path_first`.
+    /// Adds packets that were sent one after the other, of a space whose present path began with the number `path_first`; those of
+    /// this path are delivered.
     fn add(
         &mut self,
-        packet: &Packet,
+        packets: &[Packet],
         path_first: u64,
         cut_at: Option<Instant>,
-        deliver: &mut impl FnMut(&Packet),
+        deliver: &mut impl FnMut(&[Packet]),
     ) {
-        let is_own = packet.number >= path_first;
-        self.packets += 1;
-        self.ack_eliciting |= packet.ack_eliciting;
-        self.marked += u64::from(packet.marked && is_own);
-        if packet.in_flight {
-            let bytes = u64::from(packet.bytes);
+        let (Some(first), Some(last)) = (packets.first(), packets.last()) else {
+            return;
+        };
+        for packet in packets {
+            self.ack_eliciting |= packet.ack_eliciting;
+            let bytes = u64::from(packet.bytes) * u64::from(packet.in_flight);
             self.bytes += bytes;
-            if is_own {
-                deliver(packet);
-            }
             if cut_at.is_none_or(|cut| packet.time > cut) {
                 self.earning += bytes;
             }
         }
-        self.oldest = Some(self.oldest.map_or(packet.time, |at| at.min(packet.time)));
-        if self.newest.is_none_or(|(number, _)| packet.number > number) {
-            self.newest = Some((packet.number, packet.time));
+        self.packets += packets.len() as u32;
+        self.oldest = Some(self.oldest.map_or(first.time, |at| at.min(first.time)));
+        if self.newest.is_none_or(|(number, _)| last.number > number) {
+            self.newest = Some((last.number, last.time));
         }
+        let own = packets.partition_point(|packet| packet.number < path_first);
+        let own = packets.get(own..).unwrap_or_default();
+        self.marked += own.iter().filter(|packet| packet.marked).count() as u64;
+        deliver(own);
     }
 }
 
@@ -103,8 +107,7 @@ impl<F: Copy> Recovery<F> {
         ranges: impl Fn() -> I,
         fate: &mut impl FnMut(Fate, F),
     ) -> Result<AckOutcome, AckError> {
-        check(self.space(level), ranges())?;
-        let Some(largest) = ranges().next().map(|range| *range.end()) else {
+        let Some(largest) = check(self.space(level), ranges())? else {
             return Ok(AckOutcome::default());
         };
         let ignored = usize::from(self.faults.strikes(Fault::AckRangeIgnored));
@@ -120,11 +123,11 @@ impl<F: Copy> Recovery<F> {
         let advances = space.largest_acked < Some(largest);
         space.largest_acked = space.largest_acked.max(Some(largest));
         let (delivery, black_hole) = (&mut self.delivery, &mut self.black_hole);
-        let mut deliver = |packet: &Packet| {
-            delivery.on_acked(now, packet);
-            black_hole.on_acked(packet.number, packet.bytes);
+        let mut deliver = |packets: &[Packet]| {
+            delivery.on_acked(now, packets);
+            black_hole.on_run_acked(packets);
         };
-        let found = acknowledge(space, read(), cut_at, &mut deliver, fate);
+        let found = acknowledge(space, read, cut_at, &mut deliver, fate);
         if found.oldest_ones {
             self.silence.on_next_acked(level);
         }
@@ -277,53 +280,84 @@ impl<F: Copy> Recovery<F> {
     }
 }
 
-/// T4, T5: every acknowledged number was sent.
+/// T4, T5: every acknowledged number was sent. The largest one.
 fn check<F>(
     space: &Space<F>,
     ranges: impl Iterator<Item = RangeInclusive<u64>>,
-) -> Result<(), AckError> {
+) -> Result<Option<u64>, AckError> {
+    let mut largest = None;
     for range in ranges {
-        if *range.end() >= space.next || space.skipped().any(|skipped| range.contains(&skipped)) {
+        if *range.end() >= space.next || space.skips_any_of(&range) {
             return Err(AckError::NeverSent);
         }
+        largest = largest.or(Some(*range.end()));
     }
-    Ok(())
+    Ok(largest)
 }
 
-/// Settles the packets in `ranges`.
-fn acknowledge<F: Copy>(
+/// Settles the packets in the ranges, which `ranges` gives each time anew, newest first.
+fn acknowledge<F: Copy, I: Iterator<Item = RangeInclusive<u64>>>(
     space: &mut Space<F>,
-    ranges: impl Iterator<Item = RangeInclusive<u64>>,
+    ranges: impl Fn() -> I,
     cut_at: Option<Instant>,
-    deliver: &mut impl FnMut(&Packet),
+    deliver: &mut impl FnMut(&[Packet]),
     fate: &mut impl FnMut(Fate, F),
 ) -> Found {
     let mut found = Found::default();
-    for range in ranges {
-        let oldest = space.packet(0).map_or(u64::MAX, |packet| packet.number);
-        if *range.end() < oldest {
+    let oldest = |space: &Space<F>| space.packet(0).map_or(u64::MAX, |packet| packet.number);
+    // Mostly, the oldest ones have arrived: with them gone, those of the next range are the oldest.
+    let first = oldest(space);
+    if let Some(range) = ranges().find(|range| *range.start() <= first) {
+        pop(space, &range, &mut found, cut_at, deliver, fate);
+    }
+    for range in ranges() {
+        if *range.end() < oldest(space) {
             break;
         }
         #[cfg(test)]
         super::skips::steps::add();
-        // Mostly, the oldest ones have arrived.
-        let path_first = space.path_first;
-        let mut show = |packet: &Packet| {
-            found.add(packet, path_first, cut_at, deliver);
-            found.oldest_ones = true;
-        };
-        space.pop_acked(&range, &mut show, fate);
-        let mut index = space.index_of(*range.start());
-        while let Some((place, packet)) = space.next_outstanding(index) {
-            #[cfg(test)]
-            super::skips::steps::add();
-            if packet.number > *range.end() {
-                break;
-            }
-            index = place + 1;
-            space.resolve(place, Fate::Acked, fate);
-            found.add(&packet, path_first, cut_at, deliver);
-        }
+        pop(space, &range, &mut found, cut_at, deliver, fate);
+        settle(space, &range, &mut found, cut_at, deliver, fate);
     }
     found
+}
+
+/// Settles the oldest packets, as far as they are in the range.
+fn pop<F: Copy>(
+    space: &mut Space<F>,
+    range: &RangeInclusive<u64>,
+    found: &mut Found,
+    cut_at: Option<Instant>,
+    deliver: &mut impl FnMut(&[Packet]),
+    fate: &mut impl FnMut(Fate, F),
+) {
+    let path_first = space.path_first;
+    let mut show = |packets: &[Packet]| {
+        found.add(packets, path_first, cut_at, deliver);
+        found.oldest_ones = true;
+    };
+    space.pop_acked(range, &mut show, fate);
+}
+
+/// Settles the packets in the range, which others stand before.
+fn settle<F: Copy>(
+    space: &mut Space<F>,
+    range: &RangeInclusive<u64>,
+    found: &mut Found,
+    cut_at: Option<Instant>,
+    deliver: &mut impl FnMut(&[Packet]),
+    fate: &mut impl FnMut(Fate, F),
+) {
+    let path_first = space.path_first;
+    let mut index = space.index_of(*range.start());
+    while let Some((place, packet)) = space.next_outstanding(index) {
+        #[cfg(test)]
+        super::skips::steps::add();
+        if packet.number > *range.end() {
+            break;
+        }
+        index = place + 1;
+        space.resolve(place, Fate::Acked, fate);
+        found.add(slice::from_ref(&packet), path_first, cut_at, deliver);
+    }
 }

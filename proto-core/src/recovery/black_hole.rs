@@ -1,5 +1,7 @@
 //! Noticing that a path no longer carries full datagrams (RFC 8899 §4.3).
 
+use super::space::Packet;
+
 /// Lost full datagrams that show it, when nothing as large arrived that was sent later.
 const LOST: u32 = 3;
 
@@ -40,6 +42,14 @@ impl BlackHole {
         if bytes >= self.full && self.acked.is_none_or(|newest| newest < number) {
             self.acked = Some(number);
             self.lost = 0;
+        }
+    }
+
+    /// Packets of the present path that were sent one after the other were acknowledged.
+    pub(super) fn on_run_acked(&mut self, packets: &[Packet]) {
+        let is_full = |packet: &&Packet| packet.in_flight && packet.bytes >= self.full;
+        if let Some(newest) = packets.iter().rev().find(is_full) {
+            self.on_acked(newest.number, newest.bytes);
         }
     }
 

@@ -30,9 +30,13 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// A packet that leaves behind this one, at the same time.
-    pub(super) fn add(&mut self, bytes: u32) {
-        self.in_flight = self.in_flight.saturating_add(bytes);
+    /// That of a packet that leaves at the same time, with so many bytes more in flight.
+    pub(super) fn with_more(self, bytes: u64) -> Self {
+        let in_flight = self.in_flight() + bytes;
+        Self {
+            in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
+            ..self
+        }
     }
 
     /// Bytes in flight once the packet was sent.
@@ -113,9 +117,14 @@ impl Delivery {
         }
     }
 
-    /// UpdateRateSample of §4.1.2.3.
-    pub(super) fn on_acked(&mut self, now: Instant, packet: &Packet) {
-        self.delivered += u64::from(packet.bytes);
+    /// UpdateRateSample of §4.1.2.3, for packets that were sent one after the other.
+    pub(super) fn on_acked(&mut self, now: Instant, packets: &[Packet]) {
+        let in_flight = || packets.iter().filter(|packet| packet.in_flight);
+        let Some(packet) = in_flight().next_back() else {
+            return;
+        };
+        let bytes = in_flight().map(|packet| u64::from(packet.bytes));
+        self.delivered += bytes.sum::<u64>();
         self.delivered_time = now;
         let order = (packet.time, packet.number);
         if self.newest.is_none_or(|of| order > (of.sent, of.number)) {

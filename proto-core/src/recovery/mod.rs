@@ -28,7 +28,6 @@ use alloc::boxed::Box;
 pub use frequency::AckFrequency;
 pub use received::{MAX_ACK_DELAY, RANGES_MAX, Received};
 pub use rtt::{GRANULARITY, INITIAL_RTT, Rtt};
-pub use run::Run;
 pub use timer::{OnTimeout, Timer};
 
 use crate::congestion::CongestionControl;
@@ -342,7 +341,13 @@ impl<F: Copy> Recovery<F> {
     /// Whether one more packet can be remembered (M5). False stops everything but the reading of ACKs.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.spaces.iter().map(Space::len).sum::<usize>() < PACKETS_MAX
+        self.memory_left() > 0
+    }
+
+    /// How many more packets can be remembered (M5).
+    fn memory_left(&self) -> u64 {
+        let remembered = self.spaces.iter().map(Space::len).sum();
+        PACKETS_MAX.saturating_sub(remembered) as u64
     }
 
     /// Bytes that the congestion window still allows. Probes may be sent without.

@@ -82,6 +82,7 @@ impl Received {
     }
 
     /// Whether a packet of this number may still be accepted. Call [`insert`](Self::insert) once it was opened.
+    #[inline]
     #[must_use]
     pub fn is_new(&self, number: u64) -> bool {
         number >= self.floor && number <= NUMBER_MAX && !self.seen.contains(number)
@@ -103,7 +104,7 @@ impl Received {
             false => drop(self.seen.insert(number..number + 1)),
         }
         if ack_eliciting {
-            self.owe(number, now);
+            self.owe(number..=number, now);
         }
         // The peer must hear of a straggler, even below what it knows.
         self.told = self.told.min(number);
@@ -116,10 +117,38 @@ impl Received {
         true
     }
 
-    /// The packet that was [inserted](Self::insert) last came with that codepoint (RFC 9000 §13.4.1). The first of a run of
+    /// Whether that is the number after the largest one.
+    #[must_use]
+    pub fn is_next(&self, number: u64) -> bool {
+        self.seen
+            .last()
+            .is_some_and(|last| last.end == number && number <= NUMBER_MAX)
+    }
+
+    /// The packet with the [next](Self::is_next) number was opened, which is ack-eliciting and one of a run. The number is no
+    /// longer new; what else follows from it does when the run [has ended](Self::on_run).
+    pub fn insert_next(&mut self) {
+        self.seen.extend(1);
+    }
+
+    /// A run has ended: `packets` were [put down](Self::insert_next) one after the other. What follows is what would have followed
+    /// from [`insert`](Self::insert) and [`count_ecn`](Self::count_ecn) for each of them.
+    pub fn on_run(&mut self, packets: u64, now: Instant, ecn: Ecn) {
+        let Some(largest) = self.largest().filter(|_| packets > 0) else {
+            return;
+        };
+        let first = (largest + 1).saturating_sub(packets);
+        self.largest_at = now;
+        self.owe(first..=largest, now);
+        self.told = self.told.min(first);
+        self.unsaid = self.unsaid.min(first);
+        self.count_ecn(ecn, packets);
+    }
+
+    /// The `packets` that were [inserted](Self::insert) last came with that codepoint (RFC 9000 §13.4.1). The first of a run of
     /// CE marks is told at once (RFC 9000 §13.2.1, draft-ietf-quic-ack-frequency §6.4), so that the sender slows down in time.
-    pub fn count_ecn(&mut self, ecn: Ecn) {
-        self.ecn.count(ecn);
+    pub fn count_ecn(&mut self, ecn: Ecn, packets: u64) {
+        self.ecn.count(ecn, packets);
         let news = ecn == Ecn::Ce && self.last_ecn != Ecn::Ce;
         self.immediate |= news && self.unanswered > 0;
         self.last_ecn = ecn;
@@ -131,18 +160,20 @@ impl Received {
         (self.ecn != EcnCounts::default()).then_some(self.ecn)
     }
 
-    /// Notes that an acknowledgement is owed of a packet that was put down, and how soon (RFC 9000 §13.2.1).
-    fn owe(&mut self, number: u64, now: Instant) {
-        self.unanswered = self.unanswered.saturating_add(1);
+    /// Notes that an acknowledgement is owed of packets that were put down, and how soon (RFC 9000 §13.2.1).
+    fn owe(&mut self, numbers: RangeInclusive<u64>, now: Instant) {
+        let (first, last) = (*numbers.start(), *numbers.end());
+        self.unanswered = self.unanswered.saturating_add(last - first + 1);
         let news = match self.frequency.reordering {
             0 => false,
             1 => {
-                let reordered = number < self.next_expected;
-                reordered || !self.seen.covers(self.next_expected..number)
+                let reordered = first < self.next_expected;
+                reordered || !self.seen.covers(self.next_expected..first)
             }
-            distance => self.misses_unsaid(number, distance),
+            // What was missing before the first still is.
+            distance => self.misses_unsaid(last, distance),
         };
-        self.next_expected = self.next_expected.max(number + 1);
+        self.next_expected = self.next_expected.max(last + 1);
         if self.prompt || news || self.unanswered >= self.frequency.packets {
             self.immediate = true;
         }

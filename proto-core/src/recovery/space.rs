@@ -17,6 +17,9 @@ const UNCOUNTED_MAX: u32 = 64;
 /// Numbers left out on purpose that are remembered.
 const SKIPPED_MAX: usize = 8;
 
+/// No packet's number.
+const NONE_SKIPPED: u64 = u64::MAX;
+
 /// What is known of a sent packet's arrival.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {
@@ -103,7 +106,8 @@ pub(super) struct Space<F> {
     pub(super) largest_acked: Option<u64>,
     /// The first number of the present path: packets below count neither against its window nor for its round trip.
     pub(super) path_first: u64,
-    skipped: [Option<u64>; SKIPPED_MAX],
+    /// [`NONE_SKIPPED`] where there is none.
+    skipped: [u64; SKIPPED_MAX],
     next_skipped: usize,
     /// When the next packet will be presumed lost (RFC 9002 §6.1.2).
     pub(super) loss_time: Option<Instant>,
@@ -128,7 +132,7 @@ impl<F> Default for Space<F> {
             late: Late::default(),
             largest_acked: None,
             path_first: 0,
-            skipped: [None; SKIPPED_MAX],
+            skipped: [NONE_SKIPPED; SKIPPED_MAX],
             next_skipped: 0,
             loss_time: None,
             last_ack_eliciting: Instant::ZERO,
@@ -142,14 +146,20 @@ impl<F> Default for Space<F> {
 
 impl<F> Space<F> {
     pub(super) fn skip(&mut self) {
-        self.skipped[self.next_skipped] = Some(self.next);
+        self.skipped[self.next_skipped] = self.next;
         self.next_skipped = (self.next_skipped + 1) % SKIPPED_MAX;
         self.next += 1;
     }
 
+    /// Whether one of the remembered numbers that were left out is in a range of numbers that were sent or left out.
+    pub(super) fn skips_any_of(&self, range: &RangeInclusive<u64>) -> bool {
+        self.skipped.iter().any(|number| range.contains(number))
+    }
+
     /// The remembered numbers that were left out.
     pub(super) fn skipped(&self) -> impl Iterator<Item = u64> + '_ {
-        self.skipped.iter().copied().flatten()
+        let skipped = self.skipped.iter().copied();
+        skipped.filter(|number| *number != NONE_SKIPPED)
     }
 
     /// Whether half of the packets that may be remembered outside of the window wait for a word of the peer, and none that
@@ -334,10 +344,42 @@ impl<F: Copy> Space<F> {
             app_limited,
             marked: sent.marked,
         });
-        match frames {
-            [frame] => self.frames.push_back(*frame),
-            _ => self.frames.extend(frames),
-        }
+        self.frames.extend(frames);
+    }
+
+    /// Remembers packets that leave at the same time, in flight and ack-eliciting, under the next numbers; each has one of the
+    /// frames. `snapshot` is that of the time before.
+    pub(super) fn push_run(
+        &mut self,
+        now: Instant,
+        sent: Sent,
+        snapshot: Snapshot,
+        app_limited: bool,
+        frames: impl ExactSizeIterator<Item = F>,
+    ) {
+        let time = self.last_sent.max(now);
+        self.last_sent = time;
+        let count = frames.len() as u32;
+        self.eliciting += count;
+        self.last_ack_eliciting = now;
+        let (first, bytes) = (self.next, u64::from(sent.bytes));
+        let first_frame = self.frames_gone.wrapping_add(self.frames.len() as u32);
+        self.packets.extend((0..count).map(|nth| Packet {
+            number: first + u64::from(nth),
+            time,
+            snapshot: snapshot.with_more((u64::from(nth) + 1) * bytes),
+            bytes: sent.bytes,
+            first_frame: first_frame.wrapping_add(nth),
+            skip: 0,
+            frames: 1,
+            state: State::Outstanding,
+            ack_eliciting: true,
+            in_flight: true,
+            app_limited,
+            marked: sent.marked,
+        }));
+        self.frames.extend(frames);
+        self.next += u64::from(count);
     }
 
     /// Settles an outstanding packet and tells its frames' fate.
@@ -365,27 +407,31 @@ impl<F: Copy> Space<F> {
     pub(super) fn pop_acked(
         &mut self,
         acked: &RangeInclusive<u64>,
-        show: &mut impl FnMut(&Packet),
+        show: &mut impl FnMut(&[Packet]),
         tell: &mut impl FnMut(Fate, F),
     ) {
         let is_acked =
             |packet: &&Packet| packet.state == State::Outstanding && acked.contains(&packet.number);
-        while let Some(packet) = self.packets.front().filter(is_acked) {
-            if !packet.in_flight {
-                self.uncounted -= 1;
-            } else if packet.ack_eliciting {
-                self.eliciting -= 1;
+        // The list has two parts, the second of which comes first when the first is gone.
+        loop {
+            let oldest = self.packets.as_slices().0;
+            let (mut count, mut frames) = (0, 0);
+            for packet in oldest.iter().take_while(is_acked) {
+                #[cfg(test)]
+                super::skips::steps::add();
+                self.uncounted -= u32::from(!packet.in_flight);
+                self.eliciting -= u32::from(packet.in_flight && packet.ack_eliciting);
+                count += 1;
+                frames += usize::from(packet.frames);
             }
-            #[cfg(test)]
-            super::skips::steps::add();
-            show(packet);
-            for _ in 0..packet.frames {
-                if let Some(frame) = self.frames.pop_front() {
-                    tell(Fate::Acked, frame);
-                }
-            }
-            self.frames_gone = self.frames_gone.wrapping_add(u32::from(packet.frames));
-            self.packets.pop_front();
+            let Some(oldest) = oldest.get(..count).filter(|_| count > 0) else {
+                return;
+            };
+            show(oldest);
+            self.packets.drain(..count);
+            let gone = self.frames.drain(..frames);
+            gone.for_each(|frame| tell(Fate::Acked, frame));
+            self.frames_gone = self.frames_gone.wrapping_add(frames as u32);
         }
     }
 

@@ -54,6 +54,7 @@ pub(crate) enum Item {
 impl Item {
     /// Makes bytes of a file longer by those of `next`, if these follow them in the same block; whether they do. A sink wants
     /// whole blocks again: what is true of one is not of its neighbour.
+    #[inline]
     pub(crate) fn append(&mut self, next: Self) -> bool {
         let Self::Data {
             file,

@@ -11,6 +11,7 @@ mod file_path;
 mod frame;
 mod header;
 pub mod packet_number;
+mod run_head;
 mod transport_params;
 pub mod varint;
 #[cfg(test)]
@@ -21,11 +22,10 @@ pub use connection_id::ConnectionId;
 pub use entry::{Entry, EntryKind};
 pub use error::WireError;
 pub use file_path::{FilePath, PathError};
-pub use frame::{
-    Ack, Data, Durability, Frame, RequestKind, StoredAs, fill_with_data, write_ack, write_ack_ecn,
-};
+pub use frame::{Ack, Data, Durability, Frame, RequestKind, StoredAs, write_ack, write_ack_ecn};
 pub use header::{
     FirstByte, HeaderLayout, LongHeader, LongType, PROTECTED_MIN, PacketKind, PartialHeader,
     ShortHeader, TOKEN_MAX, VERSION, write_version_answer,
 };
+pub use run_head::RunHead;
 pub use transport_params::{ParamsError, TransportParams};

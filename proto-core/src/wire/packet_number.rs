@@ -20,14 +20,27 @@ pub fn encode_len(full: u64, largest_acked: Option<u64>) -> usize {
     bits.div_ceil(8).clamp(1, 4) as usize
 }
 
+/// The highest number of which `len` bytes are [enough](encode_len), below 4.
+#[must_use]
+pub fn last_of_len(len: usize, largest_acked: Option<u64>) -> u64 {
+    let half = 1_u64 << (8 * len.clamp(1, 4) - 1);
+    match largest_acked {
+        _ if len >= 4 => MAX,
+        Some(acked) => acked.saturating_add(half),
+        None => half - 1,
+    }
+}
+
 /// Writes the `len` low bytes of `full` at the beginning of `out`; `None` when there is no room or `len` is not 1 to 4.
 pub fn write(out: &mut [u8], full: u64, len: usize) -> Option<()> {
-    let bytes = (full as u32).to_be_bytes();
-    let low = bytes.get(4_usize.checked_sub(len)?..)?;
-    if low.is_empty() {
-        return None;
+    let [a, b, c, d] = (full as u32).to_be_bytes();
+    match len {
+        1 => *out.first_mut()? = d,
+        2 => *out.first_chunk_mut()? = [c, d],
+        3 => *out.first_chunk_mut()? = [b, c, d],
+        4 => *out.first_chunk_mut()? = [a, b, c, d],
+        _ => return None,
     }
-    out.get_mut(..len)?.copy_from_slice(low);
     Some(())
 }
 
@@ -44,18 +57,17 @@ pub fn read(bytes: &[u8], len: usize) -> u64 {
 
 /// The full number of a packet of which `len` bytes (1 to 4) with the value `truncated` came, when `expected` is the highest
 /// number opened so far plus one: the candidate nearest to it, the higher of two (RFC 9000 §A.3).
+#[inline]
 #[must_use]
 pub fn decode(truncated: u64, len: usize, expected: u64) -> u64 {
     let window = 1_u64 << (8 * len.clamp(1, 4));
-    let half = window / 2;
     let expected = expected.min(MAX + 1);
-    let candidate = (expected & !(window - 1)) | (truncated & (window - 1));
-    if candidate + half <= expected && candidate + window <= MAX {
-        candidate + window
-    } else if candidate > MAX || (candidate > expected + half && candidate >= window) {
-        candidate - window
+    let ahead = truncated.wrapping_sub(expected) & (window - 1);
+    let above = expected + ahead;
+    if above > MAX || (ahead > window / 2 && above >= window) {
+        above - window
     } else {
-        candidate
+        above
     }
 }
 
@@ -113,6 +125,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn lengths_change_behind_their_last(acked in prop::option::of(0..MAX >> 1), ahead in 0..1_u64 << 34) {
+            let number = acked.unwrap_or(0) + ahead;
+            let last = |len| last_of_len(len, acked);
+            let len = encode_len(number, acked);
+            prop_assert!(number <= last(len));
+            prop_assert!(len == 1 || last(len - 1) < number);
+            prop_assert_eq!(encode_len(last(1), acked), 1);
+            prop_assert_eq!(encode_len(last(3) + 1, acked), 4);
+        }
+
         /// Whatever the receiver has seen between what it acknowledged and the packet itself, it finds the number.
         #[test]
         fn the_receiver_finds_the_number(

@@ -16,6 +16,17 @@ pub const fn len(value: u64) -> usize {
     }
 }
 
+/// The largest number whose shortest form has `len` bytes: 1, 2, 4, or else 8.
+#[must_use]
+pub const fn largest(len: usize) -> u64 {
+    match len {
+        1 => 0x3f,
+        2 => 0x3fff,
+        4 => 0x3fff_ffff,
+        _ => MAX,
+    }
+}
+
 /// Writes the shortest form of `value` at the beginning of `out` and says its length; `None` when there is no room or
 /// `value` is above [`MAX`].
 pub fn write(out: &mut [u8], value: u64) -> Option<usize> {
@@ -100,6 +111,7 @@ mod tests {
         for (value, length) in borders {
             let mut out = [0; 8];
             assert_eq!(len(value), length);
+            assert!(value <= largest(length) && (length == 8 || len(largest(length) + 1) > length));
             assert_eq!(write(&mut out, value), Some(length));
             assert_eq!(write(&mut out[..length - 1], value), None);
             let mut rest = &out[..length];

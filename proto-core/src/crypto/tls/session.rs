@@ -77,12 +77,12 @@ impl TlsSession {
     }
 
     fn opening_key(&self, level: Level, epoch: Epoch) -> Result<&dyn PacketKey, CryptoError> {
-        let current = self.keys(level)?.remote.packet.as_ref();
-        let updates = self.updates.as_ref().filter(|_| level == Level::Data);
+        let keys = self.keys(level)?;
+        let updates = || self.updates.as_ref().filter(|_| level == Level::Data);
         let key = match epoch {
-            Epoch::Current => Some(current),
-            Epoch::Previous => updates.and_then(|updates| updates.previous.as_deref()),
-            Epoch::Next => updates.map(|updates| updates.next.remote.as_ref()),
+            Epoch::Current => Some(keys.remote.packet.as_ref()),
+            Epoch::Previous => updates().and_then(|updates| updates.previous.as_deref()),
+            Epoch::Next => updates().map(|updates| updates.next.remote.as_ref()),
         };
         key.ok_or(CryptoError::NoKeys)
     }

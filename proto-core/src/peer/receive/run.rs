@@ -4,8 +4,10 @@
 //! change besides is found out for the first of them; within a train no time passes, so that the answer stays the same. What
 //! comes of a run is what would come of packet after packet (`contract::trains` in the tests).
 
+use super::Opened;
 use crate::crypto::{Direction, Level};
-use crate::endpoint::{DropReason, Shared};
+use crate::ecn::Ecn;
+use crate::endpoint::Shared;
 use crate::peer::{Arrival, Peer, State};
 use crate::time::Instant;
 use crate::wire::{ConnectionId, Data, ShortHeader};
@@ -25,28 +27,34 @@ impl Peer {
         if !self.takes_runs(now, arrival) {
             return (0, false);
         }
-        let (mut len, mut dropped) = (0, false);
+        let (mut len, mut packets, mut other) = (0, 0, None);
         for packet in train.chunks_mut(arrival.size) {
             if !ShortHeader::leads(packet, id) {
                 break;
             }
             len += packet.len();
-            match self.handle_next(now, shared, packet, arrival) {
-                Ok(true) => {}
-                // It may have changed whom packets are for, or whether any are taken.
-                Ok(false) => break,
-                Err(reason) => {
-                    shared.drop_packet(reason);
-                    dropped = true;
+            let opened = self.open(now, Level::Data, ShortHeader::NUMBER_AT, packet);
+            match &opened {
+                Ok(it) if self.append(it, packet) => packets += 1,
+                _ => {
+                    other = Some((packet, opened));
                     break;
                 }
             }
         }
+        self.on_run(now, packets, arrival.ecn);
+        // It may change whom packets are for, or whether any are taken.
+        let other = other.map(|(packet, opened)| {
+            let opened = self.count_failed(now, shared, opened)?;
+            self.act_on(now, shared, None, packet, &opened, arrival)
+        });
         if len > 0 {
             let size = len;
             self.on_datagram(&Arrival { size, ..*arrival });
         }
-        (len, dropped)
+        let dropped = other.and_then(Result::err);
+        dropped.into_iter().for_each(|it| shared.drop_packet(it));
+        (len, dropped.is_some())
     }
 
     /// Whether nothing but what a packet holds decides what it does: the session is at work, the last packet came now, and
@@ -65,29 +73,26 @@ impl Peer {
             && !self.faults.are_planted()
     }
 
-    /// Takes one packet; whether it was of the run.
-    fn handle_next(
-        &mut self,
-        now: Instant,
-        shared: &mut Shared,
-        packet: &mut [u8],
-        arrival: &Arrival,
-    ) -> Result<bool, DropReason> {
-        let at = ShortHeader::NUMBER_AT;
-        let opened = self.open_or_count(now, shared, Level::Data, at, packet)?;
+    /// Takes what the packet holds, if it goes on where the run is; if not, nothing is changed.
+    fn append(&mut self, opened: &Opened, packet: &[u8]) -> bool {
         let received = &mut self.spaces[Level::Data as usize].received;
-        if opened.first.reserved_bits_are_zero()
-            && received.largest().is_some_and(|it| it + 1 == opened.number)
-            && let Some(data) = Data::alone(&packet[opened.payload.clone()])
-            && self.transfers.append(&data)
-        {
-            self.packets_received += 1;
-            self.quiet_pings = 0;
-            received.insert(opened.number, now, true);
-            received.count_ecn(arrival.ecn);
-            return Ok(true);
+        let goes_on = opened.first.reserved_bits_are_zero()
+            && received.is_next(opened.number)
+            && Data::alone(&packet[opened.payload.clone()])
+                .is_some_and(|data| self.transfers.append(&data));
+        if goes_on {
+            received.insert_next();
         }
-        self.act_on(now, shared, None, packet, &opened, arrival)?;
-        Ok(false)
+        goes_on
+    }
+
+    /// So many packets were taken.
+    fn on_run(&mut self, now: Instant, packets: u64, ecn: Ecn) {
+        if packets > 0 {
+            self.packets_received += packets;
+            self.quiet_pings = 0;
+            let received = &mut self.spaces[Level::Data as usize].received;
+            received.on_run(packets, now, ecn);
+        }
     }
 }

@@ -175,6 +175,7 @@ pub(super) struct PacketPlace {
 }
 
 /// Seals a packet, which ends in room for the tag, and masks its header (RFC 9001 §5.3, §5.4).
+#[inline]
 pub(super) fn seal(session: &mut dyn Session, place: PacketPlace, packet: &mut [u8]) {
     let PacketPlace {
         level,
@@ -197,13 +198,13 @@ pub(super) fn seal(session: &mut dyn Session, place: PacketPlace, packet: &mut [
         sealed.is_ok(),
         "levels are written only while there are keys"
     );
-    let mut sample = [0; 16];
-    sample.copy_from_slice(&packet[number_at + 4..number_at + PROTECTED_MIN]);
-    let (first, rest) = packet.split_at_mut(1);
-    let number = &mut rest[number_at - 1..payload_at - 1];
-    let masked = session.protect_header(level, &sample, &mut first[0], number);
+    let (header, rest) = packet.split_at_mut(payload_at);
+    let (first, number) = header.split_at_mut(number_at);
+    let sample = rest.get(4 + number_at - payload_at..);
+    let sample = sample.and_then(<[u8]>::first_chunk);
+    let masked = sample.map(|it| session.protect_header(level, it, &mut first[0], number));
     debug_assert!(
-        masked.is_ok(),
-        "levels are written only while there are keys"
+        matches!(masked, Some(Ok(()))),
+        "packets are padded to the least, and levels written only while there are keys"
     );
 }

@@ -7,11 +7,10 @@
 
 use super::packet::{PacketPlace, seal};
 use crate::crypto::{Level, TAG_LEN};
-use crate::peer::key_phase::SEAL_LIMIT;
 use crate::peer::{Peer, SentFrame, State};
 use crate::recovery::Sent;
 use crate::time::Instant;
-use crate::wire::{ShortHeader, fill_with_data, packet_number};
+use crate::wire::{RunHead, ShortHeader, packet_number};
 
 impl Peer {
     /// Writes datagrams of `size` bytes, one behind the other, as far as `out` and the block that is being sent reach; how many
@@ -36,55 +35,50 @@ impl Peer {
             key_phase,
         };
         let acked = recovery.largest_acked(Level::Data);
-        let (mut offset, mut rest) = (run.offset, run.bytes);
-        let unskipped = self
-            .next_skip
-            .saturating_sub(recovery.next_number(Level::Data));
-        let most = recovery.may_leave(now, size as u64, room).min(unskipped);
-        let sent = Sent {
-            bytes: size as u32,
-            ack_eliciting: true,
-            in_flight: true,
-            marked: self.marks,
-        };
-        let mut packets = recovery.begin_run(now, Level::Data, sent);
-        let mut len = 0;
-        for packet in out.chunks_exact_mut(size).take(most as usize) {
-            let number = packets.next_number();
-            if keys.sealed() >= SEAL_LIMIT || keys.wants_update(now) {
-                break;
-            }
-            let number_len = packet_number::encode_len(number, acked);
-            let Some(layout) = header.encode(number, number_len, packet) else {
-                break;
-            };
-            let payload = &mut packet[layout.payload_at..size - TAG_LEN];
-            let filled = fill_with_data(payload, run.transfer, run.file.into(), offset, rest);
-            // With what the block ends in goes the beginning of the next.
-            let Some(fits) = filled.filter(|fits| *fits < rest.len()) else {
-                break;
-            };
+        let first = recovery.next_number(Level::Data);
+        let number_len = packet_number::encode_len(first, acked);
+        let place = [run.transfer, run.file.into(), run.offset];
+        let head = RunHead::new(&header, (first, number_len), place, size - TAG_LEN);
+        let Some(mut head) = head else { return 0 };
+        let (layout, data_len) = (head.layout(), head.data_len());
+        // With what the block ends in goes the beginning of the next.
+        let whole = run.bytes.len().saturating_sub(1) / data_len;
+        let count = (whole.min(out.len() / size) as u64)
+            .min(recovery.may_leave(now, size as u64, room))
+            .min(self.next_skip.saturating_sub(first))
+            .min((packet_number::last_of_len(number_len, acked) + 1).saturating_sub(first))
+            .min(keys.may_seal(now))
+            .min(head.most()) as usize;
+        let (mut number, mut offset) = (first, run.offset);
+        let packets = out[..count * size].chunks_exact_mut(size);
+        for (packet, data) in packets.zip(run.bytes.chunks_exact(data_len)) {
+            head.write(number, offset, data, packet);
             let place = PacketPlace {
                 level: Level::Data,
                 number,
                 layout,
             };
             seal(&mut **session, place, packet);
-            keys.on_sealed(number);
-            packets.push(SentFrame::Transfer {
+            (number, offset) = (number + 1, offset + data_len as u64);
+        }
+        if count > 0 {
+            let sent = Sent {
+                bytes: size as u32,
+                ack_eliciting: true,
+                in_flight: true,
+                marked: self.marks,
+            };
+            let frames = (0..count).map(|nth| SentFrame::Transfer {
                 key: run.key,
-                item: run.item(offset, fits as u32),
+                item: run.item(run.offset + (nth * data_len) as u64, data_len as u32),
             });
-            (offset, rest) = (offset + fits as u64, &rest[fits..]);
-            len += size;
-        }
-        drop(packets);
-        let (key, told) = (run.key, offset - run.offset);
-        if len > 0 {
+            recovery.on_run_sent(now, Level::Data, sent, frames);
+            keys.on_run_sealed(first, count as u64);
+            let (key, told) = (run.key, offset - run.offset);
             transfers.on_run_sent(key, told);
-            self.tail.on_new(len as u64, self.copies_max());
+            self.tail.on_new((count * size) as u64, self.copies_max());
         }
-        len
+        count * size
     }
 
     /// Whether packets hold DATA and nothing else until time passes or something arrives, whatever is sent meanwhile.

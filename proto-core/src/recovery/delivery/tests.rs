@@ -1,5 +1,7 @@
 //! draft-ietf-ccwg-bbr §4.1, with packets of 1,000 bytes.
 
+use core::slice;
+
 use super::super::space::State;
 use super::*;
 
@@ -38,7 +40,7 @@ impl Path {
         for packet in packets {
             assert_eq!(packet.state, State::Outstanding);
             self.in_flight -= 1_000;
-            self.delivery.on_acked(at(now), packet);
+            self.delivery.on_acked(at(now), slice::from_ref(packet));
         }
         self.delivery.sample(ms(50))
     }
@@ -101,6 +103,25 @@ fn the_newest_packet_counts() {
     let sample = path.ack(120, &[packets[2]]).unwrap();
     assert_eq!((sample.tx_in_flight, sample.delivered), (3_000, 4_000));
     assert_eq!(path.ack(130, &[]), None);
+}
+
+/// What comes of packets that were acknowledged together comes of them one by one.
+#[test]
+fn packets_that_were_sent_in_a_row_may_be_told_of_together() {
+    let mut path = Path::new();
+    let mut packets: Vec<_> = (0..9).map(|n| path.send(n / 2)).collect();
+    packets[8].in_flight = false;
+    packets[2].in_flight = false;
+    let mut together = path.delivery;
+    together.on_acked(at(100), &packets);
+    for packet in packets.iter().filter(|packet| packet.in_flight) {
+        path.delivery.on_acked(at(100), slice::from_ref(packet));
+    }
+    assert_eq!(format!("{together:?}"), format!("{:?}", path.delivery));
+    assert_eq!(together.delivered(), 7_000);
+    let before = format!("{together:?}");
+    together.on_acked(at(200), &packets[8..]);
+    assert_eq!(format!("{together:?}"), before);
 }
 
 /// §4.1.2.3: faster than the fastest round trip is not believed.

@@ -292,3 +292,46 @@ mod rare_model {
         }
     }
 }
+
+mod run {
+    use super::*;
+    use alloc::format;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What comes of packets taken in as a run comes of them one by one, to the last field.
+        #[test]
+        fn a_run_is_its_packets(
+            reordering in 0..5_u64,
+            packets in 1..30_u64,
+            steps in prop::collection::vec((0..4_u64, 0..12_u64, 0..20_u64, 0..4_u8, any::<bool>()), 1..60),
+        ) {
+            let mut both = [data(), data()];
+            let frequency = AckFrequency { packets, reordering, ..AckFrequency::default() };
+            both.iter_mut().for_each(|r| r.set_frequency(frequency));
+            let mut now = 0;
+            for (ahead, back, count, ecn, answers) in steps {
+                now += 1;
+                let ecn = [Ecn::NotEct, Ecn::Ect1, Ecn::Ect0, Ecn::Ce][usize::from(ecn)];
+                let [one, run] = &mut both;
+                let number = (one.largest().map_or(0, |n| n + 1) + ahead).saturating_sub(back);
+                for received in [&mut *one, run] {
+                    received.insert(number, ms(now), count % 2 == 0);
+                }
+                let first = one.largest().unwrap() + 1;
+                for number in first..first + count {
+                    one.insert(number, ms(now + 1), true);
+                    one.count_ecn(ecn, 1);
+                    prop_assert!(run.is_next(number) && !run.is_next(number + 1));
+                    run.insert_next();
+                }
+                run.on_run(count, ms(now + 1), ecn);
+                prop_assert_eq!(format!("{one:?}"), format!("{run:?}"));
+                if answers {
+                    one.on_ack_sent();
+                    run.on_ack_sent();
+                }
+            }
+        }
+    }
+}

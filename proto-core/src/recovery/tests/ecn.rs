@@ -466,7 +466,7 @@ mod receiver {
         let mut received = Received::new(Level::Data, MAX_ACK_DELAY);
         for (number, ecn) in numbers {
             if received.insert(*number, at(*number), true) {
-                received.count_ecn(*ecn);
+                received.count_ecn(*ecn, 1);
             }
         }
         received
@@ -515,11 +515,11 @@ mod receiver {
         assert!(!received.ack_due(at(0)));
         received.on_ack_sent();
         received.insert(1, at(1), true);
-        received.count_ecn(Ecn::Ce);
+        received.count_ecn(Ecn::Ce, 1);
         assert!(received.ack_due(at(1)));
         received.on_ack_sent();
         received.insert(2, at(2), true);
-        received.count_ecn(Ecn::Ce);
+        received.count_ecn(Ecn::Ce, 1);
         assert!(!received.ack_due(at(2)));
     }
 
@@ -528,7 +528,7 @@ mod receiver {
     fn owes_nothing_for_a_mark_alone() {
         let mut received = Received::new(Level::Data, MAX_ACK_DELAY);
         received.insert(0, at(0), false);
-        received.count_ecn(Ecn::Ce);
+        received.count_ecn(Ecn::Ce, 1);
         assert!(!received.ack_due(at(0)));
         assert!(received.audit().is_ok());
     }

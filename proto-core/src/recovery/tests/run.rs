@@ -20,11 +20,7 @@ fn send(bench: &mut Bench, now: Instant, count: u32, marked: bool, in_runs: bool
     bench.next_frame = frames.end;
     let recovery = &mut bench.recovery;
     if in_runs {
-        let mut run = recovery.begin_run(now, Level::Data, sent(marked));
-        for (frame, number) in frames.zip(run.next_number()..) {
-            assert_eq!(run.next_number(), number);
-            run.push(frame);
-        }
+        recovery.on_run_sent(now, Level::Data, sent(marked), frames);
     } else {
         for frame in frames {
             recovery.on_packet_sent(now, Level::Data, sent(marked), &[frame]);

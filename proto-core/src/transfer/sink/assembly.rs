@@ -166,10 +166,9 @@ impl Assembly {
             return false;
         };
         let (begin, len) = (gather.index * u64::from(BLOCK_SIZE), data.len() as u64);
-        let whole = u64::from(block_len(size, gather.index));
+        let end = size.min(begin + u64::from(BLOCK_SIZE));
         let from = gather.have.last().map_or(0, |last| last.end);
-        let fits = from + len <= whole && u64::from(gather.count) + len < whole;
-        if data.is_empty() || begin + from != offset || !fits {
+        if data.is_empty() || begin + from != offset || offset + len >= end {
             return false;
         }
         gather.push(from as usize, data);

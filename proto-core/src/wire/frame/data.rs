@@ -58,41 +58,6 @@ pub(super) fn encode_data(
     out.prefixed(data)
 }
 
-/// Writes a DATA frame that takes all of `out`, with as many bytes from the beginning of `data` as that needs: how many. `None`
-/// where `data` has fewer, where numbers have no encoding, and where no length makes the frame end with `out`; what `out` then
-/// holds is not defined.
-///
-/// The same bytes as [`Frame::encode`]'s, in a fifth of the instructions: nearly all packets of a file are made so.
-#[must_use]
-pub fn fill_with_data(
-    out: &mut [u8],
-    transfer: u64,
-    file: u64,
-    offset: u64,
-    data: &[u8],
-) -> Option<usize> {
-    let (first, mut rest) = out.split_first_mut()?;
-    *first = kind::DATA;
-    for number in [transfer, file, offset] {
-        let len = varint::write(rest, number)?;
-        rest = rest.get_mut(len..)?;
-    }
-    let room = rest.len();
-    let prefix = match room {
-        2..=64 => 1,
-        66..=16_385 => 2,
-        16_388.. => 4,
-        _ => return None,
-    };
-    let len = room - prefix;
-    let data = data.get(..len)?;
-    check_data(offset, data).ok()?;
-    let (prefix, body) = rest.split_at_mut(prefix);
-    varint::write(prefix, len as u64)?;
-    body.copy_from_slice(data);
-    Some(len)
-}
-
 pub(super) fn decode_data<'a>(bytes: &mut &'a [u8]) -> Result<Frame<'a>, WireError> {
     let Place { transfer, file } = Place::decode(bytes)?;
     let offset = varint::read(bytes)?;
@@ -209,38 +174,6 @@ mod tests {
             offset,
             data,
         }
-    }
-
-    /// Where a frame's length can be written in one way only, and the room is not one byte too long for it.
-    #[test]
-    fn a_frame_fills_any_room_that_one_can_fill() {
-        let data = vec![7; 20_000];
-        let rooms = (0..300).chain(16_000..17_000);
-        for room in rooms {
-            let mut out = vec![0; room];
-            let filled = fill_with_data(&mut out, 3, 70, 1 << 20, &data);
-            let fits = Frame::data_room(3, 70, 1 << 20, room);
-            let of = Data {
-                transfer: 3,
-                file: 70,
-                offset: 1 << 20,
-                data: &data[..fits],
-            };
-            let fills = fits > 0 && frame(&of).encoded_len() == room;
-            assert_eq!(filled, fills.then_some(fits), "room {room}");
-            if fills {
-                let mut same = vec![0; room];
-                assert_eq!(frame(&of).encode(&mut same), Some(room));
-                assert_eq!(out, same);
-                assert_eq!(Data::alone(&out), Some(of));
-            }
-        }
-        assert_eq!(fill_with_data(&mut [0; 50], 3, 70, 1, &data[..9]), None);
-        assert_eq!(fill_with_data(&mut [0; 50], 3, 1 << 62, 1, &data), None);
-        assert_eq!(
-            fill_with_data(&mut [0; 50], 3, 0, (1 << 62) - 9, &data),
-            None
-        );
     }
 
     proptest! {

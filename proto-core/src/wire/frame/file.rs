@@ -22,6 +22,12 @@ impl Place {
 
     #[inline]
     pub(super) fn decode(bytes: &mut &[u8]) -> Result<Self, WireError> {
+        // Mostly, both are small.
+        if let [transfer @ 0..=63, file @ 0..=63, rest @ ..] = *bytes {
+            *bytes = rest;
+            let (transfer, file) = (u64::from(*transfer), u64::from(*file));
+            return Ok(Self { transfer, file });
+        }
         Ok(Self {
             transfer: varint::read(bytes)?,
             file: varint::read(bytes)?,

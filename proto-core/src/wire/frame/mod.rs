@@ -4,7 +4,7 @@ mod ack;
 mod codec;
 mod data;
 mod file;
-mod kind;
+pub(super) mod kind;
 mod path;
 mod request;
 mod session;
@@ -12,7 +12,7 @@ mod session;
 mod tests;
 
 pub use ack::{Ack, write_ack, write_ack_ecn};
-pub use data::{Data, fill_with_data};
+pub use data::Data;
 
 use super::{CloseCode, ConnectionId, Entry, ErrorCode, WireError};
 
