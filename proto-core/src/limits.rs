@@ -4,6 +4,9 @@ use crate::file::BLOCK_SIZE;
 use crate::recovery::PACKETS_MAX;
 use crate::time::Duration;
 
+/// A key seals at most this many packets before it is changed (R3).
+pub(crate) const PACKETS_PER_KEY_MAX: u64 = 1 << 22;
+
 /// What an endpoint may hold and how long it waits. The defaults are those of `docs/PROTOCOL.md`.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -35,6 +38,8 @@ pub struct Limits {
     pub classic_exchanges: u32,
     /// Exchanges of the classic dialect with the clients of one IPv4 address, or one IPv6 network of 64 bits.
     pub classic_exchanges_per_source: u32,
+    /// Packets that an end seals with a key before it changes keys (R3): 2^22 at most.
+    pub packets_per_key: u64,
     /// Handshake bytes held per level (H6).
     pub crypto_buffer: u32,
     /// Bytes of a listing page (M8).
@@ -63,6 +68,7 @@ impl Default for Limits {
             journal_unsynced: 256,
             classic_exchanges: 1_024,
             classic_exchanges_per_source: 32,
+            packets_per_key: PACKETS_PER_KEY_MAX,
             crypto_buffer: 16 << 10,
             page: 64 << 10,
             handshake_timeout: Duration::from_secs(10),

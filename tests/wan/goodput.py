@@ -75,7 +75,7 @@ def link(args, seed, rate, rtt, loss, *options):
 
 
 def dhow_alone(args, wan, folder, control, size):
-    """File bytes that came, and in how many seconds: all of them when the file is there, or what had come when it was cut."""
+    """File bytes that came, and in how many seconds: all of them when the file is there, or else what had come, over all of the time."""
     served, got = folder / "served", folder / "got"
     served.mkdir(exist_ok=True)
     (served / "file").write_bytes(os.urandom(size))
@@ -84,6 +84,7 @@ def dhow_alone(args, wan, folder, control, size):
         began = time.monotonic()
         client = wan.get(folder, "file", got)
         cut = threading.Timer(args.time_max, client.terminate)
+        cut.daemon = True
         cut.start()
         lines, took = [], args.time_max
         for line in client.stdout:

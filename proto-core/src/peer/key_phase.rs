@@ -1,10 +1,9 @@
 //! Key updates of the 1-RTT keys (RFC 9001 §6, R3, R4).
 
 use crate::crypto::Epoch;
+use crate::limits::PACKETS_PER_KEY_MAX;
 use crate::time::{Duration, Instant};
 
-/// A key seals at most this many packets before it is changed (R3).
-const UPDATE_AFTER_PACKETS: u64 = 1 << 22;
 /// Beyond this many, nothing is sealed any more (R3).
 pub(crate) const SEAL_LIMIT: u64 = 1 << 23;
 /// A key is used at most this long before it is changed.
@@ -32,7 +31,8 @@ pub(crate) struct KeyPhase {
 }
 
 impl KeyPhase {
-    pub(crate) fn new(now: Instant) -> Self {
+    /// The first keys; they are changed after `packets`, if not before.
+    pub(crate) fn new(now: Instant, packets: u64) -> Self {
         Self {
             phase: false,
             since: now,
@@ -42,7 +42,7 @@ impl KeyPhase {
             first_received: None,
             keeps_previous: false,
             previous_until: None,
-            update_after: UPDATE_AFTER_PACKETS,
+            update_after: packets.min(PACKETS_PER_KEY_MAX),
         }
     }
 
@@ -105,10 +105,10 @@ impl KeyPhase {
         }
     }
 
-    /// Whether a packet of that number or a lower one was opened with the current keys and the previous ones are gone: one more
+    /// Whether a packet of that number or a lower one was opened with the current keys: one more
     /// [changes nothing](Self::on_opened).
     pub(crate) fn is_opened_from(&self, number: u64) -> bool {
-        !self.keeps_previous && self.first_received.is_some_and(|first| first <= number)
+        self.first_received.is_some_and(|first| first <= number)
     }
 
     /// A packet was opened with the current keys: the peer has them, so the previous ones are kept until
@@ -132,8 +132,7 @@ impl KeyPhase {
         *self = Self {
             phase: !self.phase,
             keeps_previous: true,
-            update_after: self.update_after,
-            ..Self::new(now)
+            ..Self::new(now, self.update_after)
         };
     }
 
@@ -147,11 +146,6 @@ impl KeyPhase {
         self.keeps_previous = false;
         self.previous_until = None;
     }
-
-    #[cfg(test)]
-    pub(crate) fn set_update_after(&mut self, packets: u64) {
-        self.update_after = packets;
-    }
 }
 
 #[cfg(test)]
@@ -164,8 +158,7 @@ mod tests {
 
     #[test]
     fn r4_no_update_before_the_last_one_was_acknowledged() {
-        let mut keys = KeyPhase::new(T0);
-        keys.set_update_after(2);
+        let mut keys = KeyPhase::new(T0, 2);
         keys.on_sealed(0);
         keys.on_sealed(1);
         assert!(!keys.wants_update(T0));
@@ -184,7 +177,7 @@ mod tests {
 
     #[test]
     fn packets_of_three_phases_are_told_apart() {
-        let mut keys = KeyPhase::new(T0);
+        let mut keys = KeyPhase::new(T0, u64::MAX);
         keys.on_opened(7, || T1);
         assert_eq!(keys.epoch_of(false, 8), Epoch::Current);
         assert_eq!(keys.epoch_of(true, 9), Epoch::Next);
@@ -221,8 +214,7 @@ mod tests {
             (9, true, 0),
             (9, false, 600),
         ] {
-            let mut keys = KeyPhase::new(T0);
-            keys.set_update_after(4);
+            let mut keys = KeyPhase::new(T0, 4);
             keys.sealed = sealed;
             keys.acked = acked;
             let now = T0 + Duration::from_secs(seconds);
@@ -234,14 +226,14 @@ mod tests {
             }
             assert_eq!(many.min(10), one_by_one, "{sealed} {acked} {seconds}");
         }
-        let mut keys = KeyPhase::new(T0);
+        let mut keys = KeyPhase::new(T0, u64::MAX);
         keys.sealed = SEAL_LIMIT - 2;
         assert_eq!(keys.may_seal(T0), 2);
     }
 
     #[test]
     fn keys_are_changed_after_ten_minutes() {
-        let mut keys = KeyPhase::new(T0);
+        let mut keys = KeyPhase::new(T0, u64::MAX);
         keys.on_sealed(0);
         keys.on_acked(0);
         assert!(!keys.wants_update(T0 + Duration::from_secs(599)));

@@ -277,7 +277,7 @@ impl Peer {
                 },
                 now,
             ),
-            keys: KeyPhase::new(now),
+            keys: KeyPhase::new(now, config.limits.packets_per_key),
             transfers: Transfers::new(opening.direction, &config.limits)
                 .with_faults(config.faults()),
             confirmed: false,

@@ -305,7 +305,8 @@ fn acknowledge<F: Copy, I: Iterator<Item = RangeInclusive<u64>>>(
 ) -> Found {
     let mut found = Found::default();
     let oldest = |space: &Space<F>| space.packet(0).map_or(u64::MAX, |packet| packet.number);
-    // Mostly, the oldest ones have arrived: with them gone, those of the next range are the oldest.
+    // Mostly, the oldest ones have arrived, and the gap between two ranges is a number that was left out (T5): with the lower
+    // range gone, the upper one's are the oldest, and go together.
     let first = oldest(space);
     if let Some(range) = ranges().find(|range| *range.start() <= first) {
         pop(space, &range, &mut found, cut_at, deliver, fate);

@@ -77,6 +77,8 @@ impl BlackHole {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recovery::delivery::Snapshot;
+    use crate::time::Instant;
 
     #[test]
     fn three_full_packets_lost_and_none_arrived_since() {
@@ -109,6 +111,29 @@ mod tests {
             hole.on_acked(2 * number + 1, 8_972);
         }
         assert!(!hole.take());
+    }
+
+    /// A probe is not in flight: that it arrives says nothing of the datagrams that are sent.
+    #[test]
+    fn of_packets_in_a_row_the_newest_full_one_in_flight_counts() {
+        let packet = |number, bytes, in_flight| {
+            let snapshot = Snapshot::default();
+            let mut packet = Packet::of(number, Instant::ZERO, bytes, snapshot, false);
+            packet.in_flight = in_flight;
+            packet
+        };
+        let mut hole = BlackHole::new(1_472, 1_200);
+        hole.on_run_acked(&[
+            packet(4, 1_472, true),
+            packet(5, 1_200, true),
+            packet(9, 1_472, false),
+        ]);
+        (4..7).for_each(|number| hole.on_lost(number, 1_472));
+        assert_eq!((hole.acked, hole.lost), (Some(4), 2));
+        hole.on_run_acked(&[packet(8, 1_472, false)]);
+        assert_eq!(hole.lost, 2);
+        hole.on_run_acked(&[packet(8, 1_472, true)]);
+        assert_eq!(hole.lost, 0);
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Received {
     pub fn insert(&mut self, number: u64, now: Instant, ack_eliciting: bool) -> bool {
         // Mostly, packets come in their turn.
         let largest = self.largest();
-        let is_next = largest.is_some_and(|largest| number == largest + 1 && number <= NUMBER_MAX);
+        let is_next = self.is_next(number);
         if !is_next && !self.is_new(number) {
             return false;
         }

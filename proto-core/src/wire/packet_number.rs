@@ -20,7 +20,7 @@ pub fn encode_len(full: u64, largest_acked: Option<u64>) -> usize {
     bits.div_ceil(8).clamp(1, 4) as usize
 }
 
-/// The highest number of which `len` bytes are [enough](encode_len), below 4.
+/// The highest number of which `len` bytes are [enough](encode_len); of 4 bytes and more, [`MAX`].
 #[must_use]
 pub fn last_of_len(len: usize, largest_acked: Option<u64>) -> u64 {
     let half = 1_u64 << (8 * len.clamp(1, 4) - 1);

@@ -7,7 +7,7 @@ use super::{HeaderLayout, ShortHeader, packet_number, varint};
 const LEN_MAX: usize = 1 + ShortHeader::NUMBER_AT + 4 + 4 * 8;
 
 /// The head of packets whose payload is one DATA frame. Their bytes are those that [`ShortHeader::encode`] and
-/// [`Frame::encode`](super::Frame::encode) would make, in a tenth of the instructions: nearly all packets of a file are made so.
+/// [`Frame::encode`](super::Frame::encode) would make, in fewer instructions: nearly all packets of a file are made so.
 #[derive(Clone, Copy, Debug)]
 pub struct RunHead {
     bytes: [u8; LEN_MAX],
@@ -19,8 +19,8 @@ pub struct RunHead {
 }
 
 impl RunHead {
-    /// Heads for packets whose payload ends with the byte before `end`, beginning with the one that has this `number`, in so many bytes, and
-    /// `offset`. `None` where no length makes the frame end there, or a number has no encoding.
+    /// Heads for packets whose payload ends with the byte before `end`, beginning with the one that has this number, in so many
+    /// bytes, and this offset. `None` where no length makes the frame end there, or a number has no encoding.
     #[must_use]
     pub fn new(
         header: &ShortHeader,
@@ -43,7 +43,7 @@ impl RunHead {
         let prefix = match room {
             2..=64 => 1,
             66..=16_385 => 2,
-            16_388.. => 4,
+            16_388..=0x4000_0003 => 4,
             _ => return None,
         };
         let data_len = room - prefix;
@@ -79,8 +79,8 @@ impl RunHead {
             .map_or(0, |further| further / len + 1)
     }
 
-    /// Writes a packet's header and payload at the beginning of `packet`: `data`, which has [that length](Self::data_len), stands
-    /// at `offset` in the file. Nothing where there is no room.
+    /// Writes header and payload of one of the [`most`](Self::most) packets at the beginning of `packet`: `data`, which has
+    /// [that length](Self::data_len), stands at `offset` in the file. Nothing where there is no room.
     #[inline]
     pub fn write(&mut self, number: u64, offset: u64, data: &[u8], packet: &mut [u8]) {
         let HeaderLayout {
@@ -91,11 +91,9 @@ impl RunHead {
         let number_place = &mut self.bytes[number_at..];
         packet_number::write(number_place, number, payload_at - number_at);
         varint::write(&mut self.bytes[self.offset_at..], offset);
-        let Some((head, rest)) = packet.split_at_mut_checked(self.len) else {
-            return;
-        };
-        head.copy_from_slice(&self.bytes[..self.len]);
-        if let Some(body) = rest.get_mut(..data.len()) {
+        let whole = packet.get_mut(..self.len + data.len());
+        if let Some((head, body)) = whole.map(|whole| whole.split_at_mut(self.len)) {
+            head.copy_from_slice(&self.bytes[..self.len]);
             body.copy_from_slice(data);
         }
     }
@@ -153,6 +151,17 @@ mod tests {
             assert!(RunHead::new(&HEADER, (77, 2), place, 1_400).is_none());
         }
         assert!(RunHead::new(&HEADER, (77, 5), [0; 3], 1_400).is_none());
+        // The last length in four bytes.
+        let head = |end| RunHead::new(&HEADER, (77, 2), [0; 3], end);
+        let last = begin + 4 + 4 + varint::largest(4) as usize;
+        assert_eq!(head(last).map(|head| head.data_len()), Some(0x3fff_ffff));
+        assert!(head(last + 1).is_none());
+        // Where there is no room, nothing is written.
+        let mut short = [0; 99];
+        head(100)
+            .unwrap()
+            .write(77, 0, &data[..head(100).unwrap().data_len()], &mut short);
+        assert_eq!(short, [0; 99]);
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
-use proto_core::{Config, CongestionControl, Ecn, Instant};
+use proto_core::{Config, CongestionControl, Ecn, Instant, Limits};
 use sim::disk::Content;
 use tests::scenario::{get, hash, lossy, null, open, path, put, run_with, stored_root};
 use tests::{Codepoint, Pair, ROOT};
@@ -20,16 +20,31 @@ const NETWORKS: [Codepoint; 3] = [
     },
 ];
 
-fn journey(
+#[derive(Clone, Copy, Debug)]
+struct Plan {
     control: CongestionControl,
     upload: bool,
+    /// Of a million.
     loss: u32,
     codepoint: Codepoint,
-    batch: usize,
-) -> [Sent; 2] {
+    packets_per_key: u64,
+}
+
+fn journey(plan: Plan, batch: usize) -> [Sent; 2] {
+    let Plan {
+        control,
+        upload,
+        loss,
+        codepoint,
+        packets_per_key,
+    } = plan;
     let config = |config| Config {
         datagram_max: 1_200,
         congestion: control,
+        limits: Limits {
+            packets_per_key,
+            ..Limits::default()
+        },
         ..config
     };
     let (client, server) = (Config::new(null(1)), Config::server(null(2)));
@@ -73,16 +88,46 @@ fn runs_are_what_single_packets_would_be() {
     ];
     for control in controls {
         for (upload, loss) in [(false, 0), (true, 0), (false, 20_000), (true, 20_000)] {
-            for (network, codepoint) in NETWORKS.into_iter().enumerate() {
-                let one = journey(control, upload, loss, codepoint, 1);
-                for batch in [3, 10, 54] {
-                    let many = journey(control, upload, loss, codepoint, batch);
-                    assert!(
-                        one == many,
-                        "{control:?} upload {upload} loss {loss} network {network} batch {batch}"
-                    );
-                }
+            for codepoint in NETWORKS {
+                let plan = Plan {
+                    control,
+                    upload,
+                    loss,
+                    codepoint,
+                    packets_per_key: u64::MAX,
+                };
+                assert_same(plan);
             }
         }
+    }
+}
+
+/// R3: nor do runs outlast a key.
+#[test]
+fn runs_end_where_keys_are_changed() {
+    for packets_per_key in [1, 100, 300, 301, 302] {
+        for (upload, loss) in [(false, 0), (true, 20_000)] {
+            let plan = Plan {
+                control: CongestionControl::Bbr,
+                upload,
+                loss,
+                codepoint: NETWORKS[1],
+                packets_per_key,
+            };
+            assert_same(plan);
+            let unchanged = Plan {
+                packets_per_key: u64::MAX,
+                ..plan
+            };
+            assert!(journey(plan, 54) != journey(unchanged, 54), "{plan:?}");
+        }
+    }
+}
+
+fn assert_same(plan: Plan) {
+    let one = journey(plan, 1);
+    for batch in [3, 10, 54] {
+        let many = journey(plan, batch);
+        assert!(one == many, "{plan:?} batch {batch}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use proto_core::{Config, DropReason, Ecn, Event, Instant};
+use proto_core::{Config, DropReason, Ecn, Event, Instant, Limits};
 use sim::disk::Content;
 use tests::scenario::{get, hash, lossy, null, open, path, put, run, start, stored_root, tls};
 use tests::{Arrivals, Pair, ROOT, Side};
@@ -41,11 +41,16 @@ struct Plan {
     beside: bool,
     /// Codepoints arrive, some of them as CE.
     marks: bool,
+    packets_per_key: u64,
 }
 
 fn journey(plan: Plan, arrivals: Arrivals) -> ([Seen; 2], Vec<Event>) {
     let config = |config| Config {
         datagram_max: 1_200,
+        limits: Limits {
+            packets_per_key: plan.packets_per_key,
+            ..Limits::default()
+        },
         ..config
     };
     let (client, server) = (Config::new(null(1)), Config::server(null(2)));
@@ -108,6 +113,7 @@ fn trains_are_what_single_datagrams_would_be() {
                     mangled,
                     beside,
                     marks,
+                    packets_per_key: if marks { 300 } else { u64::MAX },
                 };
                 let [one, many] =
                     [Arrivals::Each, Arrivals::Trains].map(|arrivals| journey(plan, arrivals));

@@ -71,6 +71,18 @@ proptest! {
         }
     }
 
+    /// No more may leave than can be remembered (M5), whatever window and pacer allow.
+    #[test]
+    fn what_may_leave_can_be_remembered(left in 0..5_usize) {
+        let mut bench = Bench::with(CongestionControl::Fixed(1 << 50), true);
+        bench.recovery.set_handshake_confirmed();
+        send(&mut bench, at(0), 1, false, false);
+        bench.ack(at(100), &[(0, 0)]);
+        let frames = 0..(PACKETS_MAX - left) as u32;
+        bench.recovery.on_run_sent(at(200), Level::Data, Sent { bytes: 1, ..sent(false) }, frames);
+        prop_assert_eq!(bench.recovery.may_leave(at(100_000), 1, u64::MAX), left as u64);
+    }
+
     /// As many may leave as would be let go one by one.
     #[test]
     fn what_may_leave_fits(count in 0..200_u32, most in 0..400_000_u64, bytes in 1..3_000_u64) {

@@ -159,7 +159,7 @@ impl Assembly {
         Ok(true)
     }
 
-    /// Takes bytes that go on where the newest block's ended and do not complete it, as [`add`](Self::add) would; false, and
+    /// Takes bytes that go on where the newest block's ended and do not reach its end, as [`add`](Self::add) would; false, and
     /// nothing is changed, when they are any other.
     pub(super) fn append(&mut self, offset: u64, data: &[u8]) -> bool {
         let (Some(size), Some(gather)) = (self.size, self.gathering.back_mut()) else {
