@@ -69,13 +69,17 @@ impl KeyPhase {
     /// How many packets in a row may be sealed before the keys are to be changed, or nothing may be sealed any more.
     pub(crate) fn may_seal(&self, now: Instant) -> u64 {
         let left = SEAL_LIMIT.saturating_sub(self.sealed);
-        if !self.may_update() {
-            left
-        } else if now.since(self.since) >= UPDATE_AFTER {
-            left.min(1_u64.saturating_sub(self.sealed))
-        } else {
-            left.min(self.update_after.saturating_sub(self.sealed))
+        match self.may_update() {
+            true => left.min(self.unworn(now)),
+            false => left,
         }
+    }
+
+    /// How many more packets wear the keys out; keys that are old, the first one (R3).
+    fn unworn(&self, now: Instant) -> u64 {
+        let is_old = now.since(self.since) >= UPDATE_AFTER;
+        let packets = if is_old { 1 } else { self.update_after };
+        packets.saturating_sub(self.sealed)
     }
 
     pub(crate) fn on_acked(&mut self, largest: u64) {
@@ -84,9 +88,7 @@ impl KeyPhase {
 
     /// Whether this end should change keys now: they are worn, and the peer has them (RFC 9001 §6.1).
     pub(crate) fn wants_update(&self, now: Instant) -> bool {
-        let worn = self.sealed >= self.update_after
-            || (self.sealed > 0 && now.since(self.since) >= UPDATE_AFTER);
-        worn && self.may_update()
+        self.may_update() && self.unworn(now) == 0
     }
 
     /// Whether this end may change keys now: the peer has the present ones (RFC 9001 §6.1).

@@ -174,8 +174,8 @@ impl Peer {
             Err(_) => return Err(DropReason::NotAuthentic),
         }
         let payload = at + len..packet.len() - crate::crypto::TAG_LEN;
-        let is_known = epoch == Epoch::Current && self.keys.is_opened_from(number);
-        if level == Level::Data && !is_known {
+        let says_nothing = epoch == Epoch::Current && self.keys.is_opened_from(number);
+        if level == Level::Data && !says_nothing {
             self.on_opened_in(now, epoch, number);
         }
         Ok(Opened {

@@ -309,7 +309,7 @@ fn acknowledge<F: Copy, I: Iterator<Item = RangeInclusive<u64>>>(
     // range gone, the upper one's are the oldest, and go together.
     let first = oldest(space);
     if let Some(range) = ranges().find(|range| *range.start() <= first) {
-        pop(space, &range, &mut found, cut_at, deliver, fate);
+        settle(space, &range, &mut found, cut_at, deliver, fate);
     }
     for range in ranges() {
         if *range.end() < oldest(space) {
@@ -317,14 +317,13 @@ fn acknowledge<F: Copy, I: Iterator<Item = RangeInclusive<u64>>>(
         }
         #[cfg(test)]
         super::skips::steps::add();
-        pop(space, &range, &mut found, cut_at, deliver, fate);
         settle(space, &range, &mut found, cut_at, deliver, fate);
     }
     found
 }
 
-/// Settles the oldest packets, as far as they are in the range.
-fn pop<F: Copy>(
+/// Settles the packets in the range: the oldest ones together, those that others stand before one by one.
+fn settle<F: Copy>(
     space: &mut Space<F>,
     range: &RangeInclusive<u64>,
     found: &mut Found,
@@ -338,18 +337,6 @@ fn pop<F: Copy>(
         found.oldest_ones = true;
     };
     space.pop_acked(range, &mut show, fate);
-}
-
-/// Settles the packets in the range, which others stand before.
-fn settle<F: Copy>(
-    space: &mut Space<F>,
-    range: &RangeInclusive<u64>,
-    found: &mut Found,
-    cut_at: Option<Instant>,
-    deliver: &mut impl FnMut(&[Packet]),
-    fate: &mut impl FnMut(Fate, F),
-) {
-    let path_first = space.path_first;
     let mut index = space.index_of(*range.start());
     while let Some((place, packet)) = space.next_outstanding(index) {
         #[cfg(test)]
